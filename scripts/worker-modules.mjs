@@ -1,0 +1,83 @@
+/**
+ * How code that runs inside a Worker reaches the thread that starts it. Two kinds of file lie in workers/:
+ *
+ *   workers/NAME.embedded.ts   bundled into ONE string, which `virtual:worker/NAME` exports as `source`.
+ *                              For `new Worker(source, { eval: true })`: CommonJS, everything it imports inlined
+ *                              (src/ included), only node: left outside. No file on disk, so no path to get wrong.
+ *   workers/NAME.ts            becomes dist/workers/NAME.js, an entry like the others: it imports `pageframe` by
+ *                              name and shares its chunks. `virtual:worker-file/NAME` exports where, as `url`.
+ *
+ * The plugin below answers both names, for rolldown (scripts/build.mjs) and for vite (vitest.config.ts).
+ */
+
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { rolldown } from 'rolldown'
+
+const WORKERS = new URL('../workers/', import.meta.url)
+const DIST = new URL('../dist/', import.meta.url)
+const EMBEDDED = 'virtual:worker/'
+const FILE = 'virtual:worker-file/'
+
+/** The syntax that the oldest Node we run on understands; `using` is rewritten. */
+export const TARGET = 'node20.19'
+
+/**
+ * `absolute`: files are named by where they lie in this checkout, for code that runs from src/ (the tests).
+ * Otherwise relative to the importing chunk, which lies in dist/ itself.
+ */
+export function workerModules({ absolute = false } = {}) {
+  return plugin(absolute, [])
+}
+
+/** `inside`: the embedded workers that are being bundled around this one, outermost first. */
+function plugin(absolute, inside) {
+  return {
+    name: 'pageframe:worker-modules',
+
+    resolveId(id) {
+      return id.startsWith(EMBEDDED) || id.startsWith(FILE) ? `\0${id}` : null
+    },
+
+    async load(id) {
+      if (id.startsWith(`\0${EMBEDDED}`)) {
+        const name = id.slice(EMBEDDED.length + 1)
+        return `export const source = ${JSON.stringify(await bundle(name, absolute, inside))}`
+      }
+      if (id.startsWith(`\0${FILE}`)) {
+        const file = `workers/${id.slice(FILE.length + 1)}.js`
+        return absolute
+          ? `export const url = new URL(${JSON.stringify(new URL(file, DIST).href)})`
+          : `export const url = new URL('./${file}', import.meta.url)`
+      }
+      return null
+    },
+  }
+}
+
+async function bundle(name, absolute, inside) {
+  // src/ that a worker inlines may hold the very line that starts this worker. It cannot contain itself.
+  if (inside.includes(name)) return `throw new Error('worker ${name} cannot start itself')`
+
+  const input = new URL(`${name}.embedded.ts`, WORKERS)
+  if (!existsSync(input)) throw new Error(`virtual:worker/${name}: there is no workers/${name}.embedded.ts`)
+
+  const bundled = await rolldown({
+    input: fileURLToPath(input),
+    platform: 'node',
+    external: /^node:/,
+    transform: { target: TARGET },
+    plugins: [plugin(absolute, [...inside, name])],
+    onLog: refuseUnresolved,
+  })
+  const { output } = await bundled.generate({ format: 'cjs', codeSplitting: false, comments: false })
+  await bundled.close()
+  // The name that stack traces show instead of `[worker eval]`.
+  return `${output[0].code}\n//# sourceURL=pageframe/workers/${name}.js\n`
+}
+
+/** A bundle that leaves an import to be found at run time is a build that failed. */
+export function refuseUnresolved(level, log, next) {
+  if (log.code === 'UNRESOLVED_IMPORT') throw new Error(log.message)
+  next(level, log)
+}

@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config'
+import { TARGET, workerModules } from './scripts/worker-modules.mjs'
+
+export default defineConfig({
+  plugins: [workerModules({ absolute: true })],
+  oxc: { target: TARGET },
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Processes, not threads: a test that dies or hangs takes nobody with it, and each has a main thread of its own.
+    pool: 'forks',
+    maxWorkers: 2,
+    // These stop a test that waits for a promise. One that blocks its thread is ended by scripts/test.mjs.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    reporters: ['default', './scripts/running-tests.mjs'],
+    // `pageframe` is the built package, as Node loads it: the very module that the workers of a test import.
+    server: { deps: { external: [/\/dist\//] } },
+  },
+})
