@@ -8,11 +8,6 @@ const NODE = {
   message: 'Only src/host/ talks to Node: ask it for what you need, or give it a new function.',
 }
 
-const ENTRY = {
-  regex: '^(?:\\.\\./)+[^/]+$',
-  message: 'Entry files (src/*.ts) and packages are for users. Import the file that declares the name.',
-}
-
 const SOURCES = {
   regex: '(?:^|/)src/',
   message: "Import 'pageframe' by its name, as a user does.",
@@ -30,7 +25,7 @@ const floors = layers.flat().map((floor) => ({
   rules: {
     'no-restricted-imports': [
       'error',
-      { patterns: [ENTRY, aboveOrBeside(floor), ...(floor === 'host' ? [] : [NODE])].filter(Boolean) },
+      { patterns: [aboveOrBeside(floor), ...(floor === 'host' ? [] : [NODE])].filter(Boolean) },
     ],
   },
 }))

@@ -19,6 +19,7 @@ declare module 'virtual:worker-file/*' {
 declare namespace WebAssembly {
   class Module {
     constructor(bytes: ArrayBufferView | ArrayBufferLike)
+    readonly [Symbol.toStringTag]: 'WebAssembly.Module'
   }
 
   class Instance {
