@@ -1,0 +1,74 @@
+/**
+ * The Cpu's instructions (AssemblyScript). No policy lives here: each export is one machine instruction, or one loop that
+ * must not be a call an iteration. `at` counts words, `atByte` bytes; an index outside the memory traps, one outside the
+ * words of the caller's structure does not (the debug Cpu asserts).
+ *
+ * Built by scripts/build-cpu.mjs into cpu-bytes.ts.
+ */
+
+function loadWord(at: usize): i32 {
+  return atomic.load<i32>(at << 2)
+}
+
+function storeWord(at: usize, value: i32): void {
+  atomic.store<i32>(at << 2, value)
+}
+
+export function add(at: usize, value: i32): i32 {
+  return atomic.add<i32>(at << 2, value)
+}
+
+export function sub(at: usize, value: i32): i32 {
+  return atomic.sub<i32>(at << 2, value)
+}
+
+export function and(at: usize, mask: i32): i32 {
+  return atomic.and<i32>(at << 2, mask)
+}
+
+export function or(at: usize, mask: i32): i32 {
+  return atomic.or<i32>(at << 2, mask)
+}
+
+export function xor(at: usize, mask: i32): i32 {
+  return atomic.xor<i32>(at << 2, mask)
+}
+
+export function exchange(at: usize, value: i32): i32 {
+  return atomic.xchg<i32>(at << 2, value)
+}
+
+export function compareExchange(at: usize, expected: i32, value: i32): i32 {
+  return atomic.cmpxchg<i32>(at << 2, expected, value)
+}
+
+export function copy(toByte: usize, fromByte: usize, lengthBytes: usize): void {
+  memory.copy(toByte, fromByte, lengthBytes)
+}
+
+export function fill(atByte: usize, value: u8, lengthBytes: usize): void {
+  memory.fill(atByte, value, lengthBytes)
+}
+
+/** As memcmp(3): below 0, 0 or above 0. Eight bytes at a time while they are equal. */
+export function compare(leftByte: usize, rightByte: usize, lengthBytes: usize): i32 {
+  let i: usize = 0
+  while (i + 8 <= lengthBytes && load<u64>(leftByte + i) == load<u64>(rightByte + i)) i += 8
+  for (; i < lengthBytes; i++) {
+    const difference = <i32>load<u8>(leftByte + i) - <i32>load<u8>(rightByte + i)
+    if (difference != 0) return difference
+  }
+  return 0
+}
+
+/** Loads until the word differs from `value`, at most `turns` times; returns the last word seen. */
+export function spinWhileEqual(at: usize, value: i32, turns: i32): i32 {
+  let seen: i32
+  do {
+    seen = atomic.load<i32>(at << 2)
+  } while (seen == value && --turns > 0)
+  return seen
+}
+
+// Exported under another name: inside, load and store are AssemblyScript's own.
+export { loadWord as load, storeWord as store }

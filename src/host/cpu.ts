@@ -1,0 +1,180 @@
+/**
+ * Cpu: one thread's set of instructions on one shared memory.
+ *
+ * Everything below the public classes is written against this interface and nothing else, which is why the same source
+ * runs on wasm in production, on plain `Atomics` where a wasm memory is refused, under assertions in debug mode, and
+ * under the interleaving explorer in tests. All instructions but `plainLoad` and `plainStore` are sequentially
+ * consistent.
+ *
+ *   at       word index (int32) into the memory            atByte   byte index
+ *
+ * V8 calls a builtin for each `Atomics.*` (9 ns and more); a wasm export costs the instruction and a short call.
+ */
+
+import { cpuBytes } from './cpu-bytes.ts'
+
+export interface Cpu {
+  load(at: number): number
+  store(at: number, value: number): void
+  /** The read-modify-write instructions return the word as it was before. */
+  add(at: number, value: number): number
+  sub(at: number, value: number): number
+  and(at: number, mask: number): number
+  or(at: number, mask: number): number
+  xor(at: number, mask: number): number
+  exchange(at: number, value: number): number
+  compareExchange(at: number, expected: number, value: number): number
+  /** A load without order: for data that one of the above has published, or as a hint. Never spun on. */
+  plainLoad(at: number): number
+  /** A store without order: for data that one of the above will publish, or a note that only the reaper reads. */
+  plainStore(at: number, value: number): void
+  /** memmove(3), memset(3) and memcmp(3) on bytes. */
+  copy(toByte: number, fromByte: number, lengthBytes: number): void
+  fill(atByte: number, value: number, lengthBytes: number): void
+  compare(leftByte: number, rightByte: number, lengthBytes: number): number
+  /** Loads until the word differs from `value`, at most `turns` times; returns the last word seen. */
+  spinWhileEqual(at: number, value: number, turns: number): number
+}
+
+type Instructions = Omit<Cpu, 'plainLoad' | 'plainStore'>
+
+/** The instructions as a module that worker threads can be sent, so that each instantiates and none compiles. */
+export function compileCpu(): WebAssembly.Module {
+  return new WebAssembly.Module(Buffer.from(cpuBytes, 'base64'))
+}
+
+/** Production: the instructions compiled to wasm, on the memory itself. */
+export function wasmCpu(memory: WebAssembly.Memory, module: WebAssembly.Module): Cpu {
+  const instance = new WebAssembly.Instance(module, { env: { memory } })
+  return new WasmCpu(instance.exports as unknown as Instructions, wordsOf(memory.buffer as SharedArrayBuffer))
+}
+
+/** All words of a buffer as one view of fixed length: length-tracking views are thirty times slower. */
+export function wordsOf(buffer: SharedArrayBuffer): Int32Array<SharedArrayBuffer> {
+  return new Int32Array(buffer, 0, buffer.byteLength >>> 2)
+}
+
+/** The exports as own properties: V8 sees constant targets and calls the wasm code directly. */
+class WasmCpu implements Cpu {
+  readonly load: Cpu['load']
+  readonly store: Cpu['store']
+  readonly add: Cpu['add']
+  readonly sub: Cpu['sub']
+  readonly and: Cpu['and']
+  readonly or: Cpu['or']
+  readonly xor: Cpu['xor']
+  readonly exchange: Cpu['exchange']
+  readonly compareExchange: Cpu['compareExchange']
+  readonly copy: Cpu['copy']
+  readonly fill: Cpu['fill']
+  readonly compare: Cpu['compare']
+  readonly spinWhileEqual: Cpu['spinWhileEqual']
+  readonly #words: Int32Array<SharedArrayBuffer>
+
+  constructor(exports: Instructions, words: Int32Array<SharedArrayBuffer>) {
+    this.load = exports.load
+    this.store = exports.store
+    this.add = exports.add
+    this.sub = exports.sub
+    this.and = exports.and
+    this.or = exports.or
+    this.xor = exports.xor
+    this.exchange = exports.exchange
+    this.compareExchange = exports.compareExchange
+    this.copy = exports.copy
+    this.fill = exports.fill
+    this.compare = exports.compare
+    this.spinWhileEqual = exports.spinWhileEqual
+    this.#words = words
+  }
+
+  plainLoad(at: number): number {
+    return this.#words[at]
+  }
+
+  plainStore(at: number, value: number): void {
+    this.#words[at] = value
+  }
+}
+
+/** The fallback for a plain SharedArrayBuffer, and the proof that the semantics agree. */
+export function atomicsCpu(buffer: SharedArrayBuffer): Cpu {
+  return new AtomicsCpu(buffer)
+}
+
+class AtomicsCpu implements Cpu {
+  readonly #words: Int32Array<SharedArrayBuffer>
+  readonly #bytes: Uint8Array<SharedArrayBuffer>
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.#words = wordsOf(buffer)
+    this.#bytes = new Uint8Array(buffer, 0, buffer.byteLength)
+  }
+
+  load(at: number): number {
+    return Atomics.load(this.#words, at)
+  }
+
+  store(at: number, value: number): void {
+    Atomics.store(this.#words, at, value)
+  }
+
+  add(at: number, value: number): number {
+    return Atomics.add(this.#words, at, value)
+  }
+
+  sub(at: number, value: number): number {
+    return Atomics.sub(this.#words, at, value)
+  }
+
+  and(at: number, mask: number): number {
+    return Atomics.and(this.#words, at, mask)
+  }
+
+  or(at: number, mask: number): number {
+    return Atomics.or(this.#words, at, mask)
+  }
+
+  xor(at: number, mask: number): number {
+    return Atomics.xor(this.#words, at, mask)
+  }
+
+  exchange(at: number, value: number): number {
+    return Atomics.exchange(this.#words, at, value)
+  }
+
+  compareExchange(at: number, expected: number, value: number): number {
+    return Atomics.compareExchange(this.#words, at, expected, value)
+  }
+
+  plainLoad(at: number): number {
+    return this.#words[at]
+  }
+
+  plainStore(at: number, value: number): void {
+    this.#words[at] = value
+  }
+
+  copy(toByte: number, fromByte: number, lengthBytes: number): void {
+    this.#bytes.copyWithin(toByte, fromByte, fromByte + lengthBytes)
+  }
+
+  fill(atByte: number, value: number, lengthBytes: number): void {
+    this.#bytes.fill(value, atByte, atByte + lengthBytes)
+  }
+
+  compare(leftByte: number, rightByte: number, lengthBytes: number): number {
+    for (let i = 0; i < lengthBytes; i++) {
+      const difference = this.#bytes[leftByte + i] - this.#bytes[rightByte + i]
+      if (difference !== 0) return difference
+    }
+    return 0
+  }
+
+  spinWhileEqual(at: number, value: number, turns: number): number {
+    let seen
+    do seen = Atomics.load(this.#words, at)
+    while (seen === value && --turns > 0)
+    return seen
+  }
+}

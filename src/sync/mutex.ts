@@ -1,0 +1,224 @@
+/**
+ * The mutex: the owner's id in one word, and the parking lot for those who wait.
+ *
+ *   RawMutex  0      1       2      3
+ *           ┌──────┬───────┬──────┬──────┐
+ *           │ word │ spins │ mode │ next │   16 bytes, 0 = free
+ *           └──────┴───────┴──────┴──────┘
+ *
+ *   spins  a hint: how many turns of spinning have paid lately
+ *   mode   the owner's: how it holds the lock, and how often (locks/mutex.ts)
+ *   next   the owner's: chain of held locks (held.ts)
+ *
+ *   word                          who holds it     who waits for it
+ *   0                             nobody           nobody
+ *   WAITERS                       nobody           somebody; one of them has been woken
+ *   tid                           tid              nobody
+ *   tid | WAITERS                 tid              somebody: unlock() must wake one
+ *   tid | OWNER_DIED (| WAITERS)  tid, who was told that the last owner died; unlock() without markConsistent() ruins it
+ *   OWNER_DIED (| WAITERS)        nobody: the last owner died
+ *   NOT_RECOVERABLE               nobody, ever again
+ *
+ * The bits are Linux's (FUTEX_WAITERS, FUTEX_OWNER_DIED); the states after a death are those of
+ * pthread_mutexattr_setrobust(3).
+ *
+ * Invariants
+ *  1. The compareExchange that writes the id is the acquisition; nothing else says who owns the lock.
+ *  2. While a record waits for the lock in a bucket that is not locked, WAITERS is set in the word.
+ *  3. WAITERS is set and cleared under the bucket's lock only. So while it is set, the owner's word changes under that
+ *     lock only, and unlock's compareExchange(tid, 0) can never lose a waiter.
+ *  4. A lock that is free and waited for has a waiter in WOKEN whose thread will retry, or is dead and will be reaped.
+ *
+ * Lock order: the bucket of the lock's key comes below the lock itself.
+ */
+
+import { EDEADLK, ENOTRECOVERABLE, EOWNERDEAD, EPERM, ETIMEDOUT } from '../words/errno.ts'
+import { i32, layout } from '../words/layout.ts'
+import { dropHeld, forgetHeld, linkHeld, noteHeld, unlinkHeld } from './held.ts'
+import type { Lot } from './lot.ts'
+import { spinFor } from './spin.ts'
+import { abandon, begin, BUSY, onBell, PENDING, waitBlocked, type Waitable } from './wait.ts'
+
+export const RawMutex = layout('RawMutex', 16, { word: i32, spins: i32, mode: i32, next: i32 })
+
+const { spins, next } = RawMutex
+
+export const WAITERS = 0x80000000 | 0
+export const OWNER_DIED = 0x40000000
+export const OWNER_MASK = 0x3fffffff
+export const NOT_RECOVERABLE = OWNER_MASK
+
+export const MUTEX_PURPOSE = 1
+
+/**
+ * Locks the mutex; waits until `deadline` if it must. Returns
+ *  0                 it is ours
+ *  EOWNERDEAD        it is ours, and the last owner died holding it: repair what it protects, then markConsistent()
+ *  -EDEADLK          this thread holds it already
+ *  -ETIMEDOUT        not in time
+ *  -ENOTRECOVERABLE  an owner died and the next one did not call markConsistent()
+ */
+export function lock(lot: Lot, at: number, deadline: number): number {
+  const { thread } = lot
+  noteHeld(thread, at)
+  // Acquire: pairs with the compareExchange in unlock(). Whoever sees 0 sees all that the last holder wrote.
+  if (lot.cpu.compareExchange(at, 0, thread.tid) === 0) {
+    linkHeld(thread, at, next)
+    return 0
+  }
+  return settle(lot, at, lockContended(lot, at, deadline))
+}
+
+/** Locks the mutex if that needs no waiting: as lock(), with -ETIMEDOUT when somebody else holds it. */
+export function tryLock(lot: Lot, at: number): number {
+  noteHeld(lot.thread, at)
+  if ((lot.cpu.load(at) & OWNER_MASK) === lot.thread.tid) return settle(lot, at, -EDEADLK)
+  const taken = mutexWait.take(lot, at)
+  return settle(lot, at, taken === BUSY ? -ETIMEDOUT : taken)
+}
+
+/** Unlocks the mutex and wakes who is due. -EPERM if this thread does not hold it. */
+export function unlock(lot: Lot, at: number): number {
+  const { thread } = lot
+  unlinkHeld(thread, at, next)
+  // Release: pairs with the compareExchange in lock() and take().
+  if (lot.cpu.compareExchange(at, thread.tid, 0) !== thread.tid) {
+    const result = unlockContended(lot, at)
+    if (result < 0) return result
+  }
+  dropHeld(thread, at, next)
+  return 0
+}
+
+/** The owner that was told EOWNERDEAD has repaired what the lock protects. -EINVAL is the caller's to check: see locks. */
+export function markConsistent(lot: Lot, at: number): number {
+  const seen = lot.cpu.load(at)
+  if ((seen & OWNER_MASK) !== lot.thread.tid || (seen & OWNER_DIED) === 0) return -EPERM
+  lot.cpu.and(at, ~OWNER_DIED)
+  return 0
+}
+
+/** The id of the thread that holds the mutex, or 0. */
+export function ownerOf(lot: Lot, at: number): number {
+  const tid = lot.cpu.load(at) & OWNER_MASK
+  return tid === NOT_RECOVERABLE ? 0 : tid
+}
+
+// ── asynchronous: steps for the shell in the floors above ─────────────────────────────────────────────────────────
+
+/** Starts to wait, with a record from the lot. As lock(), or PENDING. Queues also behind this thread's own hold. */
+export function beginLock(lot: Lot, at: number, record: number): number {
+  noteHeld(lot.thread, at)
+  return settle(lot, at, begin(lot, mutexWait, at, record))
+}
+
+/** Carries the wait on after the bell rang. As lock(), or PENDING. */
+export function onBellLock(lot: Lot, at: number, record: number): number {
+  noteHeld(lot.thread, at)
+  return settle(lot, at, onBell(lot, mutexWait, at, record))
+}
+
+/** Ends the wait: `outcome` is TIMED_OUT or ABORTED. */
+export function abandonLock(lot: Lot, at: number, record: number, outcome: number): void {
+  abandon(lot, mutexWait, at, record, outcome)
+}
+
+// ── below the fast paths ──────────────────────────────────────────────────────────────────────────────────────────
+
+/** The note in the held list stays when the lock became ours, and goes when it did not. */
+function settle(lot: Lot, at: number, result: number): number {
+  if (result < 0 || result === PENDING) forgetHeld(lot.thread)
+  else linkHeld(lot.thread, at, next)
+  return result
+}
+
+function lockContended(lot: Lot, at: number, deadline: number): number {
+  if ((lot.cpu.load(at) & OWNER_MASK) === lot.thread.tid) return -EDEADLK
+  const spun = spinFor(lot, mutexWait, at, at + spins)
+  return spun === BUSY ? waitBlocked(lot, mutexWait, at, deadline) : spun
+}
+
+export const mutexWait: Waitable = {
+  purpose: MUTEX_PURPOSE,
+
+  take(lot, at) {
+    for (let seen = lot.cpu.load(at); ;) {
+      const holder = seen & OWNER_MASK
+      if (holder !== 0) return holder === NOT_RECOVERABLE ? -ENOTRECOVERABLE : BUSY
+      // Acquire: pairs with unlock(). Keeps WAITERS (others may wait) and OWNER_DIED (we are told).
+      const now = lot.cpu.compareExchange(at, seen, seen | lot.thread.tid)
+      if (now === seen) return (seen & OWNER_DIED) === 0 ? 0 : EOWNERDEAD
+      seen = now
+    }
+  },
+
+  announce(lot, at) {
+    for (let seen = lot.cpu.load(at); ;) {
+      const holder = seen & OWNER_MASK
+      if (holder === 0 || holder === NOT_RECOVERABLE) return false
+      if ((seen & WAITERS) !== 0) return true
+      const now = lot.cpu.compareExchange(at, seen, seen | WAITERS)
+      if (now === seen) return true
+      seen = now
+    }
+  },
+
+  accept(lot, at) {
+    // The waker handed the record over under the bucket's lock and writes the word under it too: wait for that.
+    if ((lot.cpu.load(at) & OWNER_MASK) !== lot.thread.tid) lot.unlockBucket(lot.lockBucket(0, at))
+    const word = lot.cpu.load(at)
+    if ((word & OWNER_MASK) !== lot.thread.tid) return BUSY // it died in between; the reaper has seen to the rest
+    return (word & OWNER_DIED) === 0 ? 0 : EOWNERDEAD
+  },
+
+  passOn(lot, at) {
+    wakeOne(lot, at)
+  },
+}
+
+/** The word is not just our id: somebody waits, we were told of a death, or the lock is not ours. */
+function unlockContended(lot: Lot, at: number): number {
+  const { cpu, thread } = lot
+  if ((cpu.load(at) & OWNER_MASK) !== thread.tid) return -EPERM
+
+  const woken: number[] = []
+  const bucket = lot.lockBucket(0, at)
+  if ((cpu.load(at) & OWNER_DIED) !== 0) {
+    lot.wakeLocked(bucket, 0, at, Infinity, woken)
+    cpu.store(at, NOT_RECOVERABLE)
+  } else {
+    const heir = lot.handLocked(bucket, 0, at)
+    if (heir !== 0) woken.push(heir)
+    const more = heir === 0 ? lot.wakeLocked(bucket, 0, at, 1, woken) : lot.firstLocked(bucket, 0, at) !== 0
+    // Release. A plain decision suffices: by invariant 3 the word cannot change here but through us.
+    cpu.store(at, (heir === 0 ? 0 : lot.ownerOf(heir)) | (more ? WAITERS : 0))
+  }
+  lot.unlockBucket(bucket)
+  lot.ring(woken)
+  return 0
+}
+
+/** Wakes one waiter, whoever holds the lock: it will look for itself. */
+function wakeOne(lot: Lot, at: number): void {
+  const woken: number[] = []
+  const bucket = lot.lockBucket(0, at)
+  lot.wakeLocked(bucket, 0, at, 1, woken)
+  lot.unlockBucket(bucket)
+  lot.ring(woken)
+}
+
+/**
+ * The reaper: the mutex may have been held, or in the middle of being taken or released, by a thread that died. If it is
+ * still its own, it becomes OWNER_DIED; one waiter is woken in any case, since the dead may have been about to.
+ */
+export function releaseDead(lot: Lot, at: number, dead: number): void {
+  const { cpu } = lot
+  const woken: number[] = []
+  const bucket = lot.lockBucket(0, at)
+  for (let seen = cpu.load(at); (seen & OWNER_MASK) === dead; seen = cpu.load(at)) {
+    cpu.compareExchange(at, seen, OWNER_DIED | (seen & WAITERS))
+  }
+  lot.wakeLocked(bucket, 0, at, 1, woken)
+  lot.unlockBucket(bucket)
+  lot.ring(woken)
+}

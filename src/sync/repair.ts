@@ -1,0 +1,84 @@
+/**
+ * After a death: what the reaper does about a dead thread's waits and locks, in steps that may be repeated.
+ *
+ *   1  buckets that it had locked     the queue may be torn: thrown away, everyone in it woken (they queue again)
+ *   2  its wait records               WAITING: withdrawn. WOKEN: the wake-up goes to the next. HANDED: given back
+ *   3  its held list                  robust locks become OWNER_DIED, one waiter each is woken, even if the lock is free
+ *   4  every doorbell                 it may have woken a record and not yet rung
+ *
+ * Step 1 first: the others lock buckets. Every step looks at the truth and not at what a former try has done, so a reaper
+ * that is interrupted begins again. A reaper that must not block has a Thread whose awaitChange() throws; nothing is
+ * held at that point, and it comes back later.
+ *
+ * See: torvalds/linux kernel/futex/core.c, handle_futex_death(), for the two lost wake-ups that 2 and 3 prevent.
+ */
+
+import { ThreadSlot, slotOf } from '../threads/slot.ts'
+import { heldBy } from './held.ts'
+import { ABORTED, Bucket, HANDED, UNUSED, WaitRecord, WAITING, WOKEN, type Lot } from './lot.ts'
+import { MUTEX_PURPOSE, mutexWait, RawMutex, releaseDead } from './mutex.ts'
+import { returnDeadPermit, SEMAPHORE_PURPOSE, semaphoreWait } from './semaphore.ts'
+import type { Waitable } from './wait.ts'
+
+const { lock, head, tail } = Bucket
+const { state, key0, key1, bucket: inBucket, purpose } = WaitRecord
+
+const waitables = new Map<number, Waitable>([
+  [MUTEX_PURPOSE, mutexWait],
+  [SEMAPHORE_PURPOSE, semaphoreWait],
+])
+
+/** All four steps. `dead` is a thread id whose slot is REAPING. */
+export function repairSync(lot: Lot, dead: number): void {
+  takeOverBuckets(lot, dead)
+  withdrawRecords(lot, dead)
+  releaseHeld(lot, dead)
+  lot.ringEverybody()
+}
+
+function takeOverBuckets(lot: Lot, dead: number): void {
+  const { cpu, geometry } = lot
+  const end = geometry.bucketsAt + geometry.bucketCount * Bucket.sizeof
+  for (let bucket = geometry.bucketsAt; bucket < end; bucket += Bucket.sizeof) {
+    if (cpu.load(bucket + lock) !== dead) continue
+    cpu.store(bucket + lock, lot.thread.tid) // nobody else may change a dead thread's lock
+    wakeBucket(lot, bucket)
+    lot.unlockBucket(bucket)
+  }
+}
+
+/** Empties a bucket whose queue may be torn, by waking every record whose key belongs to it. Its lock is held. */
+function wakeBucket(lot: Lot, bucket: number): void {
+  const { cpu } = lot
+  const { slotsAt, slotCount } = lot.geometry
+  cpu.plainStore(bucket + head, 0)
+  cpu.plainStore(bucket + tail, 0)
+  for (let index = 0; index < slotCount; index++) {
+    for (const record of lot.recordsOf(slotsAt + index * ThreadSlot.sizeof)) {
+      if (cpu.load(record + state) === UNUSED) continue
+      if (lot.bucketOf(cpu.plainLoad(record + key0), cpu.plainLoad(record + key1)) !== bucket) continue
+      cpu.plainStore(record + inBucket, 0)
+      cpu.compareExchange(record + state, WAITING, WOKEN)
+    }
+  }
+}
+
+function withdrawRecords(lot: Lot, dead: number): void {
+  const { cpu } = lot
+  for (const record of lot.recordsOf(slotOf(lot.geometry.slotsAt, dead))) {
+    if (cpu.load(record + state) === UNUSED) continue
+    const seen = cpu.compareExchange(record + state, WAITING, ABORTED)
+    const ended = seen === WAITING ? ABORTED : seen
+    if (ended !== WOKEN && ended !== HANDED) lot.unlink(record) // also one that the dead had timed out, and not yet unlinked
+    const what = waitables.get(cpu.plainLoad(record + purpose))
+    const at = cpu.plainLoad(record + key1)
+    if (ended === HANDED && what === semaphoreWait) returnDeadPermit(lot, at)
+    else if (ended === WOKEN) what?.passOn(lot, at)
+    cpu.store(record + state, UNUSED)
+  }
+}
+
+function releaseHeld(lot: Lot, dead: number): void {
+  for (const at of heldBy(lot.cpu, slotOf(lot.geometry.slotsAt, dead), RawMutex.next))
+    releaseDead(lot, at, dead)
+}

@@ -1,0 +1,39 @@
+/**
+ * Spinning before sleeping, as long as it has paid lately.
+ *
+ * A spin round trip takes about 0.3 us, a sleep 5 to 90; but a spinner without a core of its own makes everybody wait.
+ * So the budget is a moving average of what was seen (after glibc's PTHREAD_MUTEX_ADAPTIVE_NP and folly's TurnSequencer),
+ * kept beside the lock as a hint: when spinning fails it shrinks to next to nothing, and one try in 64 takes the full
+ * budget again, to notice better times.
+ */
+
+import type { Lot } from './lot.ts'
+import { BUSY, type Waitable } from './wait.ts'
+
+const FIRST_BURST = 32
+const PROBE_EVERY = 64
+
+/** Tries to take something while spinning. `hintAt` is a word for the moving average. As `take`; BUSY: go and sleep. */
+export function spinFor(lot: Lot, what: Waitable, at: number, hintAt: number): number {
+  const { cpu, thread } = lot
+  const most = thread.spinTurns
+  if (most === 0) return BUSY
+
+  const hint = cpu.plainLoad(hintAt)
+  const average = hint >>> 8
+  const tries = (hint + 1) & 0xff
+  const budget = tries % PROBE_EVERY === 1 ? most : Math.min(most, 2 * average + FIRST_BURST)
+
+  let turns = 0
+  let result = BUSY
+  for (let burst = FIRST_BURST; turns < budget; burst *= 2) {
+    cpu.spinWhileEqual(at, cpu.load(at), burst)
+    turns += burst
+    result = what.take(lot, at)
+    if (result !== BUSY) break
+  }
+
+  const target = result === BUSY ? 0 : turns
+  cpu.plainStore(hintAt, (Math.min(average + ((target - average) >> 3), 0x7fffff) << 8) | tries)
+  return result
+}

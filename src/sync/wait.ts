@@ -1,0 +1,104 @@
+/**
+ * Waiting for something that may be taken: the loop that mutexes, semaphores and all later primitives share.
+ *
+ *                take ── got it ──────────────────────────────► done
+ *                 │ BUSY
+ *                 ▼
+ *      ┌─► lock bucket ─ announce ── free again ─► unlock ─► take
+ *      │          │ marked
+ *      │          ▼
+ *      │    queue the record ─► unlock ─► sleep, or go on and listen for the bell
+ *      │          │
+ *      │   WOKEN  ▼  HANDED ─► done      TIMED_OUT, ABORTED ─► done, with that
+ *      └────── take
+ *
+ * A primitive says how it is taken and how a waiter announces itself; `announce` runs under the bucket's lock, and so
+ * does whatever wakes, hence no wake-up is lost between the look and the queueing.
+ *
+ * Blocking and asynchronous waits run the same steps. Asynchronous: begin; onBell each time the thread's bell rang;
+ * abort or expire at most once. The promise shell is elsewhere.
+ */
+
+import { ETIMEDOUT } from '../words/errno.ts'
+import { HANDED, TIMED_OUT, WAITING, type Lot } from './lot.ts'
+
+/** What `take` answers when it has to be waited for. No errno is that large. */
+export const BUSY = 0x40000000
+
+/** What `begin` and `onBell` answer while the wait goes on. */
+export const PENDING = BUSY
+
+export interface Waitable {
+  /** For the reaper and for reports: what the record waits for. */
+  readonly purpose: number
+  /** Tries to get it: 0 or a positive notice when it is ours, BUSY, or a negative errno that ends the wait. */
+  take(lot: Lot, at: number): number
+  /** Under the bucket's lock: marks that somebody waits. False if it need not be waited for (any more). */
+  announce(lot: Lot, at: number): boolean
+  /** A waker handed it over: the same answers as `take`. */
+  accept(lot: Lot, at: number): number
+  /** A waiter that was woken does not want it any more: the wake-up goes to the next one. */
+  passOn(lot: Lot, at: number): void
+}
+
+/** Waits, asleep, until it is taken. Returns what `take` did, or -ETIMEDOUT. */
+export function waitBlocked(lot: Lot, what: Waitable, at: number, deadline: number): number {
+  const record = lot.ownRecord
+  lot.prepare(record, 0, at, what.purpose)
+  for (;;) {
+    const taken = what.take(lot, at)
+    if (taken !== BUSY) return finish(lot, record, taken)
+    if (!queue(lot, what, at, record)) continue
+
+    const ended = lot.block(record, deadline)
+    if (ended === TIMED_OUT) return finish(lot, record, -ETIMEDOUT)
+    if (ended === HANDED) {
+      const accepted = what.accept(lot, at)
+      if (accepted !== BUSY) return finish(lot, record, accepted)
+    }
+  }
+}
+
+/**
+ * Starts an asynchronous wait with a record from the lot.
+ * Returns what `take` did (the record is free again), or PENDING: onBell carries on.
+ */
+export function begin(lot: Lot, what: Waitable, at: number, record: number): number {
+  lot.prepare(record, 0, at, what.purpose)
+  return carryOn(lot, what, at, record)
+}
+
+/** After the thread's bell rang: carries a pending wait on. PENDING if it still is. */
+export function onBell(lot: Lot, what: Waitable, at: number, record: number): number {
+  if (lot.stateOf(record) === WAITING) return PENDING
+  return carryOn(lot, what, at, record)
+}
+
+function carryOn(lot: Lot, what: Waitable, at: number, record: number): number {
+  for (;;) {
+    const taken = what.take(lot, at)
+    if (taken !== BUSY) return finish(lot, record, taken)
+    if (queue(lot, what, at, record)) return PENDING
+  }
+}
+
+/** Ends a pending wait from outside: TIMED_OUT or ABORTED. If a wake-up was on its way, the next waiter gets it. */
+export function abandon(lot: Lot, what: Waitable, at: number, record: number, outcome: number): void {
+  const ended = lot.withdraw(record, outcome)
+  if (ended !== outcome) what.passOn(lot, at)
+  lot.freeRecord(record)
+}
+
+function queue(lot: Lot, what: Waitable, at: number, record: number): boolean {
+  const bucket = lot.lockBucket(0, at)
+  const waits = what.announce(lot, at)
+  if (waits) lot.enqueueLocked(bucket, record)
+  lot.unlockBucket(bucket)
+  return waits
+}
+
+/** The record is freed only now: until then the reaper passes its wake-up on if this thread dies. */
+function finish(lot: Lot, record: number, result: number): number {
+  lot.freeRecord(record)
+  return result
+}

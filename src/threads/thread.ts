@@ -1,0 +1,37 @@
+/**
+ * Thread: what a thread brings to the code that runs on shared memory.
+ *
+ * The raw algorithms of the floors above take one explicitly and keep no state of their own, so the explorer can run
+ * them, unmodified, with a double of this interface. Each method is a point where another thread may come in between;
+ * everything else they do to shared memory goes through `cpu`.
+ */
+
+import type { Cpu } from '../host/cpu.ts'
+
+export interface Thread {
+  readonly cpu: Cpu
+  /** Word index of this thread's ThreadSlot. */
+  readonly at: number
+  /** Identity in lock words: generation << 8 | slot index. Never 0, at most 30 bits, never used again. */
+  readonly tid: number
+  /** Locks held or being taken by this thread: how many entries of its slot's `held` list are in use. */
+  held: number
+  /** The most turns of a spin loop that this thread should ever take before it sleeps; 0 where spinning is no use. */
+  readonly spinTurns: number
+
+  /**
+   * Sleeps on one of this thread's own doorbell words while it holds `value`.
+   * True when it was rung or holds something else; false when `deadline` has passed.
+   */
+  sleep(at: number, value: number, deadline: number): boolean
+  /** Wakes the thread that sleeps on a doorbell word. */
+  ring(at: number): void
+  /** Waits a little, until the word is likely to differ from `value`: for the short locks of the kernel itself. */
+  awaitChange(at: number, value: number): void
+  /** Milliseconds on a clock that all threads share, as an int32 that wraps. */
+  now(): number
+  /** True when a wait that began at `since` (of `now`) has lasted long enough to be handed the lock. */
+  isStarving(since: number): boolean
+}
+
+export const FOR_EVER = Infinity
