@@ -72,6 +72,10 @@ async function bundle(name, absolute, inside) {
   })
   const { output } = await bundled.generate({ format: 'cjs', codeSplitting: false, comments: false })
   await bundled.close()
+
+  const foreign = foreignModule(output[0])
+  if (foreign !== undefined)
+    throw new Error(`workers/${name}.embedded.ts would bring ${foreign} into the library`)
   // The name that stack traces show instead of `[worker eval]`.
   return `${output[0].code}\n//# sourceURL=pageframe/workers/${name}.js\n`
 }
@@ -80,4 +84,9 @@ async function bundle(name, absolute, inside) {
 export function refuseUnresolved(level, log, next) {
   if (log.code === 'UNRESOLVED_IMPORT') throw new Error(log.message)
   next(level, log)
+}
+
+/** A package that a chunk would hold a part of. The library has no dependencies, and copies of them are some, too. */
+export function foreignModule(chunk) {
+  return chunk.moduleIds.find((id) => id.includes('/node_modules/'))
 }
