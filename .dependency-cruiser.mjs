@@ -47,7 +47,7 @@ export default {
       comment: 'src/*.ts and the package itself are the front door: nobody inside goes through it.',
       severity: 'error',
       from: { path: '^src/' },
-      to: { path: ['^src/[^/]+$', '^dist/', '^pageframe'], pathNot: '\\.d\\.ts$' },
+      to: { path: ['^src/[^/]+$', '^dist/', '^pageframe'], pathNot: '^src/[^/]+\\.d\\.ts$' },
     },
     {
       name: 'node-in-host-only',

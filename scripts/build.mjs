@@ -30,6 +30,9 @@ try {
   declare()
   writeFileSync(join(making, SOURCE_STAMP), `${stamp}\n`)
   replace(dist, making)
+} catch (error) {
+  console.error(error.message)
+  process.exitCode = 1
 } finally {
   rmSync(making, { recursive: true, force: true })
 }

@@ -66,13 +66,13 @@ function inTurn(work) {
   writeFileSync(mine, String(process.pid))
   try {
     waitForTurn(turn, mine)
-    try {
-      work()
-    } finally {
-      rmSync(turn, { force: true })
-    }
   } finally {
     rmSync(mine, { force: true })
+  }
+  try {
+    work()
+  } finally {
+    rmSync(turn, { force: true })
   }
 }
 

@@ -14,6 +14,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const WORKERS = new URL('../workers/', import.meta.url)
 const DIST = new URL('../dist/', import.meta.url)
 const EMBEDDED = 'virtual:worker/'
@@ -63,6 +64,7 @@ async function bundle(name, absolute, inside) {
   if (!existsSync(input)) throw new Error(`virtual:worker/${name}: there is no workers/${name}.embedded.ts`)
 
   const bundled = await rolldown({
+    cwd: ROOT,
     input: fileURLToPath(input),
     platform: 'node',
     external: /^node:/,
