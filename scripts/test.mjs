@@ -20,7 +20,7 @@ const running = join(notes, 'running')
 
 const vitest = spawn(
   process.execPath,
-  [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--passWithNoTests', ...process.argv.slice(2)],
+  [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...process.argv.slice(2)],
   {
     cwd: root,
     stdio: 'inherit',
