@@ -1,0 +1,193 @@
+/**
+ * Consumer: the receiving side of a ring. One thread owns it at a time.
+ *
+ *   next() ─► index and length of a record, in place ─► release() ─► publish()
+ *                                                      outside a batch, release() publishes by itself
+ *
+ * A record is consumed when it is released and not before: `released` and `readEnd` are notes from which the reaper of a
+ * dead consumer knows what it had done with and what it held. The next one begins at `released`, and a record that ends at
+ * `readEnd` is delivered again, marked `redelivered`. So: at least once, and never again after release().
+ *
+ * Outside a batch each release() is published at once, since a producer that waits, or looks with a time-out, shall find
+ * what room there is, however long the consumer takes for its next record. (It costs one exchange a record. When the
+ * producer sleeps, that wakes it for one record; but while it wakes up, the consumer makes room for many more.) In a batch
+ * the room is published when a quarter of the ring has come together, or all records that were seen are used up, or the
+ * batch ends.
+ */
+
+import { spinFor } from '../sync/spin.ts'
+import { BUSY, waitBlocked, type Waitable } from '../sync/wait.ts'
+import type { Lot } from '../sync/lot.ts'
+import type { Cpu } from '../host/cpu.ts'
+import { EOWNERDEAD } from '../words/errno.ts'
+import {
+  CLOSED,
+  CONSUMER_DIED,
+  HEADER_WORDS,
+  joinRole,
+  leaveRole,
+  PAD,
+  PRODUCER_DIED,
+  RawChannel,
+  recordWords,
+  SLEEPS,
+  wake,
+} from './ring.ts'
+
+const { data, capacity, status, tail, head, consumer, released, readEnd, tailSeen, received, emptySpins } =
+  RawChannel
+
+const ENDED = CLOSED | PRODUCER_DIED
+
+/** What next() answers when the channel is closed and nothing is left in it. */
+export const DRAINED = BUSY + 1
+
+export const RECORD_PURPOSE = 21
+
+export class Consumer implements Waitable {
+  /** While above 0, release() publishes lazily. */
+  batches = 0
+  /** Of the record that next() returned. */
+  lengthBytes = 0
+  redelivered = false
+
+  readonly purpose = RECORD_PURPOSE
+  readonly #lot: Lot
+  readonly #cpu: Cpu
+  readonly #at: number
+  readonly #data: number
+  readonly #capacity: number
+
+  constructor(lot: Lot, at: number) {
+    this.#lot = lot
+    this.#cpu = lot.cpu
+    this.#at = at
+    this.#data = lot.cpu.load(at + data)
+    this.#capacity = lot.cpu.load(at + capacity)
+  }
+
+  /** Takes the role: 0, or -EBUSY. */
+  join(): number {
+    return joinRole(this.#lot, this.#at, consumer, CONSUMER_DIED)
+  }
+
+  /** Publishes what is released and gives the role back. A record that is still held goes to the next consumer. */
+  leave(): void {
+    this.publish()
+    leaveRole(this.#lot, this.#at, consumer)
+  }
+
+  /**
+   * The next record: the word index of its payload; `lengthBytes` and `redelivered` are set. The same one again while it is
+   * not released. Or
+   *  BUSY         there is none yet
+   *  DRAINED      there is none, and the channel is closed
+   *  -EOWNERDEAD  there is none, and the producer died, and no other has come
+   */
+  next(): number {
+    const cpu = this.#cpu
+    const at = this.#at
+    const position = cpu.plainLoad(at + released)
+    if (position === cpu.plainLoad(at + tailSeen)) {
+      const none = this.#look(position)
+      if (none !== 0) return none
+    }
+    const size = this.#capacity
+    let offset = position & (size - 1)
+    let start = position
+    let length = cpu.plainLoad(this.#data + offset)
+    if (length === PAD) {
+      start = position + size - offset
+      offset = 0
+      length = cpu.plainLoad(this.#data)
+    }
+    this.lengthBytes = length
+    // Nobody holds a record: readEnd is released. If it is not, somebody saw this one and did not release it.
+    this.redelivered = cpu.plainLoad(at + readEnd) !== position
+    cpu.plainStore(at + readEnd, (start + recordWords(length)) | 0)
+    return this.#data + offset + HEADER_WORDS
+  }
+
+  /** All that was seen is used up: publishes the room, then looks for more. 0 when there is, or the answer of next(). */
+  #look(position: number): number {
+    const cpu = this.#cpu
+    if ((cpu.plainLoad(this.#at + head) & ~SLEEPS) !== position) this.publish()
+    // Acquire: pairs with the exchange in Producer.publish(). We see the records before it.
+    let seen = cpu.load(this.#at + tail) & ~SLEEPS
+    if (seen === position) {
+      const ended = cpu.load(this.#at + status) & ENDED
+      if (ended === 0) return BUSY
+      // Again: what was published before the close, or by the reaper before it set the bit, must be seen.
+      seen = cpu.load(this.#at + tail) & ~SLEEPS
+      if (seen === position) return (ended & CLOSED) !== 0 ? DRAINED : -EOWNERDEAD
+    }
+    cpu.plainStore(this.#at + tailSeen, seen)
+    return 0
+  }
+
+  /** The record that next() returned is done with: it is never delivered again, and its words are the producer's. */
+  release(): void {
+    const cpu = this.#cpu
+    const at = this.#at
+    const position = cpu.plainLoad(at + readEnd)
+    // Dead before this line: delivered again. After it: never; the reaper publishes it, and recounts `received`.
+    cpu.plainStore(at + released, position)
+    cpu.plainStore(at + received, (cpu.plainLoad(at + received) + 1) | 0)
+    if (this.batches === 0 || this.#isQuarterFree(position)) this.publish()
+  }
+
+  #isQuarterFree(position: number): boolean {
+    return ((position - this.#cpu.plainLoad(this.#at + head)) | 0) >= this.#capacity >>> 2
+  }
+
+  /** Gives the producer all room that is released. */
+  publish(): void {
+    const word = this.#at + head
+    // Release: pairs with the load in Producer.#hasRoom(), and hands over nothing that we still read. The handshake about
+    // sleeping is that of Producer.publish(), with the sides exchanged.
+    if ((this.#cpu.exchange(word, this.#cpu.plainLoad(this.#at + released)) & SLEEPS) !== 0) {
+      wake(this.#lot, word)
+    }
+  }
+
+  /** As next(), but waits for a record until `deadline`: never BUSY, and -ETIMEDOUT. */
+  nextBlocking(deadline: number): number {
+    const record = this.next()
+    if (record !== BUSY) return record
+    const spun = spinFor(this.#lot, this, this.recordAt, this.#at + emptySpins)
+    return spun === BUSY ? waitBlocked(this.#lot, this, this.recordAt, deadline) : spun
+  }
+
+  // ── a record as something to wait for: blocked, or by begin, onBell and abandon (sync/wait.ts) ────────────────────
+
+  /** The word to wait on for a record. */
+  get recordAt(): number {
+    return this.#at + tail
+  }
+
+  take(): number {
+    return this.next()
+  }
+
+  announce(lot: Lot, word: number): boolean {
+    const { cpu } = lot
+    const used = cpu.plainLoad(this.#at + released)
+    for (let seen = cpu.load(word); ;) {
+      if ((seen & ~SLEEPS) !== used) return false
+      // Pairs with the or in closeChannel() and repairChannel(), which wake afterwards, under the lock that we hold.
+      if ((cpu.load(this.#at + status) & ENDED) !== 0) return false
+      if ((seen & SLEEPS) !== 0) return true
+      const now = cpu.compareExchange(word, seen, seen | SLEEPS)
+      if (now === seen) return true
+      seen = now
+    }
+  }
+
+  accept(): number {
+    return BUSY // a record is never handed over
+  }
+
+  passOn(lot: Lot, word: number): void {
+    wake(lot, word)
+  }
+}

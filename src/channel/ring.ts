@@ -1,0 +1,177 @@
+/**
+ * The ring of a channel: records of any size, from one thread to one other, through one contiguous area of shared memory.
+ *
+ *   RawChannel, three lines                                      written by
+ *     line 0 │ data │ capacity │ type │ status │                 its maker; status: or, and
+ *     line 1 │ tail │ producer │ committed headSeen sent spins │ the producer; bit 0 of tail: the consumer
+ *     line 2 │ head │ consumer │ released readEnd tailSeen ... │ the consumer; bit 0 of head: the producer
+ *
+ *   data area
+ *     ┌────────┬────────────┬────────────┬───── ─ ─ ─ ──────────┬──────────────┬───────┐
+ *     │ free   │ length  n  │ length n+1 │ committed, and not   │ claimed      │ free  │
+ *     │        │ payload    │ payload    │ published: a batch   │ (a loan)     │       │
+ *     └────────┴────────────┴────────────┴───── ─ ─ ─ ──────────┴──────────────┴───────┘
+ *              ▲ head       ▲ released   ▲ tail                 ▲ committed            ▲ head + capacity
+ *
+ *   Record   0        1                   A record never wraps. What does not fit into the rest of the lap begins at the
+ *          ┌────────┬────────┬─────────   next one; the word PAD in place of a length says so to the consumer. A padding
+ *          │ length │ number │ payload    and the record behind it are committed together, so a record follows each PAD.
+ *          └────────┴────────┴─────────   `number` counts the records: order can be checked, and length recounted.
+ *
+ * A position is a free-running int32 count of words, compared by (a - b) | 0. Records take an even number of words, so
+ * positions are even, and bit 0 of the two published words is free for a flag: the other side sleeps. Publishing is ONE
+ * exchange, which says in passing whether somebody must be woken.
+ *
+ *   tail   position | SLEEPS while the consumer sleeps (or did: the bit may be stale, and then wakes nobody)
+ *   head   position | SLEEPS while the producer sleeps
+ *
+ * Each side remembers what it last saw of the other's word (headSeen, tailSeen) and looks again only when that is used up:
+ * at full speed the two lines stay with their threads. All that a side must remember lies in its line as notes (slot.ts),
+ * none of it in JavaScript. So a new owner finds everything in place, and the explorer sees all state there is.
+ *
+ * Invariants
+ *  1. head <= released <= readEnd <= tail <= committed <= head + capacity, as positions; released is readEnd unless the
+ *     consumer holds a record.
+ *  2. The position in tail changes through the owner of the producer's role only, or the reaper of a dead one; head
+ *     likewise. SLEEPS is set under the lock of the word's bucket only.
+ *  3. A record in a queue of the lot waits for a word that has SLEEPS set, or is about to be woken by whoever cleared it.
+ *     If that one dies first, the reaper wakes.
+ *  4. A free role has nothing in flight: producer 0 means tail is committed, consumer 0 means head is released. So joining
+ *     is one compareExchange, and a thread that dies right after it leaves nothing to repair.
+ *
+ * See: Vyukov and Thompson on single-producer queues; Agrona's RingBuffer for records and padding; FastForward and
+ * MCRingBuffer (Lee, Bu, Chandranmenon, IPDPS 2010) for the remembered index and the batch.
+ */
+
+import type { Cpu } from '../host/cpu.ts'
+import type { Lot } from '../sync/lot.ts'
+import { isPowerOfTwo } from '../words/bits.ts'
+import { assert } from '../words/assert.ts'
+import { GiB } from '../words/constants.ts'
+import { EBUSY } from '../words/errno.ts'
+import { i32, layout, newLine } from '../words/layout.ts'
+
+export const RawChannel = layout('RawChannel', 384, {
+  data: i32,
+  capacity: i32,
+  type: i32,
+  status: i32,
+  _producer: newLine,
+  tail: i32,
+  producer: i32,
+  committed: i32,
+  headSeen: i32,
+  sent: i32,
+  fullSpins: i32,
+  _consumer: newLine,
+  head: i32,
+  consumer: i32,
+  released: i32,
+  readEnd: i32,
+  tailSeen: i32,
+  received: i32,
+  emptySpins: i32,
+  _end: newLine,
+})
+
+const { data, capacity, type, status, sent, received } = RawChannel
+
+/** Bit 0 of a published word: the other side sleeps and must be woken. */
+export const SLEEPS = 1
+
+/** Bits of `status`. A DIED bit stays until the role has a new owner. */
+export const CLOSED = 1
+export const PRODUCER_DIED = 2
+export const CONSUMER_DIED = 4
+
+/** In place of a record's length: the rest of this lap is padding. */
+export const PAD = -1
+
+/** Words before a record's payload: its length in bytes, its number. */
+export const HEADER_WORDS = 2
+
+export const LEAST_CAPACITY_BYTES = 4096
+export const MOST_CAPACITY_BYTES = GiB
+
+/** The words that a record takes, header and all. */
+export function recordWords(lengthBytes: number): number {
+  return (((lengthBytes + 7) >>> 3) << 1) + HEADER_WORDS
+}
+
+/** The longest record that a ring of so many words takes. Half a ring: wherever the lap ends, an empty ring has room. */
+export function largestRecordBytes(capacityWords: number): number {
+  return (capacityWords / 2 - HEADER_WORDS) * 4
+}
+
+/** The smallest capacity in bytes, a power of two, that takes records of this length. */
+export function capacityFor(lengthBytes: number): number {
+  let bytes = LEAST_CAPACITY_BYTES
+  while (largestRecordBytes(bytes / 4) < lengthBytes) bytes *= 2
+  return bytes
+}
+
+/** Writes the facts of a new channel into zeroed memory. Nobody else can see it yet. `ofType`: a signature. */
+export function initChannel(
+  cpu: Cpu,
+  at: number,
+  dataAt: number,
+  capacityWords: number,
+  ofType: number,
+): void {
+  assert(isPowerOfTwo(capacityWords) && dataAt % 2 === 0, 'a ring is a power of two, on 8 bytes')
+  cpu.plainStore(at + data, dataAt)
+  cpu.plainStore(at + capacity, capacityWords)
+  cpu.plainStore(at + type, ofType)
+}
+
+/**
+ * Takes the role of one side: `role` is the offset of its word, `died` its bit in status.
+ * 0, or -EBUSY when a thread has it, or had it and the reaper is not through.
+ */
+export function joinRole(lot: Lot, at: number, role: number, died: number): number {
+  const { cpu, thread } = lot
+  // Acquire: pairs with the store in leaveRole() and the compareExchange in repairChannel(). By invariant 4 the notes of
+  // the last owner are ours as they stand.
+  if (cpu.compareExchange(at + role, 0, thread.tid) !== 0) return -EBUSY
+  // A death here leaves the bit set, as the reaper will anyhow.
+  if ((cpu.load(at + status) & died) !== 0) cpu.and(at + status, ~died)
+  return 0
+}
+
+/** Gives the role back. Everything is published; invariant 4 holds. */
+export function leaveRole(lot: Lot, at: number, role: number): void {
+  // Release: pairs with the compareExchange in joinRole().
+  lot.cpu.compareExchange(at + role, lot.thread.tid, 0)
+}
+
+/** Ends the channel for both sides: sends fail, reads drain it. Any thread may; nothing happens the second time. */
+export function closeChannel(lot: Lot, at: number): void {
+  // Whoever announces a wait from here on sees the bit; whoever did before is in the queue, and woken below. If we die in
+  // between, the reaper wakes.
+  lot.cpu.or(at + status, CLOSED)
+  wakeBoth(lot, at)
+}
+
+export function isClosed(cpu: Cpu, at: number): boolean {
+  return (cpu.load(at + status) & CLOSED) !== 0
+}
+
+/** Records that were committed and not yet released: exact at rest, a moment's picture in flight. */
+export function countRecords(cpu: Cpu, at: number): number {
+  const taken = cpu.load(at + received)
+  return Math.max(0, (cpu.load(at + sent) - taken) | 0)
+}
+
+/** Wakes whoever sleeps on one published word. */
+export function wake(lot: Lot, word: number): void {
+  const woken: number[] = []
+  const bucket = lot.lockBucket(0, word)
+  lot.wakeLocked(bucket, 0, word, Infinity, woken) // all: they are waits of one thread, and each looks for itself
+  lot.unlockBucket(bucket)
+  lot.ring(woken)
+}
+
+export function wakeBoth(lot: Lot, at: number): void {
+  wake(lot, at + RawChannel.tail)
+  wake(lot, at + RawChannel.head)
+}
