@@ -1,0 +1,182 @@
+/**
+ * The Thread and the Cpu that an operation gets: each call becomes a request of the replay.
+ *
+ * Addresses and values are checked here as the debug Cpu checks them. Hints never become requests at all.
+ *
+ * Invariants
+ *  1. Nothing outlives the replay: a field that the code sets (`held`) is set again by the next one.
+ *  2. What a method answers follows from the model and the results so far.
+ */
+
+import type { Cpu } from '../host/cpu.ts'
+import { tidOf } from '../threads/slot.ts'
+import { instructions, type InstructionName } from './instructions.ts'
+import type { GhostUpdate, ModelThread } from './model.ts'
+import { request, type Replay } from './replay.ts'
+import type { Setting } from './setting.ts'
+
+export class ReplayedThread implements ModelThread {
+  readonly cpu: Cpu
+  readonly index: number
+  readonly at: number
+  readonly tid: number
+  readonly spinTurns: number
+  held: number
+  readonly #replay: Replay
+  readonly #handsOff: boolean
+  #now = 0
+
+  constructor(setting: Setting, index: number, replay: Replay) {
+    this.cpu = new ReplayedCpu(setting, replay)
+    this.index = index
+    this.at = setting.slotAt(index)
+    this.tid = tidOf(index, 1)
+    this.spinTurns = setting.model.spinTurns ?? 0
+    this.held = setting.model.held ?? 0
+    this.#replay = replay
+    this.#handsOff = setting.model.handOff ?? false
+  }
+
+  sleep(at: number, value: number, deadline: number): boolean {
+    const canTimeOut = deadline === Infinity ? 0 : 1
+    const wasRung = this.#replay.ask(request('sleep', 'sleep', at, value, canTimeOut)) === 1
+    if (!wasRung) this.#now = deadline
+    return wasRung
+  }
+
+  ring(at: number): void {
+    this.#replay.ask(request('ring', 'ring', at))
+  }
+
+  awaitChange(at: number, value: number): void {
+    this.#replay.ask(request('awaitChange', 'awaitChange', at, value))
+  }
+
+  /** Time stands still, except that a sleep which timed out has lasted until its deadline. */
+  now(): number {
+    return this.#now
+  }
+
+  isStarving(): boolean {
+    return this.#handsOff && this.choose(2) === 1
+  }
+
+  ghost(update: GhostUpdate): number {
+    return this.#replay.ask(request('ghost', 'ghost', 0, 0, 0, update))
+  }
+
+  choose(count: number): number {
+    return this.#replay.ask(request('choose', 'choose', count))
+  }
+
+  assert(claim: boolean, message: string): void {
+    if (!claim) this.#replay.stop(request('failed', message))
+  }
+}
+
+class ReplayedCpu implements Cpu {
+  readonly #setting: Setting
+  readonly #replay: Replay
+
+  constructor(setting: Setting, replay: Replay) {
+    this.#setting = setting
+    this.#replay = replay
+  }
+
+  load(at: number): number {
+    return this.#word('load', at)
+  }
+
+  store(at: number, value: number): void {
+    this.#word('store', at, value)
+  }
+
+  add(at: number, value: number): number {
+    return this.#word('add', at, value)
+  }
+
+  sub(at: number, value: number): number {
+    return this.#word('sub', at, value)
+  }
+
+  and(at: number, mask: number): number {
+    return this.#word('and', at, mask)
+  }
+
+  or(at: number, mask: number): number {
+    return this.#word('or', at, mask)
+  }
+
+  xor(at: number, mask: number): number {
+    return this.#word('xor', at, mask)
+  }
+
+  exchange(at: number, value: number): number {
+    return this.#word('exchange', at, value)
+  }
+
+  compareExchange(at: number, expected: number, value: number): number {
+    return this.#word('compareExchange', at, expected, value)
+  }
+
+  plainLoad(at: number): number {
+    return this.#setting.isHint(at) ? 0 : this.#word('plainLoad', at)
+  }
+
+  plainStore(at: number, value: number): void {
+    if (!this.#setting.isHint(at)) this.#word('plainStore', at, value)
+  }
+
+  /** Word by word where words are racy: there another thread may come in between. */
+  copy(toByte: number, fromByte: number, lengthBytes: number): void {
+    if (this.#touchesRacy('copy', toByte, fromByte, lengthBytes)) {
+      for (let i = 0; i < lengthBytes / 4; i++)
+        this.plainStore(toByte / 4 + i, this.plainLoad(fromByte / 4 + i))
+    } else {
+      this.#bytes('copy', toByte, fromByte, lengthBytes)
+    }
+  }
+
+  fill(atByte: number, value: number, lengthBytes: number): void {
+    this.#bytes('fill', atByte, value, lengthBytes)
+  }
+
+  compare(leftByte: number, rightByte: number, lengthBytes: number): number {
+    return this.#bytes('compare', leftByte, rightByte, lengthBytes)
+  }
+
+  spinWhileEqual(at: number, value: number, turns: number): number {
+    return this.#word('spinWhileEqual', at, value, turns)
+  }
+
+  #word(name: InstructionName, at: number, left = 0, right = 0): number {
+    const isInside = Number.isInteger(at) && at >= 0 && at < this.#setting.words
+    if (!isInside) this.#refuse(`${name}: word ${at} is outside the memory`)
+    if ((left | 0) !== left || (right | 0) !== right)
+      this.#refuse(`${name}(${at}, ${left}, ${right}): not an int32`)
+    return this.#replay.ask(request('cpu', name, at, left, right))
+  }
+
+  #bytes(name: InstructionName, a: number, b: number, c: number): number {
+    const isInside = instructions[name]
+      .touches(a, b, c)
+      .every(({ first, end }) => first >= 0 && end <= this.#setting.words)
+    if (!isInside || !(c >= 0)) this.#refuse(`${name}(${a}, ${b}, ${c}): bytes outside the memory`)
+    return this.#replay.ask(request('cpu', name, a, b, c))
+  }
+
+  #touchesRacy(name: InstructionName, a: number, b: number, c: number): boolean {
+    for (const { first, end } of instructions[name].touches(a, b, c)) {
+      for (let at = first; at < end; at++) {
+        if (!this.#setting.isRacy(at)) continue
+        if ((a | b | c) % 4 !== 0) this.#refuse(`${name}(${a}, ${b}, ${c}): racy words are copied as words`)
+        return true
+      }
+    }
+    return false
+  }
+
+  #refuse(why: string): never {
+    return this.#replay.stop(request('failed', why))
+  }
+}

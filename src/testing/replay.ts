@@ -1,0 +1,105 @@
+/**
+ * Replay: one run of an operation from its start, as far as its results are known.
+ *
+ * The state of a synchronous function that is under way cannot be copied, but it can be made again: run the function,
+ * give it the results that its instructions returned so far, and stop it at the first one whose result is not known.
+ *
+ *   the function asks      load(3)    add(4, 1)    ring(9)
+ *   and is told              17           0        SUSPENDED is thrown: this is what the thread will do next
+ *
+ * `finally` blocks run when it is stopped; whatever they ask is answered by the same exception, so they change nothing.
+ *
+ * Invariants
+ *  1. The first request without a result stops the run, and no later one is heard.
+ *  2. Asked again, an operation asks the same. If not, it depends on more than its results, and that is a failure.
+ */
+
+import type { GhostUpdate, ModelThread } from './model.ts'
+
+/** Not an Error: code that handles its own errors looks at those. */
+const SUSPENDED = Symbol('suspended by the explorer')
+
+export type Verb =
+  | 'cpu'
+  | 'sleep'
+  | 'ring'
+  | 'awaitChange'
+  | 'choose'
+  | 'ghost'
+  /** The operation has not begun (world.ts), has ended, has made a false claim, has thrown. */
+  | 'start'
+  | 'end'
+  | 'failed'
+  | 'threw'
+
+/** What an operation asks for: a shared instruction, something of its Thread, or its own end. */
+export interface Request {
+  readonly verb: Verb
+  /** The method, or the message of a failure. */
+  readonly name: string
+  readonly a: number
+  readonly b: number
+  readonly c: number
+  readonly update: GhostUpdate | undefined
+}
+
+export function request(verb: Verb, name: string = verb, a = 0, b = 0, c = 0, update?: GhostUpdate): Request {
+  return { verb, name, a, b, c, update }
+}
+
+export class Replay {
+  #last: Request | undefined = undefined
+  #answered = 0
+  readonly #before: readonly Request[]
+  readonly #results: readonly number[]
+
+  /** `before` is what the operation asked for to get those `results`. */
+  constructor(before: readonly Request[], results: readonly number[]) {
+    this.#before = before
+    this.#results = results
+  }
+
+  /** Runs an operation on a thread of this replay, and returns its first request that has no result yet. */
+  run(operation: (thread: ModelThread) => unknown, thread: ModelThread): Request {
+    try {
+      if (operation(thread) instanceof Promise) {
+        return request('failed', 'an operation must be synchronous, but this one returned a promise')
+      }
+    } catch (error) {
+      if (error !== SUSPENDED && this.#last === undefined) return request('threw', describeError(error))
+    }
+    return this.#last ?? request('end')
+  }
+
+  ask(wanted: Request): number {
+    if (this.#last !== undefined || this.#answered === this.#results.length) return this.stop(wanted)
+    const before = this.#before[this.#answered]
+    if (!isSame(before, wanted)) {
+      return this.stop(
+        request(
+          'failed',
+          `an operation must be deterministic, but this asked for ${show(before)} and now ${show(wanted)}`,
+        ),
+      )
+    }
+    return this.#results[this.#answered++]
+  }
+
+  stop(wanted: Request): never {
+    this.#last ??= wanted
+    // eslint-disable-next-line @typescript-eslint/only-throw-error
+    throw SUSPENDED
+  }
+}
+
+function isSame(left: Request, right: Request): boolean {
+  return left.name === right.name && left.a === right.a && left.b === right.b && left.c === right.c
+}
+
+function show({ name, a, b, c }: Request): string {
+  return `${name}(${a}, ${b}, ${c})`
+}
+
+export function describeError(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+}
