@@ -245,6 +245,17 @@ export class Lot {
     return record
   }
 
+  /** How many wait for an address at this moment: for messages. */
+  waitersOf(at: number): number {
+    const bucket = this.lockBucket(0, at)
+    let count = 0
+    for (let record = this.firstLocked(bucket, 0, at); record !== 0; count++) {
+      record = this.#nextWith(0, at, this.cpu.plainLoad(record + next))
+    }
+    this.unlockBucket(bucket)
+    return count
+  }
+
   /** The thread that a record belongs to. */
   ownerOf(record: number): number {
     return this.cpu.plainLoad(record + owner)

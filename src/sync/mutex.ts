@@ -50,6 +50,19 @@ export const NOT_RECOVERABLE = OWNER_MASK
 
 export const MUTEX_PURPOSE = 1
 
+/** Locks the mutex if nobody holds it, waits for it or has died with it. The rest is lock()'s. */
+export function lockFast(lot: Lot, at: number): boolean {
+  const { thread } = lot
+  noteHeld(thread, at)
+  // Acquire: pairs with the compareExchange in unlock(). Whoever sees 0 sees all that the last holder wrote.
+  if (lot.cpu.compareExchange(at, 0, thread.tid) === 0) {
+    linkHeld(thread, at, next)
+    return true
+  }
+  forgetHeld(thread)
+  return false
+}
+
 /**
  * Locks the mutex; waits until `deadline` if it must. Returns
  *  0                 it is ours
@@ -59,13 +72,8 @@ export const MUTEX_PURPOSE = 1
  *  -ENOTRECOVERABLE  an owner died and the next one did not call markConsistent()
  */
 export function lock(lot: Lot, at: number, deadline: number): number {
-  const { thread } = lot
-  noteHeld(thread, at)
-  // Acquire: pairs with the compareExchange in unlock(). Whoever sees 0 sees all that the last holder wrote.
-  if (lot.cpu.compareExchange(at, 0, thread.tid) === 0) {
-    linkHeld(thread, at, next)
-    return 0
-  }
+  if (lockFast(lot, at)) return 0
+  noteHeld(lot.thread, at)
   return settle(lot, at, lockContended(lot, at, deadline))
 }
 
@@ -96,6 +104,20 @@ export function markConsistent(lot: Lot, at: number): number {
   if ((seen & OWNER_MASK) !== lot.thread.tid || (seen & OWNER_DIED) === 0) return -EPERM
   lot.cpu.and(at, ~OWNER_DIED)
   return 0
+}
+
+/**
+ * For a mutex that is not robust: takes it off the held list once it is ours, so that the reaper does not find it and it
+ * stays locked for ever. rememberLock() puts it back before unlock().
+ */
+export function forgetLock(lot: Lot, at: number): void {
+  unlinkHeld(lot.thread, at, next)
+  dropHeld(lot.thread, at, next)
+}
+
+export function rememberLock(lot: Lot, at: number): void {
+  noteHeld(lot.thread, at)
+  linkHeld(lot.thread, at, next)
 }
 
 /** The id of the thread that holds the mutex, or 0. */

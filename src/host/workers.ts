@@ -1,0 +1,109 @@
+/**
+ * Workers: what the host knows of threads. Starting them, hearing of them, sending between them.
+ */
+
+import { subscribe } from 'node:diagnostics_channel'
+import { availableParallelism } from 'node:os'
+import process from 'node:process'
+import * as workerThreads from 'node:worker_threads'
+import {
+  getEnvironmentData,
+  isMainThread,
+  MessageChannel,
+  postMessageToThread,
+  receiveMessageOnPort,
+  setEnvironmentData,
+  threadId,
+  Worker,
+  type MessagePort,
+  type Transferable,
+} from 'node:worker_threads'
+
+export { getEnvironmentData, isMainThread, MessageChannel, receiveMessageOnPort, setEnvironmentData, threadId, Worker }
+export type { MessagePort, Transferable }
+
+/** How many threads this machine runs at once. */
+export const cores = availableParallelism()
+
+/**
+ * State of this thread that a second copy of the package must find too. It stands on `process`, which all vm contexts
+ * of a thread share, and `globalThis` they do not.
+ */
+export function threadState<T>(key: string, make: () => T): T {
+  const holder = process as unknown as Record<symbol, T | undefined>
+  const symbol = Symbol.for(key)
+  return (holder[symbol] ??= make())
+}
+
+/** Calls back inside the constructor of each Worker that this thread makes, as soon as it is started. */
+export function onWorkerStarted(callback: (worker: Worker) => void): void {
+  subscribe('worker_threads', (message) => {
+    callback((message as { worker: Worker }).worker)
+  })
+}
+
+/** Posts to any thread of the process by its id, by way of the main thread. Undelivered is no error here. */
+export function postToThread(thread: number, message: unknown, transfer: readonly Transferable[]): void {
+  postMessageToThread(thread, message, [...transfer]).catch(() => undefined)
+}
+
+/** Hears what other threads post with postToThread. Holds no handle. */
+export function onThreadMessage(callback: (message: unknown, from: number) => void): void {
+  process.on('workerMessage', callback)
+}
+
+/** Starts a worker from source that is embedded in the package. It keeps no process alive. */
+export function startEmbedded(source: string, name: string, data: unknown, transfer: Transferable[]): Worker {
+  const worker = new Worker(source, {
+    eval: true,
+    name,
+    workerData: data,
+    transferList: transfer,
+    trackUnmanagedFds: false,
+    stdin: false,
+    execArgv: [],
+    env: process.env as NodeJS.Dict<string>,
+  })
+  worker.unref()
+  return worker
+}
+
+/** Says something once, on stderr, as Node does for its own warnings. */
+export function warn(message: string): void {
+  process.emitWarning(message, 'PageframeWarning')
+}
+
+/** Writes a line to stderr at once, also while this thread's event loop is blocked. */
+export function complain(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
+/** True when memories that are made from now on check every address, poison what is freed and guard what is allocated. */
+export function debugMode(): boolean {
+  return process.env['PAGEFRAME_DEBUG'] === '1'
+}
+
+/** What people call this thread: 'main', or the name its Worker was given (Node 22.20 and later), or nothing. */
+export function threadName(): string {
+  if (isMainThread) return 'main'
+  return (workerThreads as { threadName?: string | null }).threadName ?? ''
+}
+
+/** Calls back in the next turn of the event loop, after timers and I/O had theirs. */
+export function soon(callback: () => void): void {
+  setImmediate(callback)
+}
+
+/** Keeps the event loop alive while it is held. */
+export class KeepAlive {
+  #timer: NodeJS.Timeout | undefined
+
+  hold(): void {
+    this.#timer ??= setInterval(() => undefined, 2 ** 30)
+  }
+
+  drop(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+}

@@ -1,0 +1,442 @@
+/**
+ * Mutex: one thread at a time, by name, robust when its holder dies.
+ *
+ *   MutexObject   0 .. 3            4                                  8
+ *               ┌─────────────────┬──────┬───────┬──────┬──────┬─────┬──────┬────────┐
+ *               │ object header   │ word │ spins │ mode │ next │     │ type │ robust │     128 bytes: a line of its own
+ *               └─────────────────┴──────┴───────┴──────┴──────┘     └──────┴────────┘
+ *
+ *   mode   written by the owner only: how it holds the lock. 0, ASYNC_HOLD, or the depth of a recursive lock beyond one
+ *
+ * See: pthread_mutex_lock(3), pthread_mutexattr_setrobust(3). Differences: a robust lock is the default; lockAsync() has no
+ * counterpart, and two asynchronous sections of one thread exclude each other like two threads.
+ */
+
+import { deadlineAfter } from '../host/clock.ts'
+import type { AsyncOptions, AsyncSteps } from '../memory/async-waits.ts'
+import type { Attachment } from '../memory/attachment.ts'
+import { from, objectHeader, open, registerKind, SharedObject, type Found, type Kind, type Place } from '../memory/object.ts'
+import { runningThreads } from '../memory/check.ts'
+import {
+  abandonLock,
+  beginLock,
+  forgetLock,
+  lock,
+  lockFast,
+  markConsistent,
+  onBellLock,
+  OWNER_DIED,
+  OWNER_MASK,
+  ownerOf,
+  RawMutex,
+  rememberLock,
+  tryLock,
+  unlock,
+} from '../sync/mutex.ts'
+import { EDEADLK, EEXIST, EINVAL, EOWNERDEAD, EPERM, ErrnoError, ETIMEDOUT } from '../words/errno.ts'
+import { i32, layout, newLine, words } from '../words/layout.ts'
+import { milliseconds, oneOf, typeError } from '../words/usage.ts'
+
+const MutexObject = layout('Mutex', 128, { ...objectHeader, raw: words(4), type: i32, isRobust: i32, _end: newLine })
+
+const { raw, type: typeAt, isRobust: robustAt } = MutexObject
+const { mode: modeAt } = RawMutex
+
+const TYPES = ['normal', 'errorCheck', 'recursive'] as const
+type MutexType = (typeof TYPES)[number]
+const NORMAL = 0
+const RECURSIVE = 2
+
+/** The owner holds it by lockAsync(). Any other value but 0 is a recursion depth. */
+const ASYNC_HOLD = -1
+
+export interface Wait {
+  /** Milliseconds until ErrnoError ETIMEDOUT; for ever if absent. */
+  timeoutMs?: number
+}
+
+export interface AsyncWait extends Wait {
+  /** Aborted: the promise rejects with signal.reason. */
+  signal?: AbortSignal
+  /** False: the wait does not keep the process alive. */
+  ref?: boolean
+}
+
+/** What a lock gives: whoever has it may unlock. Disposing it unlocks too. */
+export interface UnlockToken extends Disposable {
+  /** True while this token holds the lock. */
+  readonly locked: boolean
+  /** The last owner died holding it: repair what it protects, then markConsistent(). False again after that. */
+  readonly ownerDied: boolean
+  unlock(): void
+}
+
+export interface Lockable {
+  lock(wait?: Wait): UnlockToken
+  tryLock(): UnlockToken | null
+  lockAsync(wait?: AsyncWait): Promise<UnlockToken>
+  unlock(): void
+  run<T>(section: (held: UnlockToken) => T, wait?: Wait): T
+  runAsync<T>(section: (held: UnlockToken) => T | PromiseLike<T>, wait?: AsyncWait): Promise<T>
+}
+
+export interface MutexOptions extends Place {
+  /**
+   * What happens to an owner that locks again: 'normal' waits (for ever), 'errorCheck' throws EDEADLK, 'recursive' counts.
+   * 'normal' if absent.
+   */
+  type?: MutexType
+  /** Handed on, with notice, when its owner dies; true if absent. Otherwise it stays locked for ever. */
+  robust?: boolean
+}
+
+/**
+ * A lock that one thread holds at a time.
+ *
+ * @example
+ *   const lock = Mutex.open('report')
+ *   lock.run(() => append(line))            // a worker: blocks
+ *   await lock.runAsync(() => append(line)) // the main thread: does not
+ */
+export class Mutex extends SharedObject implements Lockable {
+  readonly #word: number
+  readonly #generationAt: number
+  readonly #own: number
+  readonly #context: Attachment
+  readonly #isRobust: boolean
+  readonly #token: SyncToken
+
+  constructor(options: MutexOptions | Found = {}) {
+    super(MUTEX as unknown as Kind<Place, SharedObject>, options as Place | Found)
+    this.#context = this.attachment
+    this.#word = this.at + raw
+    this.#generationAt = this.at + MutexObject.generation
+    this.#own = this.generation
+    this.#isRobust = this.#context.cpu.load(this.at + robustAt) === 1
+    this.#token = new SyncToken(this)
+  }
+
+  /** Attaches to the mutex of that name, or creates it. EEXIST if an option that is given contradicts it. */
+  static open(name: string, options: Omit<MutexOptions, 'name'> = {}): Mutex {
+    return open(MUTEX, name, options)
+  }
+
+  /** The mutex of a handle that arrived in a message. */
+  static from(handle: unknown): Mutex {
+    return from(MUTEX, handle)
+  }
+
+  /**
+   * Locks; blocks this thread while another holds it. The token may be one that earlier calls returned.
+   *
+   * Throws ErrnoError: ETIMEDOUT; EDEADLK (this thread holds it: in an asynchronous section, or by type 'errorCheck');
+   * ENOTRECOVERABLE (an owner died and the next one did not call markConsistent()); ESTALE (destroyed).
+   */
+  lock(wait?: Wait): UnlockToken {
+    const { cpu, lot } = this.#context
+    if (cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('lock')
+    if (!lockFast(lot, this.#word)) this.#lockSlow(wait)
+    else if (!this.#isRobust) forgetLock(lot, this.#word)
+    return this.#token
+  }
+
+  /** Locks if nobody holds it, else null. Never waits. Throws EDEADLK and ENOTRECOVERABLE as lock(). */
+  tryLock(): UnlockToken | null {
+    this.assertLive('tryLock')
+    const result = tryLock(this.#context.lot, this.#word)
+    if (result === -ETIMEDOUT) return null
+    if (result === -EDEADLK) {
+      if (this.#type === RECURSIVE && this.#mode >= 0) return this.#again()
+      return null
+    }
+    if (result < 0) throw this.#error(result, 'tryLock')
+    this.#onLocked(result)
+    return this.#token
+  }
+
+  /**
+   * Locks without blocking the thread: other things run meanwhile. Queues in the same order as lock(), also behind another
+   * asynchronous section of this thread. Not for type 'recursive' (EINVAL): an asynchronous section has no depth.
+   */
+  async lockAsync(wait: AsyncWait = {}): Promise<UnlockToken> {
+    this.assertLive('lockAsync')
+    const timeoutMs = milliseconds('Mutex.lockAsync()', wait.timeoutMs)
+    if (this.#type === RECURSIVE) {
+      throw new ErrnoError(EINVAL, 'lockAsync', `${this.label}: a recursive mutex has no asynchronous form`)
+    }
+    const result = await this.#context.waits.wait(this.#steps, timeoutMs, wait as AsyncOptions)
+    if (result < 0) throw this.#error(result, 'lockAsync', timeoutMs)
+    this.#context.cpu.plainStore(this.#word + modeAt, ASYNC_HOLD)
+    if (!this.#isRobust) forgetLock(this.#context.lot, this.#word)
+    return new AsyncToken(this)
+  }
+
+  /** Unlocks what lock() or tryLock() locked. EPERM if this thread does not hold it so. */
+  unlock(): void {
+    // mode is this thread's own word while it holds the lock, and 0 in the plain case.
+    if (this.#context.cpu.plainLoad(this.#word + modeAt) !== 0 && this.#unlockDeeper()) return
+    if (!this.#isRobust) rememberLock(this.#context.lot, this.#word)
+    const result = unlock(this.#context.lot, this.#word)
+    if (result < 0) throw this.#error(result, 'unlock')
+  }
+
+  /** Runs a section with the lock held; blocks while another holds it. The section gets the token. */
+  run<T>(section: (held: UnlockToken) => T, wait?: Wait): T {
+    const held = this.lock(wait)
+    try {
+      return section(held)
+    } finally {
+      this.unlock()
+    }
+  }
+
+  /** Runs a section, which may be asynchronous, with the lock held; does not block the thread. */
+  async runAsync<T>(section: (held: UnlockToken) => T | PromiseLike<T>, wait?: AsyncWait): Promise<T> {
+    const held = await this.lockAsync(wait)
+    try {
+      return await section(held)
+    } finally {
+      held.unlock()
+    }
+  }
+
+  /**
+   * After EOWNERDEAD (`token.ownerDied`): what the lock protects is sound again. An owner that was told and unlocks without
+   * this leaves a lock that nobody can ever have again (ENOTRECOVERABLE). EINVAL if there is nothing to mark.
+   * See: pthread_mutex_consistent(3).
+   */
+  markConsistent(): void {
+    this.assertLive('markConsistent')
+    if (markConsistent(this.#context.lot, this.#word) < 0) {
+      throw new ErrnoError(EINVAL, 'markConsistent', `${this.label}: this thread does not hold it with ownerDied`)
+    }
+  }
+
+  /** Node's threadId of the thread that holds it, or null. It may have changed by the time you look. */
+  get owner(): number | null {
+    this.assertLive('owner')
+    const tid = ownerOf(this.#context.lot, this.#word)
+    return tid === 0 ? null : this.#context.threadIdOf(tid)
+  }
+
+  // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** For the tokens. */
+  get [heldBySync](): boolean {
+    return this.#isOwn && this.#mode >= 0
+  }
+
+  get [heldByAsync](): boolean {
+    return this.#isOwn && this.#mode === ASYNC_HOLD
+  }
+
+  get [diedBefore](): boolean {
+    return this.#isOwn && (this.#context.cpu.load(this.#word) & OWNER_DIED) !== 0
+  }
+
+  [unlockAsync](): void {
+    if (!this.#isRobust) rememberLock(this.#context.lot, this.#word)
+    this.#context.cpu.plainStore(this.#word + modeAt, 0)
+    const result = unlock(this.#context.lot, this.#word)
+    if (result < 0) throw this.#error(result, 'unlock')
+  }
+
+  get #isOwn(): boolean {
+    return (this.#context.cpu.load(this.#word) & OWNER_MASK) === this.#context.thread.tid
+  }
+
+  get #mode(): number {
+    return this.#context.cpu.plainLoad(this.#word + modeAt)
+  }
+
+  get #type(): number {
+    return this.#context.cpu.plainLoad(this.at + typeAt)
+  }
+
+  readonly #steps: AsyncSteps = {
+    begin: (record) => beginLock(this.#context.lot, this.#word, record),
+    onBell: (record) => onBellLock(this.#context.lot, this.#word, record),
+    abandon: (record, outcome) => {
+      abandonLock(this.#context.lot, this.#word, record, outcome)
+    },
+  }
+
+  #lockSlow(wait: Wait | undefined): void {
+    const timeoutMs = milliseconds('Mutex.lock()', wait?.timeoutMs)
+    const context = this.#context
+    context.assertSound()
+    const outer = context.awaited
+    context.awaited = { describe: () => `${this.label} is held by ${this.#holder()}` }
+    const result = lock(context.lot, this.#word, deadlineAfter(timeoutMs))
+    context.awaited = outer
+    if (result === -EDEADLK) this.#lockOwn(timeoutMs)
+    else if (result < 0) throw this.#error(result, 'lock', timeoutMs)
+    else this.#onLocked(result)
+  }
+
+  #onLocked(result: number): void {
+    // The mode word is a dead owner's.
+    if (result === EOWNERDEAD) this.#context.cpu.plainStore(this.#word + modeAt, 0)
+    if (!this.#isRobust) forgetLock(this.#context.lot, this.#word)
+  }
+
+  /** This thread holds it already. */
+  #lockOwn(timeoutMs: number): void {
+    if (this.#mode === ASYNC_HOLD || this.#type !== NORMAL) {
+      if (this.#mode === ASYNC_HOLD || this.#type !== RECURSIVE) throw this.#error(-EDEADLK, 'lock')
+      this.#again()
+      return
+    }
+    // A normal mutex: nobody but this thread could unlock it, and this thread sleeps (pthread_mutex_lock(3)).
+    this.#context.sleepUntil(deadlineAfter(timeoutMs))
+    throw this.#error(-ETIMEDOUT, 'lock', timeoutMs)
+  }
+
+  #again(): UnlockToken {
+    this.#context.cpu.plainStore(this.#word + modeAt, this.#mode + 1)
+    return this.#token
+  }
+
+  /** A recursive lock goes one level up; an asynchronous one is not unlocked without its token. */
+  #unlockDeeper(): boolean {
+    if (!this.#isOwn) return false
+    if (this.#mode === ASYNC_HOLD) {
+      throw new ErrnoError(EPERM, 'unlock', `${this.label} is held by an asynchronous section: unlock it by its token`)
+    }
+    this.#context.cpu.plainStore(this.#word + modeAt, this.#mode - 1)
+    return true
+  }
+
+  #holder(): string {
+    const tid = ownerOf(this.#context.lot, this.#word)
+    return tid === 0 ? 'nobody (just released)' : this.#context.threadName(tid)
+  }
+
+  #error(errno: number, verb: string, timeoutMs?: number): ErrnoError {
+    return new ErrnoError(errno, verb, `${this.label}: ${this.#explain(errno, timeoutMs)}`)
+  }
+
+  #explain(errno: number, timeoutMs: number | undefined): string {
+    switch (errno) {
+      case -ETIMEDOUT: {
+        const ahead = this.#context.lot.waitersOf(this.#word)
+        const waiters = ahead === 1 ? '1 waiter is' : `${ahead} waiters are`
+        return `not acquired in ${timeoutMs} ms; ${this.#holder()} holds it, ${waiters} ahead of you`
+      }
+      case -EDEADLK:
+        return this.#mode === ASYNC_HOLD
+          ? 'this thread holds it already, in an async section; to block here would never end. Use await lockAsync()'
+          : 'this thread holds it already'
+      case -EPERM:
+        return `this thread does not hold it; ${this.#holder()} does`
+      case -EOWNERDEAD:
+        return 'its owner died'
+      default:
+        return 'an owner died, and the next one unlocked without markConsistent(): what it protects may be torn. Destroy it'
+    }
+  }
+}
+
+const heldBySync = Symbol('heldBySync')
+const heldByAsync = Symbol('heldByAsync')
+const diedBefore = Symbol('diedBefore')
+const unlockAsync = Symbol('unlockAsync')
+
+/** The one token of lock() and tryLock(): reused, allocates nothing. */
+class SyncToken implements UnlockToken {
+  readonly #mutex: Mutex
+
+  constructor(mutex: Mutex) {
+    this.#mutex = mutex
+  }
+
+  get locked(): boolean {
+    return this.#mutex[heldBySync]
+  }
+
+  get ownerDied(): boolean {
+    return this.#mutex[diedBefore]
+  }
+
+  unlock(): void {
+    this.#mutex.unlock()
+  }
+
+  [Symbol.dispose](): void {
+    this.unlock()
+  }
+}
+
+/** A token of lockAsync(): one for each section, so that one section cannot unlock another. */
+class AsyncToken implements UnlockToken {
+  readonly #mutex: Mutex
+  #isOpen = true
+
+  constructor(mutex: Mutex) {
+    this.#mutex = mutex
+  }
+
+  get locked(): boolean {
+    return this.#isOpen && this.#mutex[heldByAsync]
+  }
+
+  get ownerDied(): boolean {
+    return this.locked && this.#mutex[diedBefore]
+  }
+
+  unlock(): void {
+    if (!this.#isOpen) throw new ErrnoError(EPERM, 'unlock', 'this token has been used: its section is over')
+    this.#isOpen = false
+    this.#mutex[unlockAsync]()
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#isOpen) this.unlock()
+  }
+}
+
+const MUTEX: Kind<MutexOptions, Mutex> = {
+  name: 'Mutex',
+  layout: MutexObject,
+
+  validate(call, { type, robust }) {
+    if (type !== undefined) oneOf(call, 'type', type, TYPES)
+    if (robust !== undefined && typeof robust !== 'boolean') throw typeError(call, 'robust', 'true or false', robust)
+  },
+
+  build(attachment, at, { type = 'normal', robust = true }) {
+    attachment.cpu.store(at + typeAt, TYPES.indexOf(type))
+    attachment.cpu.store(at + robustAt, robust ? 1 : 0)
+    return 0
+  },
+
+  compare(attachment, at, name, { type, robust }) {
+    const theirs = TYPES[attachment.cpu.load(at + typeAt)]
+    const isTheirs = attachment.cpu.load(at + robustAt) === 1
+    if (type !== undefined && type !== theirs) {
+      throw new ErrnoError(EEXIST, 'open', `Mutex '${name}' exists and is of type '${theirs}'; this thread asked for '${type}'`)
+    }
+    if (robust !== undefined && robust !== isTheirs) {
+      const say = (is: boolean) => (is ? 'robust' : 'not robust')
+      throw new ErrnoError(EEXIST, 'open', `Mutex '${name}' exists and is ${say(isTheirs)}; this thread asked for ${say(robust)}`)
+    }
+  },
+
+  demolish() {
+    // A mutex has nothing but its cell.
+  },
+
+  noMemory: (attachment, { name }) => attachment.noMemory(name === undefined ? 'Mutex' : `Mutex '${name}'`, 128),
+
+  make: (found) => new Mutex(found),
+
+  *check(attachment, at) {
+    const tid = ownerOf(attachment.lot, at + raw)
+    const isRobust = attachment.cpu.load(at + robustAt) === 1
+    if (tid !== 0 && isRobust && !runningThreads(attachment).has(tid)) {
+      yield `a Mutex at ${at} is held by a thread (${tid}) that does not run`
+    }
+  },
+}
+
+registerKind('Mutex', (value) => Mutex.from(value), MUTEX)

@@ -1,0 +1,165 @@
+/**
+ * Semaphore: a number of permits that threads take and give back.
+ *
+ *   SemaphoreObject   0 .. 3            4                 6
+ *                   ┌─────────────────┬──────┬───────┬─────────┐
+ *                   │ object header   │ word │ spins │ permits │    128 bytes: a line of its own
+ *                   └─────────────────┴──────┴───────┴─────────┘
+ *
+ * See: sem_overview(7), sem_post(3), sem_wait(3). As there, a permit has no owner: a thread that dies keeps none and
+ * returns none.
+ */
+
+import { deadlineAfter } from '../host/clock.ts'
+import type { AsyncSteps } from '../memory/async-waits.ts'
+import type { Attachment } from '../memory/attachment.ts'
+import { from, objectHeader, open, registerKind, SharedObject, type Found, type Kind, type Place } from '../memory/object.ts'
+import {
+  abandonAcquire,
+  acquire,
+  beginAcquire,
+  onBellAcquire,
+  permitsOf,
+  release,
+  SEM_VALUE_MAX,
+  tryAcquire,
+} from '../sync/semaphore.ts'
+import { EEXIST, EOVERFLOW, ErrnoError, ETIMEDOUT } from '../words/errno.ts'
+import { i32, layout, newLine, words } from '../words/layout.ts'
+import { integer, milliseconds } from '../words/usage.ts'
+import type { AsyncWait, Wait } from './mutex.ts'
+
+const SemaphoreObject = layout('Semaphore', 128, { ...objectHeader, raw: words(2), permits: i32, _end: newLine })
+
+const { raw, permits: permitsAt } = SemaphoreObject
+
+interface SemaphoreOptions extends Place {
+  permits?: number
+}
+
+/**
+ * A number of permits. `acquire` takes one and waits while there is none; `release` gives back.
+ *
+ * @example
+ *   const connections = Semaphore.open('connections', 8)
+ *   connections.acquire()
+ *   try { query() } finally { connections.release() }
+ */
+export class Semaphore extends SharedObject {
+  readonly #word: number
+  readonly #context: Attachment
+
+  /** `permits` at the start: 0 to SEM_VALUE_MAX (2147483647). */
+  constructor(permits: number | Found, options: Place = {}) {
+    super(SEMAPHORE as unknown as Kind<Place, SharedObject>, typeof permits === 'object' ? permits : withPermits(permits, options))
+    this.#context = this.attachment
+    this.#word = this.at + raw
+  }
+
+  /** Attaches to the semaphore of that name, or creates it. EEXIST if it was made with another number of permits. */
+  static open(name: string, permits: number, options: Omit<Place, 'name'> = {}): Semaphore {
+    return open(SEMAPHORE, name, withPermits(permits, options))
+  }
+
+  /** The semaphore of a handle that arrived in a message. */
+  static from(handle: unknown): Semaphore {
+    return from(SEMAPHORE, handle)
+  }
+
+  /** The permits there are now; it may have changed by the time you look. */
+  get value(): number {
+    this.assertLive('value')
+    return permitsOf(this.#context.lot, this.#word)
+  }
+
+  /** Takes a permit; blocks this thread while there is none. ETIMEDOUT. */
+  acquire(wait?: Wait): void {
+    this.assertLive('acquire')
+    if (tryAcquire(this.#context.lot, this.#word) === 0) return
+    const timeoutMs = milliseconds('Semaphore.acquire()', wait?.timeoutMs)
+    const context = this.#context
+    context.assertSound()
+    const outer = context.awaited
+    context.awaited = { describe: () => `${this.label} has no permits` }
+    const result = acquire(context.lot, this.#word, deadlineAfter(timeoutMs))
+    context.awaited = outer
+    if (result < 0) throw this.#timedOut(result, 'acquire', timeoutMs)
+  }
+
+  /** Takes a permit if there is one. Never waits. */
+  tryAcquire(): boolean {
+    this.assertLive('tryAcquire')
+    return tryAcquire(this.#context.lot, this.#word) === 0
+  }
+
+  /** Takes a permit without blocking the thread. Queues in the same order as acquire(). */
+  async acquireAsync(wait: AsyncWait = {}): Promise<void> {
+    this.assertLive('acquireAsync')
+    const timeoutMs = milliseconds('Semaphore.acquireAsync()', wait.timeoutMs)
+    const result = await this.#context.waits.wait(this.#steps, timeoutMs, wait)
+    if (result < 0) throw this.#timedOut(result, 'acquireAsync', timeoutMs)
+  }
+
+  /** Gives back `count` permits, one if absent, and wakes as many waiters. EOVERFLOW beyond SEM_VALUE_MAX. */
+  release(count = 1): void {
+    this.assertLive('release')
+    integer('Semaphore.release()', 'count', count, 1, SEM_VALUE_MAX)
+    if (release(this.#context.lot, this.#word, count) === -EOVERFLOW) {
+      throw new ErrnoError(EOVERFLOW, 'release', `${this.label}: ${this.value} + ${count} permits are more than ${SEM_VALUE_MAX}`)
+    }
+  }
+
+  readonly #steps: AsyncSteps = {
+    begin: (record) => beginAcquire(this.#context.lot, this.#word, record),
+    onBell: (record) => onBellAcquire(this.#context.lot, this.#word, record),
+    abandon: (record, outcome) => {
+      abandonAcquire(this.#context.lot, this.#word, record, outcome)
+    },
+  }
+
+  #timedOut(errno: number, verb: string, timeoutMs: number): ErrnoError {
+    if (errno !== -ETIMEDOUT) return new ErrnoError(errno, verb, this.label)
+    const ahead = this.#context.lot.waitersOf(this.#word)
+    const waiters = ahead === 1 ? '1 waiter is' : `${ahead} waiters are`
+    return new ErrnoError(errno, verb, `${this.label}: no permit in ${timeoutMs} ms; ${waiters} ahead of you`)
+  }
+}
+
+function withPermits(permits: number, options: Place): SemaphoreOptions {
+  return { ...options, permits }
+}
+
+const SEMAPHORE: Kind<SemaphoreOptions, Semaphore> = {
+  name: 'Semaphore',
+  layout: SemaphoreObject,
+
+  validate(call, { permits }) {
+    integer(call, 'permits', permits, 0, SEM_VALUE_MAX)
+  },
+
+  build(attachment, at, { permits = 0 }) {
+    attachment.cpu.store(at + permitsAt, permits)
+    attachment.cpu.store(at + raw, permits)
+    return 0
+  },
+
+  compare(attachment, at, name, { permits }) {
+    const theirs = attachment.cpu.load(at + permitsAt)
+    if (permits === theirs) return
+    throw new ErrnoError(
+      EEXIST,
+      'open',
+      `Semaphore '${name}' exists and was made with ${theirs} permits; this thread asked for ${permits}`,
+    )
+  },
+
+  demolish() {
+    // A semaphore has nothing but its cell.
+  },
+
+  noMemory: (attachment, { name }) => attachment.noMemory(name === undefined ? 'Semaphore' : `Semaphore '${name}'`, 128),
+
+  make: (found) => new Semaphore(found),
+}
+
+registerKind('Semaphore', (value) => Semaphore.from(value), SEMAPHORE)

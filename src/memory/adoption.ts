@@ -1,0 +1,206 @@
+/**
+ * Adoption: how a thread comes to run in a memory, with somebody to notice its death.
+ *
+ *   thread                        main thread                     supervisor
+ *     │ claims a slot (CLAIMED)      │                                │
+ *     │ MessageChannel               │                                │
+ *     │── Adopt, port ──────────────►│ (Node forwards it) ───────────►│ listens for the port's close
+ *     │ sleeps on its park word      │                                │ slot CLAIMED -> RUNNING, rings
+ *     │◄─────────────────────────────┼────────────────────────────────│
+ *
+ * Messages between threads pass through the main thread's event loop. When the main thread is asleep in one of our waits
+ * instead, the claimer rings it, and it makes the port itself: one end to the supervisor, one to the thread. When it is
+ * blocked elsewhere the claimer gives up after 5 s, and the claim lapses after 10.
+ *
+ * The supervisor is started by the root thread, inside the constructor of the first other worker (the diagnostics channel
+ * `worker_threads` is published there), so it exists before that worker's first line.
+ */
+
+import { source } from 'virtual:worker/supervisor'
+import { deadlineAfter } from '../host/clock.ts'
+import {
+  isMainThread,
+  MessageChannel,
+  onThreadMessage,
+  postToThread,
+  receiveMessageOnPort,
+  startEmbedded,
+  threadId,
+  type MessagePort,
+  type Worker,
+} from '../host/workers.ts'
+import type { LiveThread } from '../threads/live-thread.ts'
+import {
+  ASLEEP,
+  AWAKE,
+  CLAIMED,
+  isInState,
+  MAKER_SLOT,
+  RUNG,
+  RUNNING,
+  stateOf,
+  ThreadSlot,
+  tidOfState,
+} from '../threads/slot.ts'
+import { EAGAIN, ErrnoError } from '../words/errno.ts'
+import { assert } from '../words/assert.ts'
+import { claim, liveThread, type Attachment, type View } from './attachment.ts'
+import { poisonEverybody } from './poison.ts'
+import { isProtocol, type Adopt, type Offer, type Ported, type Supply, type ToSupervisor } from './protocol.ts'
+import { POISON_SUPERVISOR_DIED, Superblock } from './superblock.ts'
+import type { ThreadMemories } from './thread-memories.ts'
+
+const PATIENCE_MS = 5000
+
+// ── the thread that wants to run ──────────────────────────────────────────────────────────────────────────────────
+
+/** Claims a slot and sleeps until the supervisor lets it run. EAGAIN if nobody answers. */
+export function adopt(state: ThreadMemories, seen: View, offer: Offer, threadName: string): LiveThread {
+  const { slot, tid } = claim(seen, offer.name, threadName)
+  const thread = liveThread(seen, slot, tid)
+  if (state.link === undefined) introduce(state, seen, offer, tid)
+  else post(state.link, { pageframe: 'attach', memory: offer.id, tid })
+
+  const deadline = deadlineAfter(PATIENCE_MS)
+  const { cpu } = seen
+  while (!isInState(cpu, seen.map.slotsAt, tid, RUNNING)) {
+    cpu.exchange(slot + ThreadSlot.park, ASLEEP)
+    const isRunning = isInState(cpu, seen.map.slotsAt, tid, RUNNING)
+    if (!isRunning && !thread.sleep(slot + ThreadSlot.park, ASLEEP, deadline)) throw unanswered(offer)
+    cpu.store(slot + ThreadSlot.park, AWAKE)
+  }
+  return thread
+}
+
+function introduce(state: ThreadMemories, seen: View, offer: Offer, tid: number): void {
+  const { cpu, map } = seen
+  const supervisor = cpu.spinWhileEqual(Superblock.supervisor, 0, 1_000_000)
+  if (supervisor === 0) throw unanswered(offer)
+  onThreadMessage((message) => {
+    if (isProtocol(message, 'ported')) keepPort(state, (message as Ported).port)
+  })
+  const { port1, port2 } = new MessageChannel()
+  keepPort(state, port1)
+  const message: Adopt = { pageframe: 'adopt', threadId, memory: offer.id, tid, port: port2 }
+  postToThread(supervisor, message, [port2])
+  // The main thread may be asleep in one of our waits, and the message stuck: knock, and it will see to us.
+  const knock = map.slotsAt + MAKER_SLOT * ThreadSlot.sizeof + ThreadSlot.park
+  if (cpu.compareExchange(knock, ASLEEP, RUNG) === ASLEEP) liveThread(seen, 0, tid).ring(knock)
+}
+
+function keepPort(state: ThreadMemories, port: MessagePort): void {
+  port.unref()
+  port.on('close', () => {
+    poisonAll(state)
+  })
+  if (state.link === undefined) state.link = port
+  else state.kept.push(port)
+}
+
+function unanswered(offer: Offer): ErrnoError {
+  return new ErrnoError(
+    EAGAIN,
+    'attach',
+    `memory '${offer.name}': the main thread did not let this thread in within ${PATIENCE_MS / 1000} s; it is blocked ` +
+      `outside pageframe's waits. Let its event loop run, or block in a wait of pageframe`,
+  )
+}
+
+// ── the root ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Starts the supervisor, once. It keeps no process alive, and if it dies the memories are poisoned. */
+export function startSupervisor(state: ThreadMemories): void {
+  if (!state.isRoot || state.supervisor !== undefined || state.isStartingSupervisor) return
+  assert(state.module !== undefined, 'the root has no instructions')
+  state.isStartingSupervisor = true
+  const { port1, port2 } = new MessageChannel()
+  const offers = [...state.known.values()].map((known) => known.offer)
+  const data = { module: state.module, offers, port: port2 }
+  const supervisor = startEmbedded(source, 'pageframe supervisor', data, [port2])
+  state.isStartingSupervisor = false
+  state.supervisor = supervisor
+  state.link = port1
+  port1.unref()
+  for (const known of state.known.values()) announceSupervisor(state, known.attachment)
+  supervisor.once('exit', () => {
+    poisonAll(state)
+  })
+  supervisor.on('error', () => undefined) // its exit follows, and says all there is to say
+}
+
+/** Writes where the supervisor is into a memory, for the threads that will come. */
+export function announceSupervisor(state: ThreadMemories, attachment: Attachment | undefined): void {
+  if (state.supervisor === undefined) return
+  attachment?.cpu.store(Superblock.supervisor, state.supervisor.threadId)
+}
+
+/** A worker that this thread made: its end is told to the supervisor, beside what the port says. */
+export function watchExit(state: ThreadMemories, worker: Worker): void {
+  const ended = worker.threadId
+  worker.once('exit', () => {
+    tell(state, { pageframe: 'exited', threadId: ended })
+  })
+}
+
+/** The main thread, asleep in a wait, lets claimers in: makes the port for them. */
+export function serveAdoptions(state: ThreadMemories, attachment: Attachment): void {
+  if (!isMainThread || state.link === undefined) return
+  const { cpu, map, id } = attachment
+  for (let index = 0; index < map.frames.slotCount; index++) {
+    const slot = map.slotsAt + index * ThreadSlot.sizeof
+    const word = cpu.load(slot + ThreadSlot.state)
+    const claimer = cpu.load(slot + ThreadSlot.threadId)
+    const tid = tidOfState(index, word)
+    if (stateOf(word) !== CLAIMED || claimer === 0 || claimer === threadId || state.served.has(tid)) continue
+    state.served.add(tid)
+    const { port1, port2 } = new MessageChannel()
+    const message: Adopt = { pageframe: 'adopt', threadId: claimer, memory: id, tid, port: port1 }
+    state.link.postMessage(message, [port1])
+    postToThread(claimer, { pageframe: 'ported', port: port2 } satisfies Ported, [port2])
+  }
+}
+
+// ── everybody ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Tells the supervisor, if there is one. */
+export function tell(state: ThreadMemories, message: Exclude<ToSupervisor, Adopt>): void {
+  if (state.link !== undefined) post(state.link, message)
+}
+
+function post(port: MessagePort, message: Exclude<ToSupervisor, Adopt>): void {
+  port.postMessage(message)
+}
+
+/** Asks the supervisor for a memory that this thread does not know, and sleeps until it answers. */
+export function fetchOffer(state: ThreadMemories, home: Attachment, id: string): Offer | undefined {
+  const { link } = state
+  if (link === undefined) return undefined
+  const { cpu, thread } = home
+  const bell = thread.at + ThreadSlot.park
+  post(link, { pageframe: 'want', memory: id, ringIn: home.id, ringAt: bell })
+  const deadline = deadlineAfter(PATIENCE_MS)
+  for (;;) {
+    cpu.exchange(bell, ASLEEP)
+    const answer = supplied(link, id)
+    const inTime = answer !== undefined || thread.sleep(bell, ASLEEP, deadline)
+    cpu.store(bell, AWAKE)
+    if (answer !== undefined) return answer.offer
+    if (!inTime) return undefined
+  }
+}
+
+function supplied(link: MessagePort, id: string): Supply | undefined {
+  for (;;) {
+    const received = receiveMessageOnPort(link) as { message: unknown } | undefined
+    if (received === undefined) return undefined
+    const supply = received.message as Supply
+    if (isProtocol(supply, 'supply') && supply.memory === id) return supply
+  }
+}
+
+/** The supervisor is gone: nobody would notice a death any more. */
+function poisonAll(state: ThreadMemories): void {
+  for (const { attachment } of state.known.values()) {
+    if (attachment !== undefined) poisonEverybody(attachment, POISON_SUPERVISOR_DIED)
+  }
+}

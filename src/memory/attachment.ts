@@ -1,0 +1,182 @@
+/**
+ * Attachment: one thread's place in one memory: its slot, its Cpu, its access to the lot, the allocator and the names.
+ *
+ * Made at first use, kept for the thread's life (or the memory's). Everything above this floor goes through one.
+ */
+
+import { bufferOf, cpuFor, type Backing } from '../host/buffer.ts'
+import { sharedNow } from '../host/clock.ts'
+import { wordsOf, type Cpu } from '../host/cpu.ts'
+import { debugCpu } from '../host/debug-cpu.ts'
+import { cores, threadId } from '../host/workers.ts'
+import { Frames } from '../frames/frames.ts'
+import { Lot } from '../sync/lot.ts'
+import { LiveThread } from '../threads/live-thread.ts'
+import { AWAKE, CLAIMED, claimReserved, claimSlot, moveState, RUNNING, slotOf, ThreadSlot } from '../threads/slot.ts'
+import { PAGE_SIZE, PAGE_WORDS } from '../words/constants.ts'
+import { EAGAIN, EPROTO, ErrnoError } from '../words/errno.ts'
+import { assert } from '../words/assert.ts'
+import { showBytes } from '../words/usage.ts'
+import { AsyncWaits } from './async-waits.ts'
+import { assertSound } from './poison.ts'
+import { LAYOUT, MAGIC, mapOf, readText, Superblock, writeText, type MemoryMap } from './superblock.ts'
+import { VERSION } from './version.ts'
+
+const SPIN_TURNS = cores > 1 ? 20_000 : 0
+
+/** What this thread waits for in a blocked wait, for messages. */
+export interface Awaited {
+  describe(): string
+}
+
+export class Attachment {
+  readonly id: string
+  readonly name: string
+  readonly backing: Backing
+  readonly buffer: SharedArrayBuffer
+  readonly words: Int32Array<SharedArrayBuffer>
+  readonly bytes: Uint8Array<SharedArrayBuffer>
+  readonly map: MemoryMap
+  readonly cpu: Cpu
+  readonly thread: LiveThread
+  readonly lot: Lot
+  readonly frames: Frames
+  readonly waits: AsyncWaits
+  /** The shared objects that this thread has met, by address. `generation` tells whether they are still the same. */
+  readonly objects = new Map<number, { readonly generation: number }>()
+  awaited: Awaited | undefined
+  /** The SharedMemory that stands for it in this thread. */
+  face: unknown
+
+  constructor(id: string, name: string, view: View, thread: LiveThread) {
+    this.id = id
+    this.name = name
+    this.backing = view.backing
+    this.buffer = bufferOf(view.backing)
+    this.words = view.words
+    this.bytes = new Uint8Array(this.buffer, 0, this.buffer.byteLength)
+    this.map = view.map
+    this.cpu = view.cpu
+    this.thread = thread
+    this.frames = new Frames(thread, view.map.frames)
+    this.lot = new Lot(thread, {
+      bucketsAt: view.map.bucketsAt,
+      bucketCount: view.map.bucketCount,
+      slotsAt: view.map.slotsAt,
+      slotCount: view.map.frames.slotCount,
+      more: () => {
+        const pfn = this.frames.allocRun(PAGE_SIZE)
+        return pfn < 0 ? 0 : pfn * PAGE_WORDS
+      },
+    })
+    this.waits = new AsyncWaits(this.lot, thread)
+  }
+
+  /** Throws if the memory was destroyed or poisoned. */
+  assertSound(): void {
+    assertSound(this.cpu, this.name)
+  }
+
+  /** The text of an ENOMEM error: what did not fit, what there is, and what to do. */
+  noMemory(label: string, bytes: number): string {
+    const free = showBytes(this.frames.freeBytes())
+    const largest = showBytes(this.frames.largestFreeBytes())
+    return (
+      `${label}: ${showBytes(bytes)} do not fit in memory '${this.name}' (${free} of ${showBytes(this.map.sizeBytes)} ` +
+      `free, largest block ${largest}). Free something with destroy(), or pass { memory: new SharedMemory() }`
+    )
+  }
+
+  /** Sleeps, whatever happens, until a deadline. */
+  sleepUntil(deadline: number): void {
+    const park = this.thread.at + ThreadSlot.park
+    this.cpu.store(park, AWAKE)
+    while (this.thread.sleep(park, AWAKE, deadline)) this.cpu.store(park, AWAKE)
+  }
+
+  /** Node's threadId of a thread. */
+  threadIdOf(tid: number): number {
+    return this.cpu.load(slotOf(this.map.slotsAt, tid) + ThreadSlot.threadId)
+  }
+
+  /** `thread 3 'parser'`: how messages name a thread. */
+  threadName(tid: number): string {
+    const slot = slotOf(this.map.slotsAt, tid)
+    const name = readText(this.cpu, slot + ThreadSlot.nameBytes, slot + ThreadSlot.name)
+    const number = this.cpu.load(slot + ThreadSlot.threadId)
+    return name === '' ? `thread ${number}` : `thread ${number} '${name}'`
+  }
+}
+
+/** A memory that this thread can see but has no slot in. */
+export interface View {
+  readonly backing: Backing
+  readonly words: Int32Array<SharedArrayBuffer>
+  readonly cpu: Cpu
+  readonly map: MemoryMap
+}
+
+/** Looks at a memory and checks that it was made by a pageframe of the same layout. EPROTO otherwise. */
+export function view(backing: Backing, module: WebAssembly.Module, name: string): View {
+  const words = wordsOf(bufferOf(backing))
+  const cpu = cpuFor(backing, module)
+  const theirs = cpu.load(Superblock.layoutSignature)
+  if (cpu.load(Superblock.magic) !== MAGIC || theirs !== LAYOUT) {
+    const version = readText(cpu, Superblock.versionBytes, Superblock.version)
+    throw new ErrnoError(EPROTO, 'attach', protocolMessage(name, version, theirs))
+  }
+  const isDebug = cpu.load(Superblock.isDebug) !== 0
+  const checked = isDebug ? debugCpu(cpu, words.byteLength) : cpu
+  return { backing, words, cpu: checked, map: mapOf(words.byteLength, isDebug) }
+}
+
+export function protocolMessage(name: string, version: string, layout: number): string {
+  const hex = (signature: number) => signature.toString(16)
+  return (
+    `memory '${name}' was made by pageframe ${version || '(unknown)'} (layout ${hex(layout)}), this thread loaded ` +
+    `${VERSION} (layout ${hex(LAYOUT)}) from ${import.meta.url}. All threads need one copy: npm ls pageframe`
+  )
+}
+
+/** Lays out a new memory: nobody else has it, so no lock is needed. The magic comes last. */
+export function format(backing: Backing, module: WebAssembly.Module, id: string, name: string, isDebug: boolean): void {
+  const words = wordsOf(bufferOf(backing))
+  const cpu = cpuFor(backing, module)
+  const map = mapOf(words.byteLength, isDebug)
+  cpu.store(Superblock.layoutSignature, LAYOUT)
+  cpu.store(Superblock.sizePages, words.byteLength / PAGE_SIZE)
+  cpu.store(Superblock.isDebug, isDebug ? 1 : 0)
+  writeText(cpu, Superblock.versionBytes, Superblock.version, VERSION)
+  writeText(cpu, Superblock.idBytes, Superblock.id, id)
+  writeText(cpu, Superblock.nameBytes, Superblock.name, name)
+  Frames.format(cpu, map.frames)
+  cpu.store(Superblock.magic, MAGIC)
+}
+
+/** Takes the slot that is kept for the maker or the supervisor, and runs at once. */
+export function attachReserved(seen: View, index: number, threadName: string): { slot: number; tid: number } {
+  const { cpu, map } = seen
+  const tid = claimReserved(cpu, map.slotsAt, index, threadId, sharedNow())
+  assert(tid !== 0, `reserved slot ${index} is taken`)
+  const slot = slotOf(map.slotsAt, tid)
+  writeText(cpu, slot + ThreadSlot.nameBytes, slot + ThreadSlot.name, threadName)
+  moveState(cpu, map.slotsAt, tid, CLAIMED, RUNNING)
+  return { slot, tid }
+}
+
+/** Claims a slot, which runs only when the supervisor says so. */
+export function claim(seen: View, memoryName: string, threadName: string): { slot: number; tid: number } {
+  const { cpu, map } = seen
+  const tid = claimSlot(cpu, map.slotsAt, threadId, sharedNow())
+  if (tid === 0) {
+    const count = map.frames.slotCount
+    throw new ErrnoError(EAGAIN, 'attach', `memory '${memoryName}' has no free thread slot: all ${count} are taken`)
+  }
+  const slot = slotOf(map.slotsAt, tid)
+  writeText(cpu, slot + ThreadSlot.nameBytes, slot + ThreadSlot.name, threadName)
+  return { slot, tid }
+}
+
+export function liveThread(seen: View, slot: number, tid: number): LiveThread {
+  return new LiveThread(seen.cpu, seen.words, slot, tid, SPIN_TURNS)
+}

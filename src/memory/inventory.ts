@@ -1,0 +1,197 @@
+/**
+ * The inventory: which memories this thread knows, and how it comes by more.
+ *
+ *   root    the thread that made the default memory; usually the main thread. It starts the supervisor as soon as a
+ *           first worker exists, and is slot 0 wherever it made the memory
+ *   others  inherit the default memory as environment data, and are adopted by the supervisor when they first use it
+ *
+ * See adoption.ts for how a thread comes to run, supervisor.ts for the other side.
+ */
+
+import { collectDropped, isPlain, reserve, type Backing } from '../host/buffer.ts'
+import { compileCpu } from '../host/cpu.ts'
+import {
+  complain,
+  debugMode,
+  getEnvironmentData,
+  isMainThread,
+  onWorkerStarted,
+  setEnvironmentData,
+  threadId,
+  threadName,
+  warn,
+} from '../host/workers.ts'
+import { MAKER_SLOT } from '../threads/slot.ts'
+import { alignUp } from '../words/bits.ts'
+import { GiB, MiB, WASM_PAGE_SIZE } from '../words/constants.ts'
+import { ENOMEM, EPROTO, ErrnoError, ESTALE } from '../words/errno.ts'
+import { showBytes, usageError } from '../words/usage.ts'
+import { adopt, announceSupervisor, fetchOffer, serveAdoptions, startSupervisor, tell, watchExit } from './adoption.ts'
+import { Attachment, attachReserved, format, liveThread, protocolMessage, view } from './attachment.ts'
+import { poisonEverybody } from './poison.ts'
+import { ENVIRONMENT_KEY, type Inherited, type Offer } from './protocol.ts'
+import { LAYOUT, POISON_DESTROYED } from './superblock.ts'
+import { threadMemories as state, type Known } from './thread-memories.ts'
+import { VERSION } from './version.ts'
+
+export const LEAST_BYTES = 2 * MiB
+export const MOST_BYTES = 4 * GiB
+const DEFAULT_SIZES = [4 * GiB, 2 * GiB, GiB, 512 * MiB, 256 * MiB, 64 * MiB]
+
+/** Without wasm the host is short of address space, and worker threads need some too. */
+const DEFAULT_SIZE_PLAIN = GiB
+
+const COMPLAIN_AFTER_MS = 1000
+
+/**
+ * On import: the root makes the default memory and gives it to every worker that is started afterwards; a thread that
+ * inherited one does nothing until it uses it.
+ */
+export function initialize(): void {
+  if (state.hasInitialized) return
+  state.hasInitialized = true
+  if (getEnvironmentData(ENVIRONMENT_KEY) === undefined) makeDefault()
+  onWorkerStarted((worker) => {
+    if (worker === state.supervisor || state.isStartingSupervisor) return
+    startSupervisor(state)
+    watchExit(state, worker)
+  })
+}
+
+/** The attachment to the memory that SharedMemory.default stands for. */
+export function defaultAttachment(): Attachment {
+  state.defaultId ??= inherit()
+  return attachmentById(state.defaultId)
+}
+
+/** The attachment to a memory by its id; asks the supervisor for one that this thread has not met. */
+export function attachmentById(id: string): Attachment {
+  const known = state.known.get(id) ?? meet(id)
+  known.attachment ??= attach(known)
+  known.attachment.assertSound()
+  return known.attachment
+}
+
+/** Makes a memory; this thread is its slot 0. */
+export function makeMemory(lengthBytes: number, name: string): Attachment {
+  const size = alignUp(lengthBytes, WASM_PAGE_SIZE)
+  const backing = reserve(size)
+  if (backing === undefined) {
+    throw new ErrnoError(ENOMEM, 'SharedMemory', `the host refuses a memory of ${showBytes(size)}: make a smaller one`)
+  }
+  const known = enter(backing, name)
+  known.attachment = attach(known)
+  announceSupervisor(state, known.attachment)
+  tell(state, { pageframe: 'register', offer: known.offer })
+  return known.attachment
+}
+
+/** Ends a memory for everybody, and gives its bytes back to the host. */
+export function destroyMemory(attachment: Attachment): void {
+  const lengthBytes = attachment.buffer.byteLength
+  poisonEverybody(attachment, POISON_DESTROYED)
+  attachment.waits.failAll(new ErrnoError(ESTALE, 'memory', `memory '${attachment.name}' was destroyed`))
+  state.known.delete(attachment.id)
+  attachment.objects.clear()
+  tell(state, { pageframe: 'forget', memory: attachment.id })
+  collectDropped(lengthBytes)
+}
+
+// ── below ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function makeDefault(): void {
+  const whole = DEFAULT_SIZES[0]
+  for (const size of DEFAULT_SIZES) {
+    const backing = reserve(size)
+    if (backing === undefined || (isPlain(backing) && size > DEFAULT_SIZE_PLAIN)) continue
+    if (isPlain(backing)) {
+      warn(
+        `no WebAssembly memory could be reserved (is the address space limited, ulimit -v?): the default memory has ` +
+          `${showBytes(size)} instead of ${showBytes(whole)} and slower instructions (Atomics)`,
+      )
+    } else if (size < whole) {
+      warn(`the host refuses ${showBytes(whole)}: the default memory has ${showBytes(size)}`)
+    }
+    const { offer } = enter(backing, 'default')
+    state.defaultId = offer.id
+    state.isRoot = true
+    const inherited: Inherited = { layout: LAYOUT, version: VERSION, module: instructions(), offer }
+    setEnvironmentData(ENVIRONMENT_KEY, inherited as unknown as Parameters<typeof setEnvironmentData>[1])
+    if (!isMainThread) {
+      warn(
+        'this worker inherited no shared memory, since its main thread had not imported pageframe when it was started: ' +
+          'it made one for itself and the workers that it starts',
+      )
+    }
+    return
+  }
+  throw new ErrnoError(ENOMEM, 'SharedMemory.default', `the host refuses even ${showBytes(DEFAULT_SIZES.at(-1) ?? 0)}`)
+}
+
+function enter(backing: Backing, name: string): Known {
+  const id = `m${threadId}.${state.made++}`
+  format(backing, instructions(), id, name, debugMode())
+  const known: Known = { offer: { id, name, backing }, isMaker: true, attachment: undefined }
+  state.known.set(id, known)
+  return known
+}
+
+function instructions(): WebAssembly.Module {
+  return (state.module ??= compileCpu())
+}
+
+function inherit(): string {
+  initialize()
+  if (state.defaultId !== undefined) return state.defaultId
+  const inherited = getEnvironmentData(ENVIRONMENT_KEY) as unknown as Inherited
+  if (inherited.layout !== LAYOUT) {
+    throw new ErrnoError(EPROTO, 'attach', protocolMessage(inherited.offer.name, inherited.version, inherited.layout))
+  }
+  state.module ??= inherited.module
+  state.known.set(inherited.offer.id, { offer: inherited.offer, isMaker: false, attachment: undefined })
+  return inherited.offer.id
+}
+
+function meet(id: string): Known {
+  const offer = fetchOffer(state, defaultAttachment(), id)
+  if (offer === undefined) {
+    throw usageError(
+      'ERR_PAGEFRAME_NO_MEMORY',
+      `this handle belongs to memory '${id}', which nobody in this process can supply any more`,
+    )
+  }
+  const known: Known = { offer, isMaker: false, attachment: undefined }
+  state.known.set(id, known)
+  return known
+}
+
+function attach(known: Known): Attachment {
+  const { offer, isMaker } = known
+  // Others than the root are introduced to the supervisor once, with the default memory.
+  if (!isMaker && state.link === undefined && offer.id !== state.defaultId) defaultAttachment()
+  const seen = view(offer.backing, instructions(), offer.name)
+  let thread
+  if (isMaker) {
+    const { slot, tid } = attachReserved(seen, MAKER_SLOT, threadName())
+    thread = liveThread(seen, slot, tid)
+  } else {
+    thread = adopt(state, seen, offer, threadName())
+  }
+  const attachment = new Attachment(offer.id, offer.name, seen, thread)
+  let complainedOf: unknown
+  thread.onSlice = (sinceMs) => {
+    attachment.assertSound()
+    serveBlockedMain()
+    const { awaited } = attachment
+    if (!isMainThread || sinceMs < COMPLAIN_AFTER_MS || awaited === undefined || awaited === complainedOf) return
+    complainedOf = awaited
+    complain(`pageframe: the main thread is blocked: ${awaited.describe()}`)
+  }
+  return attachment
+}
+
+function serveBlockedMain(): void {
+  if (!isMainThread || state.defaultId === undefined) return
+  const home = state.known.get(state.defaultId)?.attachment
+  if (home !== undefined) serveAdoptions(state, home)
+}

@@ -1,0 +1,95 @@
+/**
+ * What threads and their supervisor say to each other. Control only, never data: a few messages in a thread's life.
+ *
+ *   thread ──(by way of the main thread)──► supervisor    Adopt     with the private port that all the rest goes over
+ *   thread ──port──► supervisor                           Attach, Register, Forget, Want, Exited
+ *   supervisor ──port──► thread                           Supply
+ *   main ──(postMessageToThread)──► thread                Ported    the other end of a port that main made for it
+ */
+
+import type { Backing } from '../host/buffer.ts'
+import type { MessagePort } from '../host/workers.ts'
+
+/** A memory as it is posted: cloning shares the bytes. */
+export interface Offer {
+  readonly id: string
+  readonly name: string
+  readonly backing: Backing
+}
+
+/** "Listen for my death on this port; then my slot in that memory may run." */
+export interface Adopt {
+  readonly pageframe: 'adopt'
+  readonly threadId: number
+  readonly memory: string
+  readonly tid: number
+  readonly port: MessagePort
+}
+
+/** "I have a slot in one more memory." */
+export interface Attach {
+  readonly pageframe: 'attach'
+  readonly memory: string
+  readonly tid: number
+}
+
+/** "I made a memory." */
+export interface Register {
+  readonly pageframe: 'register'
+  readonly offer: Offer
+}
+
+/** "That memory was destroyed." */
+export interface Forget {
+  readonly pageframe: 'forget'
+  readonly memory: string
+}
+
+/** "Who can supply this memory? Ring that bell when it is on the port." */
+export interface Want {
+  readonly pageframe: 'want'
+  readonly memory: string
+  readonly ringIn: string
+  readonly ringAt: number
+}
+
+export interface Supply {
+  readonly pageframe: 'supply'
+  readonly memory: string
+  readonly offer: Offer | undefined
+}
+
+/** "A worker that I made has ended": what its creator hears from Node. */
+export interface Exited {
+  readonly pageframe: 'exited'
+  readonly threadId: number
+}
+
+/** From the main thread, while it blocks: a port to the supervisor for a thread that waits to be adopted. */
+export interface Ported {
+  readonly pageframe: 'ported'
+  readonly port: MessagePort
+}
+
+export type ToSupervisor = Adopt | Attach | Register | Forget | Want | Exited
+
+/** What the supervisor is started with. */
+export interface SupervisorData {
+  readonly module: WebAssembly.Module
+  readonly offers: readonly Offer[]
+  readonly port: MessagePort
+}
+
+/** What a worker inherits, as environment data under ENVIRONMENT_KEY. */
+export interface Inherited {
+  readonly layout: number
+  readonly version: string
+  readonly module: WebAssembly.Module
+  readonly offer: Offer
+}
+
+export const ENVIRONMENT_KEY = 'pageframe'
+
+export function isProtocol(message: unknown, kind: string): boolean {
+  return typeof message === 'object' && message !== null && (message as { pageframe?: unknown }).pageframe === kind
+}

@@ -1,0 +1,42 @@
+/**
+ * The reaper: what returns when a thread has died.
+ *
+ *   RUNNING ── the supervisor heard of the death ──► DEAD ──► REAPING ── every step done ──► FREE
+ *
+ * Steps, in order; each may be repeated, and looks at the truth only:
+ *   1  sync     buckets, waits, robust locks (sync/repair.ts)
+ *   2  kinds    what a kind of object does about its dead user: a channel publishes and frees the roles
+ *   3  making   objects that the dead was making or destroying: what they had allocated
+ *   4  frames   frames, cells, magazines, limbo (frames/repair.ts)
+ *
+ * The floors above register their steps by kind; the supervisor's bundle holds them all. A step that would have to wait
+ * throws MustNotBlock, and the whole is tried again a millisecond later: the supervisor has to hear other deaths.
+ */
+
+import { repairSync } from '../sync/repair.ts'
+import { DEAD, FREE, moveState, REAPING, RUNNING } from '../threads/slot.ts'
+import type { Attachment } from './attachment.ts'
+
+/** What one kind of object needs after a death. `at` is a cell of that kind. */
+export interface KindRepair {
+  readonly signature: number
+  /** A LIVE object that the dead may have been using. */
+  readonly afterDeath?: (attachment: Attachment, at: number, dead: number) => void
+  /** An object that the dead was making or destroying: frees what it may have allocated; its cell is freed next. */
+  readonly unfinished?: (attachment: Attachment, at: number) => void
+}
+
+/** Reaps a dead thread. Throws MustNotBlock if a lock is held by another: call again. */
+export function reap(attachment: Attachment, dead: number, repairs: readonly KindRepair[]): void {
+  const { cpu, map, lot, frames } = attachment
+  moveState(cpu, map.slotsAt, dead, RUNNING, DEAD)
+  moveState(cpu, map.slotsAt, dead, DEAD, REAPING)
+  repairSync(lot, dead)
+  for (const { signature, afterDeath, unfinished } of repairs) {
+    if (afterDeath !== undefined) for (const at of frames.cellsOf(signature)) afterDeath(attachment, at, dead)
+    if (unfinished !== undefined) for (const at of frames.unfinishedCellsOf(signature, dead)) unfinished(attachment, at)
+  }
+  frames.repair(dead)
+  moveState(cpu, map.slotsAt, dead, REAPING, FREE)
+  lot.ringEverybody() // those who wait for a thread slot, or for what the dead had
+}

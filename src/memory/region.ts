@@ -1,0 +1,145 @@
+/**
+ * Region: a run of shared bytes, contiguous and locked in memory, of any size up to the memory's.
+ *
+ *   RegionObject  0        1            2       3      4     5        6
+ *               ┌────────┬────────────┬───────┬──────┬─────┬────────┬────────┐
+ *               │ status │ generation │ entry │      │ pfn │ lowest │ highest│    bytes = highest * 2^30 + lowest
+ *               └────────┴────────────┴───────┴──────┴─────┴────────┴────────┘
+ *
+ * Contiguity belongs to the segment: JavaScript cannot make one view of two ranges, so a Region is one buddy block or run.
+ */
+
+import { bytesView } from '../host/text.ts'
+import { PAGE_SIZE, PAGE_WORDS } from '../words/constants.ts'
+import { EEXIST, ErrnoError } from '../words/errno.ts'
+import { i32, layout } from '../words/layout.ts'
+import { bytesOf, rangeError, showBytes, type Size } from '../words/usage.ts'
+import type { Attachment } from './attachment.ts'
+import { MOST_BYTES } from './inventory.ts'
+import { from, objectHeader, open, registerKind, SharedObject, type Found, type Kind, type Place } from './object.ts'
+
+const RegionObject = layout('Region', 32, { ...objectHeader, pfn: i32, low: i32, high: i32, _spare1: i32 })
+const { pfn, low, high } = RegionObject
+const SPLIT = 2 ** 30
+
+export interface RegionOptions extends Place {
+  size?: Size
+}
+
+/** A view type: Int32Array, Float64Array, DataView ... */
+export type ViewConstructor<A> = new (buffer: SharedArrayBuffer, byteOffset: number, length: number) => A
+
+/**
+ * Gigabytes that every thread sees at once. Made by `memory.alloc(size)` or `Region.open(name, size)`; its bytes begin
+ * as zeroes.
+ *
+ * @example
+ *   const index = Region.open('index', '2GiB')       // one thread fills it
+ *   await file.read(index.bytes)                     // fs, net and crypto take the bytes directly
+ *   const ids = Region.open('index').as(Uint32Array) // and the others read it
+ */
+export class Region extends SharedObject implements Disposable {
+  #bytes: Uint8Array<SharedArrayBuffer> | undefined
+  readonly #isBorrowed: boolean
+
+  constructor(options: RegionOptions | Found) {
+    super(REGION as unknown as Kind<Place, SharedObject>, options as Place | Found)
+    this.#isBorrowed = !('size' in options) || options.name !== undefined
+  }
+
+  /** Attaches to the region of that name, or creates it with `size`. ENOENT if there is none and no size is given. */
+  static open(name: string, size?: Size, options: Place = {}): Region {
+    return open(REGION, name, size === undefined ? options : { ...options, size }, size !== undefined)
+  }
+
+  /** The region of a handle that arrived in a message. */
+  static from(handle: unknown): Region {
+    return from(REGION, handle)
+  }
+
+  get byteLength(): number {
+    this.assertLive('byteLength')
+    return lengthOf(this.attachment, this.at)
+  }
+
+  /** All bytes, in place. A Buffer under Node, so fs, net and crypto take it. The same object each time. */
+  get bytes(): Uint8Array<SharedArrayBuffer> {
+    this.assertLive('bytes')
+    return (this.#bytes ??= bytesView(this.attachment.buffer, this.#startByte, this.byteLength))
+  }
+
+  /**
+   * All bytes as another typed array or a DataView: `region.as(Float64Array)`. Throws a RangeError if the length is not a
+   * whole number of elements.
+   */
+  as<A>(type: ViewConstructor<A>): A {
+    const { byteLength } = this
+    const size = (type as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1
+    if (byteLength % size !== 0) {
+      throw rangeError(`Region.as(): ${byteLength} bytes are not a whole number of elements of ${size} bytes`)
+    }
+    return new type(this.attachment.buffer, this.#startByte, byteLength / size)
+  }
+
+  /** Ends what this scope borrowed: a region that it made without a name is destroyed, any other is only let go of. */
+  [Symbol.dispose](): void {
+    this.#bytes = undefined
+    if (!this.#isBorrowed && this.isLive) this.destroy()
+  }
+
+  get #startByte(): number {
+    return this.attachment.cpu.load(this.at + pfn) * PAGE_SIZE
+  }
+}
+
+function lengthOf({ cpu }: Attachment, at: number): number {
+  return cpu.load(at + high) * SPLIT + cpu.load(at + low)
+}
+
+export const REGION: Kind<RegionOptions, Region> = {
+  name: 'Region',
+  layout: RegionObject,
+
+  validate(call, options) {
+    if (options.size !== undefined) bytesOf(call, 'size', options.size, MOST_BYTES)
+  },
+
+  build(attachment, at, options) {
+    const { cpu, frames } = attachment
+    const bytes = bytesOf('Region', 'size', options.size, MOST_BYTES)
+    const run = frames.allocRun(bytes)
+    if (run < 0) return run
+    cpu.store(at + low, bytes % SPLIT)
+    cpu.store(at + high, Math.floor(bytes / SPLIT))
+    cpu.store(at + pfn, run)
+    frames.own(run, at)
+    return 0
+  },
+
+  compare(attachment, at, name, options) {
+    if (options.size === undefined) return
+    const asked = bytesOf('Region.open()', 'size', options.size, MOST_BYTES)
+    const there = lengthOf(attachment, at)
+    if (asked === there) return
+    throw new ErrnoError(
+      EEXIST,
+      'open',
+      `Region '${name}' exists and has ${there} bytes; this thread asked for ${asked}`,
+    )
+  },
+
+  demolish(attachment, at) {
+    const run = attachment.cpu.exchange(at + pfn, 0)
+    if (run !== 0) attachment.frames.freeRun(run)
+  },
+
+  noMemory(attachment, options) {
+    const label = options.name === undefined ? 'Region' : `Region '${options.name}'`
+    return attachment.noMemory(label, bytesOf('Region', 'size', options.size, MOST_BYTES))
+  },
+
+  make: (found) => new Region(found),
+}
+
+registerKind('Region', (value) => Region.from(value), REGION)
+

@@ -1,0 +1,178 @@
+/**
+ * SharedMemory: one memory that every thread of the process may use, as users see it.
+ *
+ * `SharedMemory.default` exists as soon as the main thread imports pageframe, and every worker started afterwards inherits
+ * it, so everyday code never mentions a memory. Another one is for being bigger or apart; its name, if it has one, stands
+ * in the directory of the default memory.
+ *
+ *   NamedMemory (a cell of the default memory)   0        1            2       3    4
+ *                                              ┌────────┬────────────┬───────┬────┬─────────┬────┐
+ *                                              │ status │ generation │ entry │    │ idBytes │ id │
+ *                                              └────────┴────────────┴───────┴────┴─────────┴────┘
+ */
+
+import { EEXIST, ErrnoError } from '../words/errno.ts'
+import { i32, layout, words } from '../words/layout.ts'
+import { bytesOf, typeError, usageError, type Size } from '../words/usage.ts'
+import type { Attachment } from './attachment.ts'
+import { checkMemory, type CheckReport } from './check.ts'
+import { bind, lookUp, unbind, withDirectory, objectEntry } from './directory.ts'
+import { attachmentById, defaultAttachment, destroyMemory, LEAST_BYTES, makeMemory, MOST_BYTES } from './inventory.ts'
+import { handleIn, objectHeader, registerKind, type Handle, type Place } from './object.ts'
+import { Region } from './region.ts'
+import { readText, writeText } from './superblock.ts'
+
+const NamedMemory = layout('NamedMemory', 96, { ...objectHeader, idBytes: i32, id: words(16), _spare1: words(3) })
+
+const DEFAULT_SIZE: Size = '1GiB'
+
+export interface SharedMemoryOptions {
+  /** 2 MiB to 4 GiB, rounded up to 64 KiB; 1 GiB if absent. Nothing is taken from the host until it is touched. */
+  size?: Size
+  name?: string
+}
+
+/** What `from` and `open` hand to the constructor. */
+class Attached {
+  readonly attachment: Attachment
+
+  constructor(attachment: Attachment) {
+    this.attachment = attachment
+  }
+}
+
+export class SharedMemory implements Handle {
+  readonly $pageframe = 'SharedMemory'
+  readonly memory: string
+  readonly at = 0
+  readonly generation = 0
+
+  readonly #attachment: Attachment
+
+  /** A memory of its own. ENOMEM if the host refuses, EEXIST if the name is taken. */
+  constructor(options: SharedMemoryOptions | Attached = {}) {
+    const attachment = options instanceof Attached ? options.attachment : make(options)
+    this.memory = attachment.id
+    this.#attachment = attachment
+    attachment.face = this
+  }
+
+  /** The memory that is used when none is named: 4 GiB where the host allows it. */
+  static get default(): SharedMemory {
+    return faceOf(defaultAttachment())
+  }
+
+  /** Attaches to the memory of that name, or makes it. EEXIST if a size is given and it has another. */
+  static open(name: string, options: Omit<SharedMemoryOptions, 'name'> = {}): SharedMemory {
+    const size = sizeOf('SharedMemory.open()', options)
+    const home = defaultAttachment()
+    return withDirectory(home, () => {
+      const found = lookUp(home, NamedMemory.signature, name, 'SharedMemory.open()')
+      if (found === 0) return faceOf(makeNamed(home, size, name))
+      const attachment = attachmentById(readText(home.cpu, found + NamedMemory.idBytes, found + NamedMemory.id))
+      const there = attachment.buffer.byteLength
+      if (options.size !== undefined && Math.abs(there - size) >= 65_536) {
+        throw new ErrnoError(EEXIST, 'open', `SharedMemory '${name}' exists and has ${there} bytes; this thread asked for ${size}`)
+      }
+      return faceOf(attachment)
+    })
+  }
+
+  /** The memory of a handle that arrived in a message. */
+  static from(handle: unknown): SharedMemory {
+    const found = handleIn(handle)
+    if (found === undefined) throw typeError('SharedMemory.from()', 'handle', 'a SharedMemory or what one becomes in a message', handle)
+    if (found.$pageframe !== 'SharedMemory') {
+      throw usageError('ERR_PAGEFRAME_INVALID_ARGUMENT', `SharedMemory.from(): this is a ${found.$pageframe}`)
+    }
+    return faceOf(attachmentById(found.memory))
+  }
+
+  get name(): string | undefined {
+    return this.#attachment.name === '' ? undefined : this.#attachment.name
+  }
+
+  /** All of it, in bytes. */
+  get byteLength(): number {
+    this.#attachment.assertSound()
+    return this.#attachment.buffer.byteLength
+  }
+
+  /** What is in use, the kernel's own structures included, in bytes. */
+  get usedBytes(): number {
+    this.#attachment.assertSound()
+    return this.#attachment.buffer.byteLength - this.#attachment.frames.freeBytes()
+  }
+
+  /** A Region of `size` zero bytes. ENOMEM says what would fit. */
+  alloc(size: Size, options: Omit<Place, 'memory'> = {}): Region {
+    this.#attachment.assertSound()
+    return new Region({ ...options, memory: this, size })
+  }
+
+  /**
+   * Recounts everything in this memory: frames, free lists, slabs, names, waits, locks and channels. For a memory at rest:
+   * what other threads are in the middle of may be reported. Changes nothing.
+   */
+  check(): CheckReport {
+    this.#attachment.assertSound()
+    return checkMemory(this.#attachment)
+  }
+
+  /** Ends the memory for everybody and gives its bytes back to the host. Every use in any thread throws ESTALE. */
+  destroy(): void {
+    const attachment = this.#attachment
+    attachment.assertSound()
+    const home = defaultAttachment()
+    if (attachment === home) {
+      throw usageError('ERR_PAGEFRAME_DEFAULT_MEMORY', 'SharedMemory.destroy(): the default memory lasts as long as the process')
+    }
+    if (attachment.name !== '') forgetName(home, attachment.name)
+    destroyMemory(attachment)
+  }
+}
+
+function make(options: SharedMemoryOptions): Attachment {
+  const size = sizeOf('new SharedMemory()', options)
+  const { name } = options
+  if (name === undefined) return makeMemory(size, '')
+  const home = defaultAttachment()
+  return withDirectory(home, () => {
+    if (lookUp(home, NamedMemory.signature, name, 'new SharedMemory()') !== 0) {
+      throw new ErrnoError(EEXIST, 'SharedMemory', `SharedMemory '${name}' exists; SharedMemory.open() attaches to it`)
+    }
+    return makeNamed(home, size, name)
+  })
+}
+
+/** Makes a memory and its name. The home memory's directory is locked. */
+function makeNamed(home: Attachment, size: number, name: string): Attachment {
+  const at = home.frames.allocCell(NamedMemory.signature, NamedMemory.sizeof)
+  if (at < 0) throw new ErrnoError(at, 'SharedMemory', home.noMemory(`SharedMemory '${name}'`, NamedMemory.sizeof * 4))
+  const attachment = makeMemory(size, name)
+  writeText(home.cpu, at + NamedMemory.idBytes, at + NamedMemory.id, attachment.id)
+  bind(home, NamedMemory.signature, name, at)
+  return attachment
+}
+
+function forgetName(home: Attachment, name: string): void {
+  withDirectory(home, () => {
+    const at = lookUp(home, NamedMemory.signature, name, 'SharedMemory.destroy()')
+    if (at === 0) return
+    home.frames.unpublishCell(at)
+    unbind(home, home.cpu.load(at + objectEntry))
+    home.frames.freeCell(at)
+  })
+}
+
+function faceOf(attachment: Attachment): SharedMemory {
+  return (attachment.face as SharedMemory | undefined) ?? new SharedMemory(new Attached(attachment))
+}
+
+function sizeOf(call: string, options: SharedMemoryOptions): number {
+  const size = bytesOf(call, 'size', options.size ?? DEFAULT_SIZE, MOST_BYTES)
+  if (size < LEAST_BYTES) throw typeError(call, 'size', 'at least 2 MiB', size)
+  return size
+}
+
+registerKind('SharedMemory', (value) => SharedMemory.from(value))

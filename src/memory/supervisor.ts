@@ -1,0 +1,159 @@
+/**
+ * The supervisor: the worker that notices deaths, and keeps the registry of memories. One for each Node process and layout.
+ *
+ * It never blocks: it tries, and comes back. It runs no user code. Each thread has a private port to it, which Node closes
+ * within milliseconds of the thread's end, whatever that end was; the close proves that the thread's JavaScript is dead.
+ *
+ * Invariants
+ *  1. A slot is set RUNNING only while this supervisor listens to a port of its thread.
+ *  2. A death is reaped in every memory where the thread has a slot, and in each only once (state words decide).
+ */
+
+import type { MessagePort } from '../host/workers.ts'
+import { onThreadMessage } from '../host/workers.ts'
+import { MustNotBlock, NonBlockingThread } from '../threads/live-thread.ts'
+import {
+  ASLEEP,
+  CLAIMED,
+  FREE,
+  moveState,
+  RUNG,
+  RUNNING,
+  slotOf,
+  stateOf,
+  SUPERVISOR_SLOT,
+  ThreadSlot,
+  tidOfState,
+} from '../threads/slot.ts'
+import { Attachment, attachReserved, view } from './attachment.ts'
+import { poisonEverybody } from './poison.ts'
+import { isProtocol, type Adopt, type Offer, type SupervisorData, type Supply, type ToSupervisor, type Want } from './protocol.ts'
+import { reap, type KindRepair } from './reaper.ts'
+import { POISON_CHECK_FAILED } from './superblock.ts'
+
+const RETRY_MS = 1
+
+interface Kept {
+  readonly offer: Offer
+  readonly attachment: Attachment
+}
+
+export class Supervisor {
+  readonly #module: WebAssembly.Module
+  readonly #repairs: readonly KindRepair[]
+  readonly #kept = new Map<string, Kept>()
+  readonly #watched = new Set<number>()
+  /** Threads that asked for a memory which its maker has not registered yet. */
+  readonly #wanting: { readonly want: Want; readonly port: MessagePort }[] = []
+
+  constructor(data: SupervisorData, repairs: readonly KindRepair[]) {
+    this.#module = data.module
+    this.#repairs = repairs
+    for (const offer of data.offers) this.#keep(offer)
+    this.#listen(data.port)
+    data.port.ref() // this worker lives as long as its process; its parent holds no handle to it
+    onThreadMessage((message) => {
+      if (isProtocol(message, 'adopt')) this.#adopt(message as Adopt)
+    })
+  }
+
+  #listen(port: MessagePort): void {
+    port.on('message', (message: ToSupervisor) => {
+      this.#onMessage(message, port)
+    })
+  }
+
+  #onMessage(message: ToSupervisor, port: MessagePort): void {
+    switch (message.pageframe) {
+      case 'adopt':
+        this.#adopt(message)
+        break
+      case 'attach':
+        this.#letRun(message.memory, message.tid)
+        break
+      case 'register':
+        this.#keep(message.offer)
+        break
+      case 'forget':
+        this.#kept.delete(message.memory)
+        break
+      case 'want':
+        if (!this.#supply(message, port)) this.#wanting.push({ want: message, port })
+        break
+      case 'exited':
+        this.#onDeath(message.threadId)
+        break
+    }
+  }
+
+  #keep(offer: Offer): void {
+    const seen = view(offer.backing, this.#module, offer.name)
+    const { slot, tid } = attachReserved(seen, SUPERVISOR_SLOT, 'supervisor')
+    const thread = new NonBlockingThread(seen.cpu, seen.words, slot, tid, 0)
+    this.#kept.set(offer.id, { offer, attachment: new Attachment(offer.id, offer.name, seen, thread) })
+    for (const { want, port } of this.#wanting.splice(0)) {
+      if (!this.#supply(want, port)) this.#wanting.push({ want, port })
+    }
+  }
+
+  #adopt({ threadId, memory, tid, port }: Adopt): void {
+    this.#listen(port)
+    port.on('close', () => {
+      this.#onDeath(threadId)
+    })
+    this.#watched.add(threadId)
+    this.#letRun(memory, tid)
+  }
+
+  #letRun(memory: string, tid: number): void {
+    const kept = this.#kept.get(memory)
+    if (kept === undefined) return
+    const { cpu, map } = kept.attachment
+    moveState(cpu, map.slotsAt, tid, CLAIMED, RUNNING)
+    this.#ring(kept.attachment, slotOf(map.slotsAt, tid) + ThreadSlot.park)
+  }
+
+  #supply(want: Want, port: MessagePort): boolean {
+    const kept = this.#kept.get(want.memory)
+    if (kept === undefined) return false
+    port.postMessage({ pageframe: 'supply', memory: want.memory, offer: kept.offer } satisfies Supply)
+    const home = this.#kept.get(want.ringIn)
+    if (home !== undefined) this.#ring(home.attachment, want.ringAt)
+    return true
+  }
+
+  #ring(attachment: Attachment, bell: number): void {
+    if (attachment.cpu.exchange(bell, RUNG) === ASLEEP) attachment.thread.ring(bell)
+  }
+
+  #onDeath(threadId: number): void {
+    if (!this.#watched.delete(threadId)) return
+    for (const { attachment } of this.#kept.values()) this.#bury(attachment, threadId)
+  }
+
+  /** Reaps every slot of a dead thread in one memory; comes back if it would have to wait. */
+  #bury(attachment: Attachment, threadId: number): void {
+    if (!this.#kept.has(attachment.id)) return
+    const { cpu, map } = attachment
+    for (let index = SUPERVISOR_SLOT + 1; index < map.frames.slotCount; index++) {
+      const slot = map.slotsAt + index * ThreadSlot.sizeof
+      const word = cpu.load(slot + ThreadSlot.state)
+      if (stateOf(word) === FREE || cpu.load(slot + ThreadSlot.threadId) !== threadId) continue
+      const tid = tidOfState(index, word)
+      if (moveState(cpu, map.slotsAt, tid, CLAIMED, FREE)) continue // owned nothing yet
+      try {
+        reap(attachment, tid, this.#repairs)
+      } catch (error) {
+        if (error instanceof MustNotBlock) {
+          setTimeout(() => {
+            this.#bury(attachment, threadId)
+          }, RETRY_MS)
+          return
+        }
+        // What the reaper cannot repair nobody may go on with.
+        poisonEverybody(attachment, POISON_CHECK_FAILED)
+        throw error
+      }
+    }
+  }
+}

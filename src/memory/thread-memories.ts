@@ -1,0 +1,50 @@
+/**
+ * What one thread knows of the memories in its process. It stands on the process object: a second copy of the package in
+ * the same thread, or a hot reload, finds the same slots, the same port to the supervisor and the same objects.
+ */
+
+import { threadState, type MessagePort, type Worker } from '../host/workers.ts'
+import type { Attachment } from './attachment.ts'
+import type { Offer } from './protocol.ts'
+import { LAYOUT } from './superblock.ts'
+
+export interface Known {
+  readonly offer: Offer
+  /** True in the thread that made the memory, whose slot is 0. */
+  readonly isMaker: boolean
+  attachment: Attachment | undefined
+}
+
+export interface ThreadMemories {
+  readonly known: Map<string, Known>
+  module: WebAssembly.Module | undefined
+  /** Id of the memory that SharedMemory.default stands for in this thread. */
+  defaultId: string | undefined
+  /** This thread made the default memory, and starts the supervisor. */
+  isRoot: boolean
+  hasInitialized: boolean
+  supervisor: Worker | undefined
+  isStartingSupervisor: boolean
+  /** The private port to the supervisor; that it closes is how a death is noticed, on either side. */
+  link: MessagePort | undefined
+  /** Ports that only have to stay open. */
+  readonly kept: MessagePort[]
+  /** Thread ids whose adoption the blocked main thread has served. */
+  readonly served: Set<number>
+  made: number
+}
+
+/** This thread's state. Copies of pageframe with another layout have one of their own. */
+export const threadMemories: ThreadMemories = threadState(`pageframe:${LAYOUT}`, () => ({
+  known: new Map(),
+  module: undefined,
+  defaultId: undefined,
+  isRoot: false,
+  hasInitialized: false,
+  supervisor: undefined,
+  isStartingSupervisor: false,
+  link: undefined,
+  kept: [],
+  served: new Set(),
+  made: 0,
+}))

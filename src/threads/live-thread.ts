@@ -1,0 +1,81 @@
+/**
+ * LiveThread: the Thread that a real thread of Node is, with doorbells that ring and a clock that runs.
+ *
+ * A blocked wait is cut into slices: at each slice's end, and each time it is rung, `onSlice` has a look around (is the
+ * memory poisoned? does a new thread wait to be adopted?). It may throw.
+ */
+
+import { now, sharedNow } from '../host/clock.ts'
+import type { Cpu } from '../host/cpu.ts'
+import { Doorbells, TIMED_OUT } from '../host/doorbells.ts'
+import { ThreadSlot } from './slot.ts'
+import type { Thread } from './thread.ts'
+
+const SLICE_MS = 1000
+const NAP_MS = 1
+const SHORT_SPIN_TURNS = 2000
+const STARVES_AFTER_MS = 1
+
+export class LiveThread implements Thread {
+  readonly cpu: Cpu
+  readonly at: number
+  readonly tid: number
+  readonly spinTurns: number
+  readonly doorbells: Doorbells
+  held = 0
+  onSlice: ((sinceMs: number) => void) | undefined
+
+  constructor(cpu: Cpu, words: Int32Array<SharedArrayBuffer>, at: number, tid: number, spinTurns: number) {
+    this.cpu = cpu
+    this.at = at
+    this.tid = tid
+    this.spinTurns = spinTurns
+    this.doorbells = new Doorbells(words)
+  }
+
+  sleep(at: number, value: number, deadline: number): boolean {
+    const began = now()
+    for (;;) {
+      const left = deadline - now()
+      if (left <= 0) return false
+      const ended = this.doorbells.wait(at, value, Math.min(left, SLICE_MS))
+      this.onSlice?.(now() - began)
+      if (ended !== TIMED_OUT) return true
+    }
+  }
+
+  ring(at: number): void {
+    this.doorbells.ring(at)
+  }
+
+  awaitChange(at: number, value: number): void {
+    if (this.spinTurns !== 0 && this.cpu.spinWhileEqual(at, value, SHORT_SPIN_TURNS) !== value) return
+    // The holder may have lost its core, or have died: give ours away for a moment. Nobody rings for this.
+    const park = this.at + ThreadSlot.park
+    this.doorbells.wait(park, this.cpu.load(park), NAP_MS)
+  }
+
+  now(): number {
+    return sharedNow()
+  }
+
+  isStarving(since: number): boolean {
+    return ((sharedNow() - since) | 0) > STARVES_AFTER_MS
+  }
+}
+
+/** What a thread that must not block throws where it would have had to: it holds nothing, and tries again later. */
+export class MustNotBlock extends Error {
+  override readonly name = 'MustNotBlock'
+}
+
+/** The supervisor's Thread: it never blocks, since it would not hear the death that it waits for. */
+export class NonBlockingThread extends LiveThread {
+  override sleep(): boolean {
+    throw new MustNotBlock()
+  }
+
+  override awaitChange(at: number, value: number): void {
+    if (this.cpu.spinWhileEqual(at, value, SHORT_SPIN_TURNS) === value) throw new MustNotBlock()
+  }
+}
