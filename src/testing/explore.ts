@@ -1,41 +1,74 @@
 /**
  * explore(): every state that a model can reach, by depth-first search.
  *
- * A step of the search is a step of the world: it changes the cells in place, and is undone when everything behind it has
- * been seen. A state that was met before is not entered again, since equal cells have equal futures (world.ts).
+ * A step of the search is a step of the world: it changes cells in place, and is taken back when everything behind it has
+ * been seen. A state that was met before is not entered again, since equal cells have equal futures (state.ts).
  *
- * What is explored is sequential consistency: an order of instructions that all threads agree on. Instructions other than
- * the plain ones have that order in JavaScript too, and a program without data races behaves as if all had (SC-DRF;
- * Watt et al., "Repairing and mechanising the JavaScript relaxed memory model", PLDI 2020). Whether plain accesses race is
- * found by looking at states: if some execution has a data race, then some sequentially consistent one comes to a state in
- * which two threads are about to touch the word (Boehm and Adve, "Foundations of the C++ concurrency memory model", PLDI
- * 2008), and all those states are visited. No vector clocks are needed, which would tell equal states apart.
+ * What is explored is sequential consistency: an order of instructions that all threads agree on. All but the plain ones
+ * have that order in JavaScript, and a program without data races behaves as if all had (Watt et al., "Repairing and
+ * mechanising the JavaScript relaxed memory model", PLDI 2020). `raceCheck` finds out whether a model is one (races.ts).
  *
- * See: Yang et al., "Inspect"; Musuvathi and Qadeer, "Iterative context bounding", PLDI 2007 (preemptions).
+ * A search may be bounded by the number of preemptions, as in CHESS (Musuvathi and Qadeer, "Iterative context bounding",
+ * PLDI 2007): most bugs need two or fewer, and their traces are the ones that people can follow. So a failure that was
+ * found by a full search is looked for once more with as few as possible.
  */
 
-import { judge, type Trouble } from './judge.ts'
+import { judge } from './judge.ts'
 import type { Model } from './model.ts'
-import type { Failure, Report } from './report.ts'
+import type { Failure, Report, Trouble } from './report.ts'
 import { Seen } from './seen.ts'
 import { settingOf, type Setting } from './setting.ts'
-import { traceOf } from './trace.ts'
-import { scheduleOf, type Transition } from './transition.ts'
+import { walk } from './trace.ts'
+import { parseSchedule, scheduleOf, type Transition } from './transition.ts'
 import { World } from './world.ts'
 
-/** Explores every interleaving of the model within its bounds. The report has no failures if all of them are right. */
+const MOST_PREEMPTIONS_TO_FOLLOW = 4
+const MOST_STATES_TO_FOLLOW = 100_000
+
+/** Explores every interleaving of a model within its bounds. The report has no failures if each of them is right. */
 export function explore(model: Model): Report {
-  return new Search(settingOf(model)).run()
+  const report = new Search(settingOf(model)).run()
+  return { ...report, failures: simplest(model, report.failures) }
 }
 
-/** A state on the way from the first to the present one. */
+/** What replay() saw: the steps, and what is wrong with the state they led to. */
+export interface Replayed {
+  readonly trace: readonly string[]
+  readonly trouble: Trouble | undefined
+}
+
+/**
+ * Runs one schedule of a model, as the report of a failure states it.
+ *
+ * Throws a SyntaxError if it is no schedule, a RangeError if one of its steps is not possible there.
+ */
+export function replay(model: Model, schedule: string): Replayed {
+  const world = new World(settingOf(model))
+  const trace = walk(world, parseSchedule(schedule))
+  return { trace, trouble: judge(world, world.steps.add([])) }
+}
+
+/** A failure of the same kind with as few preemptions as it takes, where one was asked for and found by a full search. */
+function simplest(model: Model, failures: readonly Failure[]): readonly Failure[] {
+  if (failures.length !== 1 || failures[0].kind === 'unfinished' || model.bounds?.preemptions !== undefined)
+    return failures
+  for (let preemptions = 0; preemptions <= MOST_PREEMPTIONS_TO_FOLLOW; preemptions++) {
+    const bounds = { ...model.bounds, preemptions, states: MOST_STATES_TO_FOLLOW, failures: 1 }
+    const found = new Search(settingOf({ ...model, bounds })).run().failures
+    if (found.some((failure) => failure.kind === failures[0].kind)) return found
+  }
+  return failures
+}
+
+/** A state on the way from the first one to the present one. */
 interface Frame {
   readonly state: number
-  /** Undoes the step that led here. */
+  /** Takes back the step that led here. */
   readonly mark: number
-  readonly steps: Transition[]
+  readonly steps: readonly Transition[]
   next: number
-  endings: number
+  /** Ways to end that were found from here. */
+  interleavings: number
 }
 
 class Search {
@@ -57,7 +90,8 @@ class Search {
 
   run(): Report {
     const begun = performance.now()
-    const { cells } = this.#world
+    const { model, bounds } = this.#setting
+    const { cells } = this.#world.state
     this.#enter(this.#seen.add(cells.low, cells.high), cells.mark())
     while (this.#frames.length > 0 && !this.#isOver()) {
       const frame = this.#frames[this.#frames.length - 1]
@@ -65,11 +99,8 @@ class Search {
       else this.#leave(frame)
     }
     return {
-      name: this.#setting.model.name,
-      bound:
-        this.#setting.bounds.preemptions === Infinity
-          ? 'full'
-          : `${this.#setting.bounds.preemptions} preemptions`,
+      name: model.name,
+      bound: bounds.preemptions === Infinity ? 'full' : `preemptions ${bounds.preemptions}`,
       states: this.#seen.size,
       transitions: this.#transitions,
       endings: this.#endings,
@@ -82,63 +113,61 @@ class Search {
   }
 
   #take(from: Frame, step: Transition): void {
-    const { cells } = this.#world
+    const { cells } = this.#world.state
     const mark = cells.mark()
     this.#transitions++
     this.#path.push(step)
-    this.#world.step(step)
-    if (this.#world.trouble !== undefined) {
-      this.#fail(this.#world.trouble)
+    this.#world.take(step)
+    const known = this.#seen.size
+    const state = this.#seen.add(cells.low, cells.high)
+    if (state === known || this.#world.trouble !== undefined) {
+      this.#enter(state, mark)
     } else {
-      const known = this.#seen.size
-      const state = this.#seen.add(cells.low, cells.high)
-      if (state === known) {
-        this.#enter(state, mark)
-        return
-      }
-      from.endings += this.#seen.endings(state)
+      from.interleavings += this.#seen.interleavings(state)
+      this.#path.pop()
+      cells.rewind(mark)
     }
-    this.#path.pop()
-    cells.rewind(mark)
   }
 
-  /** Looks at a state for the first time. */
+  /** Judges a state that was not met before, and looks for the steps that lead on. */
   #enter(state: number, mark: number): void {
     const steps: Transition[] = []
-    const progress = this.#world.possible(steps)
+    const progress = this.#world.steps.add(steps)
     const trouble = judge(this.#world, progress)
     if (trouble !== undefined) {
       this.#fail(trouble)
       steps.length = 0
     }
-    const isEnding = progress === 0
+    const isEnding = progress === 0 || trouble !== undefined
     if (isEnding) this.#endings++
-    this.#frames.push({ state, mark, steps, next: 0, endings: isEnding ? 1 : 0 })
+    this.#frames.push({ state, mark, steps, next: 0, interleavings: isEnding ? 1 : 0 })
     this.#depth = Math.max(this.#depth, this.#path.length)
     const { states } = this.#setting.bounds
     if (this.#seen.size > states) {
-      this.#fail({ kind: 'unfinished', message: `more than ${states} states: not everything was explored` })
+      this.#fail({
+        kind: 'unfinished',
+        message: `there are more than ${states} states: not all were explored`,
+      })
     }
   }
 
-  #leave({ state, mark, endings }: Frame): void {
+  #leave({ state, mark, interleavings }: Frame): void {
     this.#frames.pop()
     this.#path.pop()
-    this.#world.cells.rewind(mark)
-    this.#seen.setEndings(state, endings)
+    this.#world.state.cells.rewind(mark)
+    this.#seen.setInterleavings(state, interleavings)
     const before = this.#frames.at(-1)
-    if (before === undefined) this.#interleavings = endings
-    else before.endings += endings
+    if (before === undefined) this.#interleavings = interleavings
+    else before.interleavings += interleavings
   }
 
   #fail(trouble: Trouble): void {
-    const trace = traceOf(this.#setting, this.#path)
+    const trace = walk(new World(this.#setting), this.#path)
     this.#failures.push({ ...trouble, trace, schedule: scheduleOf(this.#path) })
   }
 
   #isOver(): boolean {
-    return (
-      this.#failures.length >= this.#setting.bounds.failures || this.#seen.size > this.#setting.bounds.states
-    )
+    const { failures, states } = this.#setting.bounds
+    return this.#failures.length >= failures || this.#seen.size > states
   }
 }

@@ -12,6 +12,7 @@ export type InstructionName = keyof Cpu
 
 export interface Instruction {
   readonly operands: number
+  readonly returns: boolean
   /** True for those whose operands are byte indices. */
   readonly isOnBytes: boolean
   /** True for accesses without order, which can race. */
@@ -28,7 +29,7 @@ export interface Access {
 }
 
 const load = readsWord((cells, at) => cells.values[at])
-const store = writesWord(2, (cells, at, value) => {
+const store = writesWord(2, false, (cells, at, value) => {
   cells.set(at, value)
   return 0
 })
@@ -42,7 +43,7 @@ export const instructions: Readonly<Record<InstructionName, Instruction>> = {
   or: updatesWord((old, mask) => old | mask),
   xor: updatesWord((old, mask) => old ^ mask),
   exchange: updatesWord((_old, value) => value),
-  compareExchange: writesWord(3, (cells, at, expected, value) => {
+  compareExchange: writesWord(3, true, (cells, at, expected, value) => {
     const old = cells.values[at]
     if (old === expected) cells.set(at, value)
     return old
@@ -55,6 +56,7 @@ export const instructions: Readonly<Record<InstructionName, Instruction>> = {
   plainStore: { ...store, isPlain: true },
   copy: {
     operands: 3,
+    returns: false,
     isOnBytes: true,
     isPlain: true,
     execute: (cells, to, from, length) =>
@@ -66,6 +68,7 @@ export const instructions: Readonly<Record<InstructionName, Instruction>> = {
   },
   fill: {
     operands: 3,
+    returns: false,
     isOnBytes: true,
     isPlain: true,
     execute: (cells, at, value, length) =>
@@ -77,6 +80,7 @@ export const instructions: Readonly<Record<InstructionName, Instruction>> = {
   },
   compare: {
     operands: 3,
+    returns: true,
     isOnBytes: true,
     isPlain: true,
     execute: (cells, left, right, length) => {
@@ -92,16 +96,16 @@ export const instructions: Readonly<Record<InstructionName, Instruction>> = {
 
 function readsWord(execute: Instruction['execute']): Instruction {
   const touches = (at: number): Access[] => [{ first: at, end: at + 1, writes: false }]
-  return { operands: 1, isOnBytes: false, isPlain: false, execute, touches }
+  return { operands: 1, returns: true, isOnBytes: false, isPlain: false, execute, touches }
 }
 
-function writesWord(operands: number, execute: Instruction['execute']): Instruction {
+function writesWord(operands: number, returns: boolean, execute: Instruction['execute']): Instruction {
   const touches = (at: number): Access[] => [{ first: at, end: at + 1, writes: true }]
-  return { operands, isOnBytes: false, isPlain: false, execute, touches }
+  return { operands, returns, isOnBytes: false, isPlain: false, execute, touches }
 }
 
 function updatesWord(next: (old: number, operand: number) => number): Instruction {
-  return writesWord(2, (cells, at, operand) => {
+  return writesWord(2, true, (cells, at, operand) => {
     const old = cells.values[at]
     cells.set(at, next(old, operand) | 0)
     return old

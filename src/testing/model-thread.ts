@@ -1,10 +1,10 @@
 /**
- * The Thread and the Cpu that an operation gets: each call becomes a request of the replay.
+ * The Thread and the Cpu that an operation gets: each call becomes a request of the rerun.
  *
  * Addresses and values are checked here as the debug Cpu checks them. Hints never become requests at all.
  *
  * Invariants
- *  1. Nothing outlives the replay: a field that the code sets (`held`) is set again by the next one.
+ *  1. Nothing outlives the rerun: a field that the code sets (`held`) is set again by the next one.
  *  2. What a method answers follows from the model and the results so far.
  */
 
@@ -12,44 +12,44 @@ import type { Cpu } from '../host/cpu.ts'
 import { tidOf } from '../threads/slot.ts'
 import { instructions, type InstructionName } from './instructions.ts'
 import type { GhostUpdate, ModelThread } from './model.ts'
-import { request, type Replay } from './replay.ts'
+import { request, type Rerun } from './rerun.ts'
 import type { Setting } from './setting.ts'
 
-export class ReplayedThread implements ModelThread {
+export class ThreadDouble implements ModelThread {
   readonly cpu: Cpu
   readonly index: number
   readonly at: number
   readonly tid: number
   readonly spinTurns: number
   held: number
-  readonly #replay: Replay
+  readonly #rerun: Rerun
   readonly #handsOff: boolean
   #now = 0
 
-  constructor(setting: Setting, index: number, replay: Replay) {
-    this.cpu = new ReplayedCpu(setting, replay)
+  constructor(setting: Setting, index: number, rerun: Rerun) {
+    this.cpu = new CpuDouble(setting, rerun)
     this.index = index
     this.at = setting.slotAt(index)
     this.tid = tidOf(index, 1)
     this.spinTurns = setting.model.spinTurns ?? 0
     this.held = setting.model.held ?? 0
-    this.#replay = replay
+    this.#rerun = rerun
     this.#handsOff = setting.model.handOff ?? false
   }
 
   sleep(at: number, value: number, deadline: number): boolean {
     const canTimeOut = deadline === Infinity ? 0 : 1
-    const wasRung = this.#replay.ask(request('sleep', 'sleep', at, value, canTimeOut)) === 1
-    if (!wasRung) this.#now = deadline
+    const wasRung = this.#rerun.ask(request('sleep', 'sleep', at, value, canTimeOut)) === 1
+    if (!wasRung) this.#now = deadline | 0
     return wasRung
   }
 
   ring(at: number): void {
-    this.#replay.ask(request('ring', 'ring', at))
+    this.#rerun.ask(request('ring', 'ring', at))
   }
 
   awaitChange(at: number, value: number): void {
-    this.#replay.ask(request('awaitChange', 'awaitChange', at, value))
+    this.#rerun.ask(request('awaitChange', 'awaitChange', at, value))
   }
 
   /** Time stands still, except that a sleep which timed out has lasted until its deadline. */
@@ -62,25 +62,27 @@ export class ReplayedThread implements ModelThread {
   }
 
   ghost(update: GhostUpdate): number {
-    return this.#replay.ask(request('ghost', 'ghost', 0, 0, 0, update))
+    return this.#rerun.ask(request('ghost', 'ghost', 0, 0, 0, update))
   }
 
   choose(count: number): number {
-    return this.#replay.ask(request('choose', 'choose', count))
+    if (!(count >= 1))
+      this.#rerun.stop(request('failed', `choose(${count}): there is nothing to choose from`))
+    return this.#rerun.ask(request('choose', 'choose', count))
   }
 
   assert(claim: boolean, message: string): void {
-    if (!claim) this.#replay.stop(request('failed', message))
+    if (!claim) this.#rerun.stop(request('failed', message))
   }
 }
 
-class ReplayedCpu implements Cpu {
+class CpuDouble implements Cpu {
   readonly #setting: Setting
-  readonly #replay: Replay
+  readonly #rerun: Rerun
 
-  constructor(setting: Setting, replay: Replay) {
+  constructor(setting: Setting, rerun: Rerun) {
     this.#setting = setting
-    this.#replay = replay
+    this.#rerun = rerun
   }
 
   load(at: number): number {
@@ -127,21 +129,28 @@ class ReplayedCpu implements Cpu {
     if (!this.#setting.isHint(at)) this.#word('plainStore', at, value)
   }
 
-  /** Word by word where words are racy: there another thread may come in between. */
+  /** Where words are racy another thread may come in between any two of them, so there they go one by one. */
   copy(toByte: number, fromByte: number, lengthBytes: number): void {
-    if (this.#touchesRacy('copy', toByte, fromByte, lengthBytes)) {
-      for (let i = 0; i < lengthBytes / 4; i++)
-        this.plainStore(toByte / 4 + i, this.plainLoad(fromByte / 4 + i))
-    } else {
+    if (!this.#isRacy('copy', toByte, fromByte, lengthBytes)) {
       this.#bytes('copy', toByte, fromByte, lengthBytes)
+      return
     }
+    for (let i = 0; i < lengthBytes / 4; i++)
+      this.plainStore(toByte / 4 + i, this.plainLoad(fromByte / 4 + i))
   }
 
   fill(atByte: number, value: number, lengthBytes: number): void {
-    this.#bytes('fill', atByte, value, lengthBytes)
+    if (!this.#isRacy('fill', atByte, 0, lengthBytes)) {
+      this.#bytes('fill', atByte, value, lengthBytes)
+      return
+    }
+    for (let i = 0; i < lengthBytes / 4; i++)
+      this.plainStore(atByte / 4 + i, Math.imul(value & 0xff, 0x01010101))
   }
 
   compare(leftByte: number, rightByte: number, lengthBytes: number): number {
+    if (this.#isRacy('compare', leftByte, rightByte, lengthBytes))
+      this.#refuse('compare() of racy words is not modelled')
     return this.#bytes('compare', leftByte, rightByte, lengthBytes)
   }
 
@@ -154,22 +163,21 @@ class ReplayedCpu implements Cpu {
     if (!isInside) this.#refuse(`${name}: word ${at} is outside the memory`)
     if ((left | 0) !== left || (right | 0) !== right)
       this.#refuse(`${name}(${at}, ${left}, ${right}): not an int32`)
-    return this.#replay.ask(request('cpu', name, at, left, right))
+    return this.#rerun.ask(request('cpu', name, at, left, right))
   }
 
   #bytes(name: InstructionName, a: number, b: number, c: number): number {
-    const isInside = instructions[name]
-      .touches(a, b, c)
-      .every(({ first, end }) => first >= 0 && end <= this.#setting.words)
-    if (!isInside || !(c >= 0)) this.#refuse(`${name}(${a}, ${b}, ${c}): bytes outside the memory`)
-    return this.#replay.ask(request('cpu', name, a, b, c))
+    const ranges = instructions[name].touches(a, b, c)
+    const isInside = c >= 0 && ranges.every(({ first, end }) => first >= 0 && end <= this.#setting.words)
+    if (!isInside) this.#refuse(`${name}(${a}, ${b}, ${c}): bytes outside the memory`)
+    return this.#rerun.ask(request('cpu', name, a, b, c))
   }
 
-  #touchesRacy(name: InstructionName, a: number, b: number, c: number): boolean {
+  #isRacy(name: InstructionName, a: number, b: number, c: number): boolean {
     for (const { first, end } of instructions[name].touches(a, b, c)) {
       for (let at = first; at < end; at++) {
         if (!this.#setting.isRacy(at)) continue
-        if ((a | b | c) % 4 !== 0) this.#refuse(`${name}(${a}, ${b}, ${c}): racy words are copied as words`)
+        if ((a | b | c) % 4 !== 0) this.#refuse(`${name}(${a}, ${b}, ${c}): racy bytes go in whole words`)
         return true
       }
     }
@@ -177,6 +185,6 @@ class ReplayedCpu implements Cpu {
   }
 
   #refuse(why: string): never {
-    return this.#replay.stop(request('failed', why))
+    return this.#rerun.stop(request('failed', why))
   }
 }

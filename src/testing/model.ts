@@ -63,10 +63,13 @@ export interface Model {
   readonly notes?: Words
   /** Plain words whose value never matters, such as spin estimates: stores are dropped, loads return 0. */
   readonly hints?: Words
-  /** Plain words that are read while they may be written, and checked afterwards (seqlocks): exempt from `races`. */
+  /** Plain words that are read while they may be written, and checked afterwards (seqlocks): exempt from `raceCheck`. */
   readonly racy?: Words
-  /** 'fail': two threads that can plainly access one word at the same time, one of them writing, are a failure. */
-  readonly races?: 'ignore' | 'fail'
+  /**
+   * True: it is a failure if two threads can access one word at the same time, one of them plainly and one writing, or if
+   * a note is read while the thread that wrote it lives. Default false.
+   */
+  readonly raceCheck?: boolean
 
   readonly bounds?: Bounds
   /** Names words in traces. */
@@ -83,8 +86,10 @@ export interface Bounds {
   readonly kills?: number
   /** Time-outs in one run. Default: any number. */
   readonly timeouts?: number
-  /** Wake-ups without a ring in one run. Default 0. */
+  /** Waits in one run that end for no reason: sleeps without a ring, changes that did not come. Default 0. */
   readonly spurious?: number
+  /** Shared instructions after which an operation counts as endless. Default 1000. */
+  readonly steps?: number
   /** States after which the search gives up and the report says so. Default 2 million. */
   readonly states?: number
   /** Failures after which the search ends. Default 1. */

@@ -1,23 +1,23 @@
 /**
  * Positions: where a task can stand, each found once.
  *
- * A position is an operation and the results it has got so far. All positions of a task form a tree: the root of each
+ * A position is an operation and the results it has got so far. All positions of a task form a tree: a root for each
  * operation, and below each position one child for every result that its request ever had. What a task asks for at a
  * position never changes, so the operation is run once for each position and not once for each state.
  *
- *   operation 0    load(3)  ── 0 ──  compareExchange(3, 0, 1)  ── 0 ──  end  ── root of operation 1
- *                           └─ 1 ──  sleep(3, 1)               └─ 1 ──  load(3) ...
+ *   operation 0    load(3) ──┬─ 0 ──  compareExchange(3, 0, 1) ──┬─ 0 ──  end  ──  root of operation 1
+ *                            └─ 1 ──  sleep(3, 1) ── 1 ── ...    └─ 1 ──  load(3) ── ...
  *
  * Invariants
- *  1. Each transition moves some task down its tree, or to its next operation, or ends a thread. Hence the graph of states
- *     has no cycles: code that never ends shows as a search without end, and every state has a number of endings.
- *  2. Numbers follow the order of the search, which is deterministic.
+ *  1. Each step moves some task down its tree or to its next operation, or ends a thread. So the graph of states has no
+ *     cycles: code that never ends shows as a tree without end, and each state has a number of ways to end.
+ *  2. Positions are numbered in the order of the search, which is deterministic.
  */
 
 import { instructions, type Access, type Instruction, type InstructionName } from './instructions.ts'
 import type { GatedOperation } from './model.ts'
-import { ReplayedThread } from './model-thread.ts'
-import { Replay, request, type Request, type Verb } from './replay.ts'
+import { ThreadDouble } from './model-thread.ts'
+import { Rerun, request, type Request, type Verb } from './rerun.ts'
 import type { Setting } from './setting.ts'
 
 /** The operations of one task, or of the reaper for one dead thread. */
@@ -42,37 +42,41 @@ export class Position {
   readonly request: Request
   readonly verb: Verb
   readonly instruction: Instruction | undefined
+  readonly touches: readonly Access[]
   /** Whether it goes on only when word `a` differs from `b`. */
   readonly awaitsChange: boolean
   readonly touchesNote: boolean
-  readonly touches: readonly Access[]
   readonly children = new Map<number, Position>()
 
-  constructor(
-    id: number,
-    program: Program,
-    operation: number,
-    parent: Position | undefined,
-    result: number,
-    request: Request,
-    isNote: (at: number) => boolean,
-  ) {
+  constructor(at: Place, id: number, request: Request, isNote: (at: number) => boolean) {
+    const { verb, name, a, b, c } = request
     this.id = id
-    this.program = program
-    this.operation = operation
-    this.parent = parent
-    this.result = result
-    this.steps = parent === undefined ? 0 : parent.steps + (isShared(parent.verb) ? 1 : 0)
+    this.program = at.program
+    this.operation = at.operation
+    this.parent = at.parent
+    this.result = at.result
+    this.steps = stepsAt(at)
     this.request = request
-    this.verb = request.verb
-    const { name, a, b, c } = request
-    this.instruction = this.verb === 'cpu' ? instructions[name as InstructionName] : undefined
+    this.verb = verb
+    this.instruction = verb === 'cpu' ? instructions[name as InstructionName] : undefined
+    const looksAt = verb === 'sleep' || verb === 'awaitChange' ? instructions.load : this.instruction
+    this.touches = looksAt?.touches(a, b, c) ?? []
     this.awaitsChange = name === 'awaitChange' || name === 'spinWhileEqual'
     this.touchesNote = (name === 'plainLoad' || name === 'plainStore') && isNote(a)
-    const looksAt =
-      this.verb === 'sleep' || this.verb === 'awaitChange' ? instructions.load : this.instruction
-    this.touches = looksAt?.touches(a, b, c) ?? []
   }
+
+  /** True behind the last operation. */
+  get isLast(): boolean {
+    return this.operation === this.program.operations.length
+  }
+}
+
+/** A position before it is known what the task asks for there. */
+interface Place {
+  readonly program: Program
+  readonly operation: number
+  readonly parent: Position | undefined
+  readonly result: number
 }
 
 export class Positions {
@@ -89,52 +93,48 @@ export class Positions {
 
   /** Where an operation begins; behind the last one, an 'end' that stays. */
   root(program: Program, operation: number): Position {
-    return (program.roots[operation] ??= this.#add(program, operation, undefined, 0))
+    return (program.roots[operation] ??= this.#add({ program, operation, parent: undefined, result: 0 }))
   }
 
-  /** Where a task stands when the request at `position` has returned `result`. */
-  after(position: Position, result: number): Position {
-    let child = position.children.get(result)
+  /** Where a task stands when the request at `parent` has returned `result`. */
+  after(parent: Position, result: number): Position {
+    let child = parent.children.get(result)
     if (child === undefined) {
-      child = this.#add(position.program, position.operation, position, result)
-      position.children.set(result, child)
+      child = this.#add({ program: parent.program, operation: parent.operation, parent, result })
+      parent.children.set(result, child)
     }
     return child
   }
 
-  #add(program: Program, operation: number, parent: Position | undefined, result: number): Position {
-    const wanted = this.#requestAt(program, operation, parent, result)
-    const added = new Position(
-      this.#all.length,
-      program,
-      operation,
-      parent,
-      result,
-      wanted,
-      this.#setting.isNote,
-    )
+  #add(at: Place): Position {
+    const added = new Position(at, this.#all.length, this.#requestAt(at), this.#setting.isNote)
     this.#all.push(added)
     return added
   }
 
-  #requestAt(program: Program, operation: number, parent: Position | undefined, result: number): Request {
+  #requestAt(at: Place): Request {
+    const { program, operation, parent } = at
     if (operation === program.operations.length) return request('end')
     const { run, when } = program.operations[operation]
     if (parent === undefined && (program.hasSiblings || when !== undefined)) return request('start')
+    const most = this.#setting.bounds.steps
+    if (stepsAt(at) >= most) return request('endless', `an operation takes more than ${most} steps`)
 
-    const asked: Request[] = []
+    const before: Request[] = []
     const results: number[] = []
-    for (let at = parent, returned = result; at !== undefined; returned = at.result, at = at.parent) {
-      if (at.verb === 'start') break
-      asked.unshift(at.request)
-      results.unshift(returned)
+    let result = at.result
+    for (let asked = parent; asked !== undefined && asked.verb !== 'start'; asked = asked.parent) {
+      before.push(asked.request)
+      results.push(result)
+      result = asked.result
     }
-    const replay = new Replay(asked, results)
-    const thread = new ReplayedThread(this.#setting, program.thread, replay)
-    return replay.run(run, thread)
+    const rerun = new Rerun(before.reverse(), results.reverse())
+    return rerun.run(run, new ThreadDouble(this.#setting, program.thread, rerun))
   }
 }
 
-function isShared(verb: Verb): boolean {
-  return verb === 'cpu' || verb === 'sleep' || verb === 'ring' || verb === 'awaitChange'
+function stepsAt({ parent }: Place): number {
+  if (parent === undefined) return 0
+  const isShared = parent.verb === 'cpu' || parent.verb === 'sleep' || parent.verb === 'ring'
+  return parent.steps + (isShared || parent.verb === 'awaitChange' ? 1 : 0)
 }

@@ -1,10 +1,10 @@
 /** Report: what a search found, and how it is printed. */
 
-import type { Trouble } from './judge.ts'
+const LINES_SHOWN = 60
 
 export interface Report {
   readonly name: string
-  /** 'full', or how many preemptions the search allowed. */
+  /** 'full', or 'preemptions 2'. */
   readonly bound: string
   /** Different states, the steps taken from them, and how many of them no step follows. */
   readonly states: number
@@ -19,6 +19,23 @@ export interface Report {
   readonly ms: number
   /** Empty if everything holds, and has been explored. */
   readonly failures: readonly Failure[]
+}
+
+/** What is wrong with a state, or with the search. */
+export interface Trouble {
+  /**
+   *   assertion   thread.assert() of a false claim, or something that no operation may do
+   *   exception   the code threw
+   *   endless     an operation takes more steps than `bounds.steps`: a loop that does not wait as it should
+   *   invariant   the model's invariant does not hold
+   *   final       the model's final condition does not hold
+   *   stuck       somebody waits for what nobody will do: a deadlock, or a lost wake-up
+   *   race        two accesses without order, one of them plain and one a write
+   *   unfinished  there are more states than `bounds.states`: nothing is proved
+   */
+  readonly kind:
+    'assertion' | 'exception' | 'endless' | 'invariant' | 'final' | 'stuck' | 'race' | 'unfinished'
+  readonly message: string
 }
 
 export interface Failure extends Trouble {
@@ -43,7 +60,7 @@ export function formatReport({ name, bound, states, transitions, ms, failures }:
 }
 
 function formatFailure({ kind, message, trace, schedule }: Failure): string {
-  return [`${kind}: ${message}`, ...trace.map((line) => `    ${line}`), `    schedule '${schedule}'`].join(
-    '\n',
-  )
+  const lines = trace.slice(-LINES_SHOWN).map((line) => `    ${line}`)
+  if (trace.length > LINES_SHOWN) lines.unshift(`    ... ${trace.length - LINES_SHOWN} steps before these`)
+  return [`${kind}: ${message}`, ...lines, `    schedule '${schedule}'`].join('\n')
 }

@@ -1,8 +1,8 @@
 /**
- * Replay: one run of an operation from its start, as far as its results are known.
+ * Rerun: an operation run from its start, as far as its results are known.
  *
  * The state of a synchronous function that is under way cannot be copied, but it can be made again: run the function,
- * give it the results that its instructions returned so far, and stop it at the first one whose result is not known.
+ * give it the results that its instructions have returned so far, and stop it at the first one whose result is not known.
  *
  *   the function asks      load(3)    add(4, 1)    ring(9)
  *   and is told              17           0        SUSPENDED is thrown: this is what the thread will do next
@@ -26,11 +26,12 @@ export type Verb =
   | 'awaitChange'
   | 'choose'
   | 'ghost'
-  /** The operation has not begun (world.ts), has ended, has made a false claim, has thrown. */
+  /** The operation has not begun, has ended, has claimed what is false, has thrown, will not end. */
   | 'start'
   | 'end'
   | 'failed'
   | 'threw'
+  | 'endless'
 
 /** What an operation asks for: a shared instruction, something of its Thread, or its own end. */
 export interface Request {
@@ -47,7 +48,7 @@ export function request(verb: Verb, name: string = verb, a = 0, b = 0, c = 0, up
   return { verb, name, a, b, c, update }
 }
 
-export class Replay {
+export class Rerun {
   #last: Request | undefined = undefined
   #answered = 0
   readonly #before: readonly Request[]
@@ -59,10 +60,12 @@ export class Replay {
     this.#results = results
   }
 
-  /** Runs an operation on a thread of this replay, and returns its first request that has no result yet. */
+  /** Runs an operation on a thread of this rerun, and returns its first request that has no result yet. */
   run(operation: (thread: ModelThread) => unknown, thread: ModelThread): Request {
     try {
-      if (operation(thread) instanceof Promise) {
+      const returned = operation(thread)
+      if (returned instanceof Promise) {
+        returned.catch(() => undefined)
         return request('failed', 'an operation must be synchronous, but this one returned a promise')
       }
     } catch (error) {
@@ -75,12 +78,8 @@ export class Replay {
     if (this.#last !== undefined || this.#answered === this.#results.length) return this.stop(wanted)
     const before = this.#before[this.#answered]
     if (!isSame(before, wanted)) {
-      return this.stop(
-        request(
-          'failed',
-          `an operation must be deterministic, but this asked for ${show(before)} and now ${show(wanted)}`,
-        ),
-      )
+      const change = `this one asked for ${show(before)}, and now for ${show(wanted)}`
+      return this.stop(request('failed', `an operation must be deterministic, but ${change}`))
     }
     return this.#results[this.#answered++]
   }
@@ -92,14 +91,14 @@ export class Replay {
   }
 }
 
+export function describeError(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+}
+
 function isSame(left: Request, right: Request): boolean {
   return left.name === right.name && left.a === right.a && left.b === right.b && left.c === right.c
 }
 
 function show({ name, a, b, c }: Request): string {
   return `${name}(${a}, ${b}, ${c})`
-}
-
-export function describeError(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
 }

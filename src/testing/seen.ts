@@ -13,7 +13,7 @@ export class Seen {
   #table = new Int32Array(1 << 12)
   #low = new Int32Array(1 << 11)
   #high = new Int32Array(1 << 11)
-  #endings = new Float64Array(1 << 11)
+  #interleavings = new Float64Array(1 << 11)
 
   /** The number of a state; equal to the size before when it is new. */
   add(low: number, high: number): number {
@@ -30,12 +30,12 @@ export class Seen {
     return this.size++
   }
 
-  endings(state: number): number {
-    return this.#endings[state]
+  interleavings(state: number): number {
+    return this.#interleavings[state]
   }
 
-  setEndings(state: number, count: number): void {
-    this.#endings[state] = count
+  setInterleavings(state: number, count: number): void {
+    this.#interleavings[state] = count
   }
 
   #probe(low: number, high: number): number {
@@ -52,7 +52,7 @@ export class Seen {
     const capacity = 2 * this.#low.length
     this.#low = grown(this.#low, new Int32Array(capacity))
     this.#high = grown(this.#high, new Int32Array(capacity))
-    this.#endings = grown(this.#endings, new Float64Array(capacity))
+    this.#interleavings = grown(this.#interleavings, new Float64Array(capacity))
     this.#table = new Int32Array(2 * capacity)
     for (let state = 0; state < this.size; state++) {
       this.#table[this.#probe(this.#low[state], this.#high[state])] = state + 1

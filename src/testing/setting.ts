@@ -15,6 +15,7 @@ export interface Setting {
     readonly kills: number
     readonly timeouts: number
     readonly spurious: number
+    readonly steps: number
     readonly states: number
     readonly failures: number
   }
@@ -26,6 +27,7 @@ export interface Setting {
 }
 
 const DEFAULT_GHOST_WORDS = 16
+const DEFAULT_STEPS = 1_000
 const DEFAULT_STATES = 2_000_000
 
 export function settingOf(model: Model): Setting {
@@ -41,6 +43,7 @@ export function settingOf(model: Model): Setting {
       kills: model.kill === undefined ? 0 : (bounds.kills ?? 1),
       timeouts: bounds.timeouts ?? Infinity,
       spurious: bounds.spurious ?? 0,
+      steps: bounds.steps ?? DEFAULT_STEPS,
       states: bounds.states ?? DEFAULT_STATES,
       failures: bounds.failures ?? 1,
     },

@@ -7,71 +7,60 @@
  *   REAPER ring(lock) wakes T1
  */
 
+import type { Task } from './cast.ts'
 import { instructions, type InstructionName } from './instructions.ts'
-import { judge, type Trouble } from './judge.ts'
-import type { Model } from './model.ts'
-import { settingOf, type Setting } from './setting.ts'
-import {
-  KILL, kindOf, parseSchedule, SPURIOUS, taskOf, TIME_OUT, type Transition,
-} from './transition.ts' // prettier-ignore
-import { World, type Task } from './world.ts'
+import { KILL, kindOf, SPURIOUS, taskOf, TIME_OUT, type Transition } from './transition.ts'
+import type { World } from './world.ts'
 
-/** What replay() saw: the steps, and what is wrong with the state they led to. */
-export interface Replayed {
-  readonly trace: readonly string[]
-  readonly trouble: Trouble | undefined
-}
-
-/** Runs one schedule of a model, as the report of a failure states it. Throws a RangeError at a step that is not possible. */
-export function replay(model: Model, schedule: string): Replayed {
-  const world = new World(settingOf(model))
-  const trace = walk(world, parseSchedule(schedule))
-  return { trace, trouble: judge(world, world.possible([])) }
-}
-
-/** The lines of a run from the first state. */
-export function traceOf(setting: Setting, path: readonly Transition[]): string[] {
-  return walk(new World(setting), path)
-}
-
-/** What a task is about to do: `sleep(lock, 256)`. */
-export function describeRequest(world: World, task: Task): string {
-  const asked = world.requestOf(task)
-  if (asked === undefined) return 'is dead'
-  const { verb, name, a, b, c } = asked
-  const at = world.setting.model.label?.(a) ?? String(a)
-  if (verb === 'cpu') {
-    const { operands, isOnBytes } = instructions[name as InstructionName]
-    return `${name}(${[isOnBytes ? a : at, b, c].slice(0, operands).join(', ')})`
-  }
-  if (verb === 'ring') return `ring(${at})`
-  if (verb === 'sleep' || verb === 'awaitChange') return `${verb}(${at}, ${b})`
-  return verb === 'choose' ? `choose(${a})` : verb
-}
-
-function walk(world: World, path: readonly Transition[]): string[] {
-  const possible: Transition[] = []
+/** Takes the steps of a run, and says what each was. Throws a RangeError at a step that is not possible there. */
+export function walk(world: World, path: readonly Transition[]): string[] {
   return path.map((step, i) => {
-    world.possible(possible)
+    const possible: Transition[] = []
+    world.steps.add(possible)
     if (!possible.includes(step)) throw new RangeError(`step ${i} of the schedule is not possible there`)
     return takeStep(world, step)
   })
 }
 
+/** What a task is about to do: `sleep(lock, 256)`. */
+export function describeRequest(world: World, task: Task): string {
+  const position = world.state.positionOf(task)
+  if (position === undefined) return 'death'
+  const { verb, name, a, b, c } = position.request
+  const at = world.setting.model.label?.(a) ?? String(a)
+  switch (verb) {
+    case 'cpu': {
+      const { operands, isOnBytes } = instructions[name as InstructionName]
+      return `${name}(${[isOnBytes ? a : at, b, c].slice(0, operands).join(', ')})`
+    }
+    case 'sleep':
+    case 'awaitChange':
+      return `${verb}(${at}, ${b})`
+    case 'ring':
+      return `ring(${at})`
+    case 'choose':
+      return `choose(${a})`
+    case 'start':
+      return `start of operation ${position.operation}`
+    default:
+      return verb
+  }
+}
+
 function takeStep(world: World, step: Transition): string {
   const task = world.tasks[taskOf(step)]
   const asked = describeRequest(world, task)
-  const verb = world.requestOf(task)?.verb
-  world.step(step)
+  const position = world.state.positionOf(task)
+  world.take(step)
   const kind = kindOf(step)
   if (kind === KILL) return `KILL T${task.thread}`
-  if (kind === TIME_OUT) return `${task.name} timed out`
-  if (kind === SPURIOUS) return `${task.name} woke without a ring`
-  if (verb === 'sleep')
-    return `${task.name} ${asked} ${world.fellAsleep ? 'falls asleep' : 'goes on: it differs'}`
-  if (verb === 'ring')
-    return `${task.name} ${asked} ${world.woken ? `wakes ${world.woken.name}` : 'finds nobody'}`
-  return verb === 'cpu' || verb === 'choose'
-    ? `${task.name} ${asked} = ${world.result}`
-    : `${task.name} ${asked}`
+  if (kind === TIME_OUT) return `${task.name} timed out in ${asked}`
+  if (kind === SPURIOUS) return `${task.name} woke for no reason in ${asked}`
+  return `${task.name} ${asked}${outcome(world, task, position?.verb, position?.instruction?.returns)}`
+}
+
+function outcome(world: World, task: Task, verb: string | undefined, returns: boolean | undefined): string {
+  if (verb === 'sleep') return world.state.isAsleep(task) ? ' falls asleep' : ' goes on: it differs'
+  if (verb === 'ring') return world.woken === undefined ? ' finds nobody' : ` wakes ${world.woken.name}`
+  return returns === true || verb === 'choose' ? ` = ${world.result}` : ''
 }

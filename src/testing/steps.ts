@@ -1,0 +1,188 @@
+/**
+ * Steps: which steps are possible in a state, and which of them have to be explored.
+ *
+ *   step          possible while
+ *   RUN           the task's instruction could return now, and the preemption it may be is within the bound
+ *   TIME_OUT      the task is asleep with a deadline
+ *   SPURIOUS      the task is asleep, or awaits a change
+ *   KILL          the thread may be killed and is alive
+ *
+ * The order of steps that cannot tell each other apart is not explored. Two kinds of state get only some of their steps:
+ *
+ *  - Somebody is to make a choice, or to start one of several tasks that wait for nothing. That reads and writes nothing
+ *    but its own position, so it commutes with every step of all others, and a death before it leaves what a death after
+ *    it leaves: only the alternatives are explored.
+ *  - Somebody is to access a note. By the contract of notes no step of another thread looks at the word while this one
+ *    lives, so the access commutes with all of them. What it does not commute with is the death of its own thread, which
+ *    is explored as well: {access, death} is a persistent set (Godefroid, LNCS 1032, 1996, chapter 4). It would not be one
+ *    if somebody else could die first and leave room for this death too, since the reaper sees the order of the dead: with
+ *    two deaths to go and two who may die, every step is explored. So it is if a ghost update hangs on the access.
+ *
+ * There are no cycles (positions.ts), so no step is put off for ever. Such steps are never counted as preemptions: to take
+ * a step out of a schedule adds no switch to it, so a bounded search covers what it covers without the reduction.
+ */
+
+import type { Task } from './cast.ts'
+import type { Snapshot } from './model.ts'
+import type { Position, Positions } from './positions.ts'
+import type { Setting } from './setting.ts'
+import { KILLS, PREEMPTIONS, SPURIOUS_WAKES, TIMEOUTS, type State } from './state.ts'
+import { KILL, RUN, SPURIOUS, TIME_OUT, transition, type Transition } from './transition.ts'
+
+export class Steps {
+  readonly #setting: Setting
+  readonly #state: State
+  readonly #positions: Positions
+  readonly #snapshot: Snapshot
+  readonly #shared: readonly (readonly Task[])[]
+
+  constructor(setting: Setting, state: State, positions: Positions, snapshot: Snapshot) {
+    this.#setting = setting
+    this.#state = state
+    this.#positions = positions
+    this.#snapshot = snapshot
+    this.#shared = state.cast.tasksOf.filter((tasks) => tasks.length > 1)
+  }
+
+  /**
+   * Adds the steps to explore, in order. Returns how many of them are progress: a state with none that is not the end
+   * waits for something that nobody will do. Neither deaths nor spurious wake-ups are to be waited for.
+   */
+  add(into: Transition[]): number {
+    if (this.#addChoice(into) || this.#addNote(into)) return into.length
+    const { tasks } = this.#state.cast
+    const { bounds, kill } = this.#setting
+    for (const task of tasks) {
+      if (this.canRun(task) && this.#isWithinBound(task)) into.push(transition(RUN, task.index))
+    }
+    if (this.#state.used(TIMEOUTS) < bounds.timeouts) {
+      for (const task of tasks) {
+        if (this.#state.isAsleep(task) && hasDeadline(this.#state.standsAt(task)))
+          into.push(transition(TIME_OUT, task.index))
+      }
+    }
+    const progress = into.length
+    if (this.#state.used(SPURIOUS_WAKES) < bounds.spurious) {
+      for (const task of tasks) if (this.#waits(task)) into.push(transition(SPURIOUS, task.index))
+    }
+    for (const thread of kill) if (this.#mayDie(thread)) into.push(this.#kill(thread))
+    return progress
+  }
+
+  /** True if what the task asks for could return now. */
+  canRun(task: Task): boolean {
+    const position = this.#state.positionOf(task)
+    if (position === undefined || this.#state.isAsleep(task)) return false
+    const { verb, request } = position
+    if (position.awaitsChange) return this.#state.word(request.a) !== request.b
+    if (verb === 'start') return this.#canStart(task, position)
+    return verb !== 'end' && verb !== 'failed' && verb !== 'threw' && verb !== 'endless'
+  }
+
+  canThreadRun(thread: number): boolean {
+    return this.#state.cast.tasksOf[thread].some((task) => this.canRun(task))
+  }
+
+  /** How many preemptions it is if this task runs now. */
+  costOf(task: Task): number {
+    const last = this.#state.lastThread
+    return last >= 0 && last !== task.thread && this.canThreadRun(last) ? 1 : 0
+  }
+
+  /** Whether the step is never a preemption: it commutes with all others, or does no more than to start an operation. */
+  isFree({ verb, touchesNote }: Position): boolean {
+    return verb === 'choose' || verb === 'start' || touchesNote
+  }
+
+  #isWithinBound(task: Task): boolean {
+    const { preemptions } = this.#setting.bounds
+    if (preemptions === Infinity || this.isFree(this.#state.standsAt(task))) return true
+    return this.#state.used(PREEMPTIONS) + this.costOf(task) <= preemptions
+  }
+
+  #addChoice(into: Transition[]): boolean {
+    for (const task of this.#state.cast.tasks) {
+      const position = this.#state.positionOf(task)
+      if (position?.verb !== 'choose') continue
+      for (let i = 0; i < position.request.a; i++) into.push(transition(RUN, task.index, i))
+      return true
+    }
+    for (const tasks of this.#shared) {
+      const open = tasks.filter((task) => !this.#state.isThrough(task))
+      if (open.length === 0 || !open.every((task) => this.#startsFreely(task))) continue
+      for (const task of open) into.push(transition(RUN, task.index))
+      return true
+    }
+    return false
+  }
+
+  #startsFreely(task: Task): boolean {
+    const { verb, program, operation } = this.#state.standsAt(task)
+    return verb === 'start' && program.operations[operation].when === undefined
+  }
+
+  #addNote(into: Transition[]): boolean {
+    for (const task of this.#state.cast.tasks) {
+      const position = this.#state.positionOf(task)
+      if (!position?.touchesNote || this.#leadsToGhost(task, position)) continue
+      const canDie = this.#mayDie(task.thread)
+      if (canDie && this.#canAnotherDieFirst(task.thread)) continue
+      into.push(transition(RUN, task.index))
+      if (canDie) into.push(this.#kill(task.thread))
+      return true
+    }
+    return false
+  }
+
+  #leadsToGhost(task: Task, position: Position): boolean {
+    const { name, a } = position.request
+    let next = this.#positions.after(position, name === 'plainLoad' ? this.#state.word(a) : 0)
+    while (next.verb === 'end') {
+      if (next.isLast) return task === this.#state.cast.reaper
+      next = this.#positions.root(next.program, next.operation + 1)
+    }
+    return next.verb === 'ghost'
+  }
+
+  #canStart(task: Task, { program, operation }: Position): boolean {
+    const tasks = this.#state.cast.tasksOf[task.thread]
+    if (program.hasSiblings && !tasks.every((each) => this.#state.isBetweenOperations(each))) return false
+    const { when } = program.operations[operation]
+    return when === undefined || when(this.#snapshot)
+  }
+
+  #waits(task: Task): boolean {
+    return (
+      this.#state.isAsleep(task) ||
+      (this.#state.positionOf(task)?.awaitsChange === true && !this.canRun(task))
+    )
+  }
+
+  #kill(thread: number): Transition {
+    return transition(KILL, this.#state.cast.tasksOf[thread][0].index)
+  }
+
+  #mayDie(thread: number): boolean {
+    if (!this.#setting.kill.has(thread) || this.#state.isDead(thread) || this.#killsLeft <= 0) return false
+    const tasks = this.#state.cast.tasksOf[thread]
+    const busy = tasks.find((task) => !this.#state.isBetweenOperations(task)) ?? tasks[0]
+    const { operation, steps } = this.#state.standsAt(busy)
+    return this.#setting.model.mayKill?.(thread, operation, steps) ?? true
+  }
+
+  #canAnotherDieFirst(thread: number): boolean {
+    if (this.#killsLeft < 2) return false
+    for (const other of this.#setting.kill) {
+      if (other !== thread && !this.#state.isDead(other)) return true
+    }
+    return false
+  }
+
+  get #killsLeft(): number {
+    return this.#setting.bounds.kills - this.#state.used(KILLS)
+  }
+}
+
+function hasDeadline(position: Position): boolean {
+  return position.request.c === 1
+}
