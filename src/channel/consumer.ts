@@ -62,8 +62,8 @@ export class Consumer implements Waitable {
     this.#lot = lot
     this.#cpu = lot.cpu
     this.#at = at
-    this.#data = lot.cpu.load(at + data)
-    this.#capacity = lot.cpu.load(at + capacity)
+    this.#data = lot.cpu.plainLoad(at + data) // a fact: published with the handle
+    this.#capacity = lot.cpu.plainLoad(at + capacity)
   }
 
   /** Takes the role: 0, or -EBUSY. */

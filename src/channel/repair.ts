@@ -39,7 +39,7 @@ function takeRoleFrom(
   const from = cpu.load(at + published) & ~SLEEPS
   const to = cpu.plainLoad(at + reached)
   const last = lastNumber(lot, at, from, to)
-  if (last !== undefined) cpu.plainStore(at + counter, (last + 1) | 0)
+  if (last !== undefined) cpu.store(at + counter, (last + 1) | 0)
   // Release: as in publish(), for the thread that cannot any more. SLEEPS is lost here: wakeBoth() comes in any case.
   cpu.exchange(at + published, to)
   // The others load the word again after they have seen the bit.
@@ -57,7 +57,7 @@ function lastNumber(lot: Lot, at: number, from: number, to: number): number | un
   const start = cpu.load(at + data)
   const size = cpu.load(at + capacity)
   let last: number | undefined
-  for (let position = from; position !== to;) {
+  for (let position = from; ((to - position) | 0) > 0;) {
     const offset = position & (size - 1)
     const length = cpu.plainLoad(start + offset)
     if (length === PAD) {

@@ -2,7 +2,7 @@
  * The ring of a channel: records of any size, from one thread to one other, through one contiguous area of shared memory.
  *
  *   RawChannel, three lines                                      written by
- *     line 0 │ data │ capacity │ type │ status │                 its maker; status: or, and
+ *     line 0 │ data │ capacity │ status │                        its maker; status: or, and
  *     line 1 │ tail │ producer │ committed headSeen sent spins │ the producer; bit 0 of tail: the consumer
  *     line 2 │ head │ consumer │ released readEnd tailSeen ... │ the consumer; bit 0 of head: the producer
  *
@@ -54,7 +54,6 @@ import { i32, layout, newLine } from '../words/layout.ts'
 export const RawChannel = layout('RawChannel', 384, {
   data: i32,
   capacity: i32,
-  type: i32,
   status: i32,
   _producer: newLine,
   tail: i32,
@@ -74,7 +73,7 @@ export const RawChannel = layout('RawChannel', 384, {
   _end: newLine,
 })
 
-const { data, capacity, type, status, sent, received } = RawChannel
+const { data, capacity, status, sent, received } = RawChannel
 
 /** Bit 0 of a published word: the other side sleeps and must be woken. */
 export const SLEEPS = 1
@@ -110,18 +109,11 @@ export function capacityFor(lengthBytes: number): number {
   return bytes
 }
 
-/** Writes the facts of a new channel into zeroed memory. Nobody else can see it yet. `ofType`: a signature. */
-export function initChannel(
-  cpu: Cpu,
-  at: number,
-  dataAt: number,
-  capacityWords: number,
-  ofType: number,
-): void {
+/** Writes the facts of a new channel into zeroed memory. Nobody else can see it yet. */
+export function initChannel(cpu: Cpu, at: number, dataAt: number, capacityWords: number): void {
   assert(isPowerOfTwo(capacityWords) && dataAt % 2 === 0, 'a ring is a power of two, on 8 bytes')
   cpu.plainStore(at + data, dataAt)
   cpu.plainStore(at + capacity, capacityWords)
-  cpu.plainStore(at + type, ofType)
 }
 
 /**
