@@ -3,8 +3,16 @@
 import { Buffer } from 'node:buffer'
 
 /** A view of shared bytes that the host's file, net and crypto calls take: a Buffer. */
-export function bytesView(buffer: SharedArrayBuffer, offset: number, lengthBytes: number): Uint8Array<SharedArrayBuffer> {
-  return Buffer.from(buffer as unknown as ArrayBuffer, offset, lengthBytes) as unknown as Uint8Array<SharedArrayBuffer>
+export function bytesView(
+  buffer: SharedArrayBuffer,
+  offset: number,
+  lengthBytes: number,
+): Uint8Array<SharedArrayBuffer> {
+  return Buffer.from(
+    buffer as unknown as ArrayBuffer,
+    offset,
+    lengthBytes,
+  ) as unknown as Uint8Array<SharedArrayBuffer>
 }
 
 /** Bytes of a text in UTF-8. */

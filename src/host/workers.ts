@@ -19,7 +19,15 @@ import {
   type Transferable,
 } from 'node:worker_threads'
 
-export { getEnvironmentData, isMainThread, MessageChannel, receiveMessageOnPort, setEnvironmentData, threadId, Worker }
+export {
+  getEnvironmentData,
+  isMainThread,
+  MessageChannel,
+  receiveMessageOnPort,
+  setEnvironmentData,
+  threadId,
+  Worker,
+}
 export type { MessagePort, Transferable }
 
 /** How many threads this machine runs at once. */

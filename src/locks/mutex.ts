@@ -15,7 +15,16 @@
 import { deadlineAfter } from '../host/clock.ts'
 import type { AsyncOptions, AsyncSteps } from '../memory/async-waits.ts'
 import type { Attachment } from '../memory/attachment.ts'
-import { from, objectHeader, open, registerKind, SharedObject, type Found, type Kind, type Place } from '../memory/object.ts'
+import {
+  from,
+  objectHeader,
+  open,
+  registerKind,
+  SharedObject,
+  type Found,
+  type Kind,
+  type Place,
+} from '../memory/object.ts'
 import { runningThreads } from '../memory/check.ts'
 import {
   abandonLock,
@@ -37,7 +46,13 @@ import { EDEADLK, EEXIST, EINVAL, EOWNERDEAD, EPERM, ErrnoError, ETIMEDOUT } fro
 import { i32, layout, newLine, words } from '../words/layout.ts'
 import { milliseconds, oneOf, typeError } from '../words/usage.ts'
 
-const MutexObject = layout('Mutex', 128, { ...objectHeader, raw: words(4), type: i32, isRobust: i32, _end: newLine })
+const MutexObject = layout('Mutex', 128, {
+  ...objectHeader,
+  raw: words(4),
+  type: i32,
+  isRobust: i32,
+  _end: newLine,
+})
 
 const { raw, type: typeAt, isRobust: robustAt } = MutexObject
 const { mode: modeAt } = RawMutex
@@ -208,7 +223,11 @@ export class Mutex extends SharedObject implements Lockable {
   markConsistent(): void {
     this.assertLive('markConsistent')
     if (markConsistent(this.#context.lot, this.#word) < 0) {
-      throw new ErrnoError(EINVAL, 'markConsistent', `${this.label}: this thread does not hold it with ownerDied`)
+      throw new ErrnoError(
+        EINVAL,
+        'markConsistent',
+        `${this.label}: this thread does not hold it with ownerDied`,
+      )
     }
   }
 
@@ -301,7 +320,11 @@ export class Mutex extends SharedObject implements Lockable {
   #unlockDeeper(): boolean {
     if (!this.#isOwn) return false
     if (this.#mode === ASYNC_HOLD) {
-      throw new ErrnoError(EPERM, 'unlock', `${this.label} is held by an asynchronous section: unlock it by its token`)
+      throw new ErrnoError(
+        EPERM,
+        'unlock',
+        `${this.label} is held by an asynchronous section: unlock it by its token`,
+      )
     }
     this.#context.cpu.plainStore(this.#word + modeAt, this.#mode - 1)
     return true
@@ -401,7 +424,8 @@ const MUTEX: Kind<MutexOptions, Mutex> = {
 
   validate(call, { type, robust }) {
     if (type !== undefined) oneOf(call, 'type', type, TYPES)
-    if (robust !== undefined && typeof robust !== 'boolean') throw typeError(call, 'robust', 'true or false', robust)
+    if (robust !== undefined && typeof robust !== 'boolean')
+      throw typeError(call, 'robust', 'true or false', robust)
   },
 
   build(attachment, at, { type = 'normal', robust = true }) {
@@ -414,11 +438,19 @@ const MUTEX: Kind<MutexOptions, Mutex> = {
     const theirs = TYPES[attachment.cpu.load(at + typeAt)]
     const isTheirs = attachment.cpu.load(at + robustAt) === 1
     if (type !== undefined && type !== theirs) {
-      throw new ErrnoError(EEXIST, 'open', `Mutex '${name}' exists and is of type '${theirs}'; this thread asked for '${type}'`)
+      throw new ErrnoError(
+        EEXIST,
+        'open',
+        `Mutex '${name}' exists and is of type '${theirs}'; this thread asked for '${type}'`,
+      )
     }
     if (robust !== undefined && robust !== isTheirs) {
       const say = (is: boolean) => (is ? 'robust' : 'not robust')
-      throw new ErrnoError(EEXIST, 'open', `Mutex '${name}' exists and is ${say(isTheirs)}; this thread asked for ${say(robust)}`)
+      throw new ErrnoError(
+        EEXIST,
+        'open',
+        `Mutex '${name}' exists and is ${say(isTheirs)}; this thread asked for ${say(robust)}`,
+      )
     }
   },
 
@@ -426,7 +458,8 @@ const MUTEX: Kind<MutexOptions, Mutex> = {
     // A mutex has nothing but its cell.
   },
 
-  noMemory: (attachment, { name }) => attachment.noMemory(name === undefined ? 'Mutex' : `Mutex '${name}'`, 128),
+  noMemory: (attachment, { name }) =>
+    attachment.noMemory(name === undefined ? 'Mutex' : `Mutex '${name}'`, 128),
 
   make: (found) => new Mutex(found),
 

@@ -13,7 +13,16 @@
 import { deadlineAfter } from '../host/clock.ts'
 import type { AsyncSteps } from '../memory/async-waits.ts'
 import type { Attachment } from '../memory/attachment.ts'
-import { from, objectHeader, open, registerKind, SharedObject, type Found, type Kind, type Place } from '../memory/object.ts'
+import {
+  from,
+  objectHeader,
+  open,
+  registerKind,
+  SharedObject,
+  type Found,
+  type Kind,
+  type Place,
+} from '../memory/object.ts'
 import {
   abandonAcquire,
   acquire,
@@ -29,7 +38,12 @@ import { i32, layout, newLine, words } from '../words/layout.ts'
 import { integer, milliseconds } from '../words/usage.ts'
 import type { AsyncWait, Wait } from './mutex.ts'
 
-const SemaphoreObject = layout('Semaphore', 128, { ...objectHeader, raw: words(2), permits: i32, _end: newLine })
+const SemaphoreObject = layout('Semaphore', 128, {
+  ...objectHeader,
+  raw: words(2),
+  permits: i32,
+  _end: newLine,
+})
 
 const { raw, permits: permitsAt } = SemaphoreObject
 
@@ -51,7 +65,10 @@ export class Semaphore extends SharedObject {
 
   /** `permits` at the start: 0 to SEM_VALUE_MAX (2147483647). */
   constructor(permits: number | Found, options: Place = {}) {
-    super(SEMAPHORE as unknown as Kind<Place, SharedObject>, typeof permits === 'object' ? permits : withPermits(permits, options))
+    super(
+      SEMAPHORE as unknown as Kind<Place, SharedObject>,
+      typeof permits === 'object' ? permits : withPermits(permits, options),
+    )
     this.#context = this.attachment
     this.#word = this.at + raw
   }
@@ -105,7 +122,11 @@ export class Semaphore extends SharedObject {
     this.assertLive('release')
     integer('Semaphore.release()', 'count', count, 1, SEM_VALUE_MAX)
     if (release(this.#context.lot, this.#word, count) === -EOVERFLOW) {
-      throw new ErrnoError(EOVERFLOW, 'release', `${this.label}: ${this.value} + ${count} permits are more than ${SEM_VALUE_MAX}`)
+      throw new ErrnoError(
+        EOVERFLOW,
+        'release',
+        `${this.label}: ${this.value} + ${count} permits are more than ${SEM_VALUE_MAX}`,
+      )
     }
   }
 
@@ -157,7 +178,8 @@ const SEMAPHORE: Kind<SemaphoreOptions, Semaphore> = {
     // A semaphore has nothing but its cell.
   },
 
-  noMemory: (attachment, { name }) => attachment.noMemory(name === undefined ? 'Semaphore' : `Semaphore '${name}'`, 128),
+  noMemory: (attachment, { name }) =>
+    attachment.noMemory(name === undefined ? 'Semaphore' : `Semaphore '${name}'`, 128),
 
   make: (found) => new Semaphore(found),
 }

@@ -46,7 +46,14 @@ import { EAGAIN, ErrnoError } from '../words/errno.ts'
 import { assert } from '../words/assert.ts'
 import { claim, liveThread, type Attachment, type View } from './attachment.ts'
 import { poisonEverybody } from './poison.ts'
-import { isProtocol, type Adopt, type Offer, type Ported, type Supply, type ToSupervisor } from './protocol.ts'
+import {
+  isProtocol,
+  type Adopt,
+  type Offer,
+  type Ported,
+  type Supply,
+  type ToSupervisor,
+} from './protocol.ts'
 import { POISON_SUPERVISOR_DIED, Superblock } from './superblock.ts'
 import type { ThreadMemories } from './thread-memories.ts'
 

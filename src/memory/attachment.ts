@@ -12,7 +12,16 @@ import { cores, threadId } from '../host/workers.ts'
 import { Frames } from '../frames/frames.ts'
 import { Lot } from '../sync/lot.ts'
 import { LiveThread } from '../threads/live-thread.ts'
-import { AWAKE, CLAIMED, claimReserved, claimSlot, moveState, RUNNING, slotOf, ThreadSlot } from '../threads/slot.ts'
+import {
+  AWAKE,
+  CLAIMED,
+  claimReserved,
+  claimSlot,
+  moveState,
+  RUNNING,
+  slotOf,
+  ThreadSlot,
+} from '../threads/slot.ts'
 import { PAGE_SIZE, PAGE_WORDS } from '../words/constants.ts'
 import { EAGAIN, EPROTO, ErrnoError } from '../words/errno.ts'
 import { assert } from '../words/assert.ts'
@@ -139,7 +148,13 @@ export function protocolMessage(name: string, version: string, layout: number): 
 }
 
 /** Lays out a new memory: nobody else has it, so no lock is needed. The magic comes last. */
-export function format(backing: Backing, module: WebAssembly.Module, id: string, name: string, isDebug: boolean): void {
+export function format(
+  backing: Backing,
+  module: WebAssembly.Module,
+  id: string,
+  name: string,
+  isDebug: boolean,
+): void {
   const words = wordsOf(bufferOf(backing))
   const cpu = cpuFor(backing, module)
   const map = mapOf(words.byteLength, isDebug)
@@ -170,7 +185,11 @@ export function claim(seen: View, memoryName: string, threadName: string): { slo
   const tid = claimSlot(cpu, map.slotsAt, threadId, sharedNow())
   if (tid === 0) {
     const count = map.frames.slotCount
-    throw new ErrnoError(EAGAIN, 'attach', `memory '${memoryName}' has no free thread slot: all ${count} are taken`)
+    throw new ErrnoError(
+      EAGAIN,
+      'attach',
+      `memory '${memoryName}' has no free thread slot: all ${count} are taken`,
+    )
   }
   const slot = slotOf(map.slotsAt, tid)
   writeText(cpu, slot + ThreadSlot.nameBytes, slot + ThreadSlot.name, threadName)

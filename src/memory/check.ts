@@ -43,11 +43,17 @@ function* bucketProblems(attachment: Attachment): Generator<string> {
   for (let i = 0; i < map.bucketCount; i++) {
     const bucket = map.bucketsAt + i * Bucket.sizeof
     const holder = cpu.load(bucket + Bucket.lock)
-    if (holder !== 0 && !running.has(holder)) yield `lot bucket ${i} is locked by a thread (${holder}) that does not run`
+    if (holder !== 0 && !running.has(holder))
+      yield `lot bucket ${i} is locked by a thread (${holder}) that does not run`
     let seen = 0
     let before = 0
-    for (let record = cpu.load(bucket + Bucket.head); record !== 0; record = cpu.load(record + WaitRecord.next)) {
-      if (cpu.load(record + WaitRecord.prev) !== before) yield `lot bucket ${i}: the queue is torn at record ${record}`
+    for (
+      let record = cpu.load(bucket + Bucket.head);
+      record !== 0;
+      record = cpu.load(record + WaitRecord.next)
+    ) {
+      if (cpu.load(record + WaitRecord.prev) !== before)
+        yield `lot bucket ${i}: the queue is torn at record ${record}`
       if (++seen > 1_000_000) {
         yield `lot bucket ${i}: the queue has a cycle`
         break
@@ -75,7 +81,8 @@ function* recordProblems(attachment: Attachment): Generator<string> {
 
 function* nameProblems(attachment: Attachment): Generator<string> {
   for (const { name, object } of names(attachment)) {
-    if (!attachment.frames.isLiveCell(object)) yield `the name '${name}' stands for an object that does not exist`
+    if (!attachment.frames.isLiveCell(object))
+      yield `the name '${name}' stands for an object that does not exist`
   }
 }
 

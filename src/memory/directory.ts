@@ -147,7 +147,7 @@ export function* names(attachment: Attachment): Generator<Named> {
 }
 
 function headOf(kindSignature: number, text: string): number {
-  return Superblock.heads + ((signatureOf(text) ^ kindSignature) >>> 8) % DIRECTORY_BUCKETS
+  return Superblock.heads + (((signatureOf(text) ^ kindSignature) >>> 8) % DIRECTORY_BUCKETS)
 }
 
 function matches(attachment: Attachment, entry: number, kindSignature: number, bytes: Uint8Array): boolean {
@@ -161,7 +161,9 @@ function encode(text: unknown, call: string): Uint8Array {
   if (typeof text !== 'string') throw typeError(call, 'name', 'a string', text)
   const bytes = new TextEncoder().encode(text)
   if (bytes.length === 0 || bytes.length > NAME_CAPACITY_BYTES) {
-    throw rangeError(`${call}: a name takes 1 to ${NAME_CAPACITY_BYTES} bytes of UTF-8, '${text.slice(0, 40)}' has ${bytes.length}`)
+    throw rangeError(
+      `${call}: a name takes 1 to ${NAME_CAPACITY_BYTES} bytes of UTF-8, '${text.slice(0, 40)}' has ${bytes.length}`,
+    )
   }
   return bytes
 }

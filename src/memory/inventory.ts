@@ -26,7 +26,15 @@ import { alignUp } from '../words/bits.ts'
 import { GiB, MiB, WASM_PAGE_SIZE } from '../words/constants.ts'
 import { ENOMEM, EPROTO, ErrnoError, ESTALE } from '../words/errno.ts'
 import { showBytes, usageError } from '../words/usage.ts'
-import { adopt, announceSupervisor, fetchOffer, serveAdoptions, startSupervisor, tell, watchExit } from './adoption.ts'
+import {
+  adopt,
+  announceSupervisor,
+  fetchOffer,
+  serveAdoptions,
+  startSupervisor,
+  tell,
+  watchExit,
+} from './adoption.ts'
 import { Attachment, attachReserved, format, liveThread, protocolMessage, view } from './attachment.ts'
 import { poisonEverybody } from './poison.ts'
 import { ENVIRONMENT_KEY, type Inherited, type Offer } from './protocol.ts'
@@ -77,7 +85,11 @@ export function makeMemory(lengthBytes: number, name: string): Attachment {
   const size = alignUp(lengthBytes, WASM_PAGE_SIZE)
   const backing = reserve(size)
   if (backing === undefined) {
-    throw new ErrnoError(ENOMEM, 'SharedMemory', `the host refuses a memory of ${showBytes(size)}: make a smaller one`)
+    throw new ErrnoError(
+      ENOMEM,
+      'SharedMemory',
+      `the host refuses a memory of ${showBytes(size)}: make a smaller one`,
+    )
   }
   const known = enter(backing, name)
   known.attachment = attach(known)
@@ -125,7 +137,11 @@ function makeDefault(): void {
     }
     return
   }
-  throw new ErrnoError(ENOMEM, 'SharedMemory.default', `the host refuses even ${showBytes(DEFAULT_SIZES.at(-1) ?? 0)}`)
+  throw new ErrnoError(
+    ENOMEM,
+    'SharedMemory.default',
+    `the host refuses even ${showBytes(DEFAULT_SIZES.at(-1) ?? 0)}`,
+  )
 }
 
 function enter(backing: Backing, name: string): Known {
@@ -145,7 +161,11 @@ function inherit(): string {
   if (state.defaultId !== undefined) return state.defaultId
   const inherited = getEnvironmentData(ENVIRONMENT_KEY) as unknown as Inherited
   if (inherited.layout !== LAYOUT) {
-    throw new ErrnoError(EPROTO, 'attach', protocolMessage(inherited.offer.name, inherited.version, inherited.layout))
+    throw new ErrnoError(
+      EPROTO,
+      'attach',
+      protocolMessage(inherited.offer.name, inherited.version, inherited.layout),
+    )
   }
   state.module ??= inherited.module
   state.known.set(inherited.offer.id, { offer: inherited.offer, isMaker: false, attachment: undefined })
@@ -183,7 +203,8 @@ function attach(known: Known): Attachment {
     attachment.assertSound()
     serveBlockedMain()
     const { awaited } = attachment
-    if (!isMainThread || sinceMs < COMPLAIN_AFTER_MS || awaited === undefined || awaited === complainedOf) return
+    if (!isMainThread || sinceMs < COMPLAIN_AFTER_MS || awaited === undefined || awaited === complainedOf)
+      return
     complainedOf = awaited
     complain(`pageframe: the main thread is blocked: ${awaited.describe()}`)
   }

@@ -87,7 +87,8 @@ export abstract class SharedObject implements Handle {
   #attachment: Attachment
 
   protected constructor(kind: AnyKind, options: Place | Found) {
-    const { attachment, at } = options instanceof Found ? options : create(kind, `new ${kind.name}()`, options)
+    const { attachment, at } =
+      options instanceof Found ? options : create(kind, `new ${kind.name}()`, options)
     this.$pageframe = kind.name
     this.memory = attachment.id
     this.at = at
@@ -186,7 +187,8 @@ export function open<O extends Place, X extends SharedObject>(
       kind.compare(attachment, found, name, options)
       return objectAt(attachment, kind, found)
     }
-    if (!mayCreate) throw new ErrnoError(ENOENT, 'open', `${kind.name} '${name}' does not exist; say its size to create it`)
+    if (!mayCreate)
+      throw new ErrnoError(ENOENT, 'open', `${kind.name} '${name}' does not exist; say its size to create it`)
     return objectAt(attachment, kind, buildNamed(attachment, kind as unknown as AnyKind, name, options))
   })
 }
@@ -195,16 +197,22 @@ export function open<O extends Place, X extends SharedObject>(
 export function from<O extends Place, X extends SharedObject>(kind: Kind<O, X>, value: unknown): X {
   const call = `${kind.name}.from()`
   const handle = handleIn(value)
-  if (handle === undefined) throw typeError(call, 'handle', `a ${kind.name} or what one becomes in a message`, value)
+  if (handle === undefined)
+    throw typeError(call, 'handle', `a ${kind.name} or what one becomes in a message`, value)
   if (handle.$pageframe !== kind.name) {
     throw usageError('ERR_PAGEFRAME_INVALID_ARGUMENT', `${call}: this is a ${handle.$pageframe}`)
   }
   const attachment = attachmentById(handle.memory)
-  if (!attachment.frames.isLive(handle.at, handle.generation, kind.layout.signature)) throw staleError(kind.name, 'from')
+  if (!attachment.frames.isLive(handle.at, handle.generation, kind.layout.signature))
+    throw staleError(kind.name, 'from')
   return objectAt(attachment, kind, handle.at)
 }
 
-function objectAt<O extends Place, X extends SharedObject>(attachment: Attachment, kind: Kind<O, X>, at: number): X {
+function objectAt<O extends Place, X extends SharedObject>(
+  attachment: Attachment,
+  kind: Kind<O, X>,
+  at: number,
+): X {
   const known = attachment.objects.get(at) as X | undefined
   if (known !== undefined && known.generation === attachment.frames.generationOf(at)) return known
   return kind.make(new Found(attachment, at))
@@ -259,7 +267,10 @@ export function handleIn(value: unknown): Handle | undefined {
   return { $pageframe, memory, at, generation }
 }
 
-const kinds = new Map<string, { readonly kind: AnyKind | undefined; readonly fromHandle: (value: unknown) => unknown }>()
+const kinds = new Map<
+  string,
+  { readonly kind: AnyKind | undefined; readonly fromHandle: (value: unknown) => unknown }
+>()
 
 /** Lets revive() find the class of a handle, and check() the kind. Called by the module that defines the class. */
 export function registerKind(name: string, fromHandle: (value: unknown) => unknown, kind?: unknown): void {

@@ -23,7 +23,8 @@ const reasons: Readonly<Record<number, string>> = {
 
 /** Sets the reason, unless there is one already, and rings everybody. */
 export function poisonEverybody(attachment: { readonly cpu: Cpu; readonly lot: Lot }, reason: number): void {
-  if (attachment.cpu.compareExchange(Superblock.poison, SOUND, reason) === SOUND) attachment.lot.ringEverybody()
+  if (attachment.cpu.compareExchange(Superblock.poison, SOUND, reason) === SOUND)
+    attachment.lot.ringEverybody()
 }
 
 /** Throws if the memory is destroyed (ESTALE) or poisoned (ENOTRECOVERABLE). */
@@ -37,5 +38,9 @@ function poisonError(reason: number, memoryName: string): ErrnoError {
     return new ErrnoError(ESTALE, 'memory', `memory '${memoryName}' was destroyed`)
   }
   const why = reasons[reason]
-  return new ErrnoError(ENOTRECOVERABLE, 'memory', `memory '${memoryName}' is poisoned: ${why}. Make a new one`)
+  return new ErrnoError(
+    ENOTRECOVERABLE,
+    'memory',
+    `memory '${memoryName}' is poisoned: ${why}. Make a new one`,
+  )
 }

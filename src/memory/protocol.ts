@@ -91,5 +91,7 @@ export interface Inherited {
 export const ENVIRONMENT_KEY = 'pageframe'
 
 export function isProtocol(message: unknown, kind: string): boolean {
-  return typeof message === 'object' && message !== null && (message as { pageframe?: unknown }).pageframe === kind
+  return (
+    typeof message === 'object' && message !== null && (message as { pageframe?: unknown }).pageframe === kind
+  )
 }

@@ -34,7 +34,8 @@ export function reap(attachment: Attachment, dead: number, repairs: readonly Kin
   repairSync(lot, dead)
   for (const { signature, afterDeath, unfinished } of repairs) {
     if (afterDeath !== undefined) for (const at of frames.cellsOf(signature)) afterDeath(attachment, at, dead)
-    if (unfinished !== undefined) for (const at of frames.unfinishedCellsOf(signature, dead)) unfinished(attachment, at)
+    if (unfinished !== undefined)
+      for (const at of frames.unfinishedCellsOf(signature, dead)) unfinished(attachment, at)
   }
   frames.repair(dead)
   moveState(cpu, map.slotsAt, dead, REAPING, FREE)

@@ -16,7 +16,16 @@ import { i32, layout } from '../words/layout.ts'
 import { bytesOf, rangeError, showBytes, type Size } from '../words/usage.ts'
 import type { Attachment } from './attachment.ts'
 import { MOST_BYTES } from './inventory.ts'
-import { from, objectHeader, open, registerKind, SharedObject, type Found, type Kind, type Place } from './object.ts'
+import {
+  from,
+  objectHeader,
+  open,
+  registerKind,
+  SharedObject,
+  type Found,
+  type Kind,
+  type Place,
+} from './object.ts'
 
 const RegionObject = layout('Region', 32, { ...objectHeader, pfn: i32, low: i32, high: i32, _spare1: i32 })
 const { pfn, low, high } = RegionObject
@@ -142,4 +151,3 @@ export const REGION: Kind<RegionOptions, Region> = {
 }
 
 registerKind('Region', (value) => Region.from(value), REGION)
-

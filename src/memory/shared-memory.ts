@@ -17,12 +17,24 @@ import { bytesOf, typeError, usageError, type Size } from '../words/usage.ts'
 import type { Attachment } from './attachment.ts'
 import { checkMemory, type CheckReport } from './check.ts'
 import { bind, lookUp, unbind, withDirectory, objectEntry } from './directory.ts'
-import { attachmentById, defaultAttachment, destroyMemory, LEAST_BYTES, makeMemory, MOST_BYTES } from './inventory.ts'
+import {
+  attachmentById,
+  defaultAttachment,
+  destroyMemory,
+  LEAST_BYTES,
+  makeMemory,
+  MOST_BYTES,
+} from './inventory.ts'
 import { handleIn, objectHeader, registerKind, type Handle, type Place } from './object.ts'
 import { Region } from './region.ts'
 import { readText, writeText } from './superblock.ts'
 
-const NamedMemory = layout('NamedMemory', 96, { ...objectHeader, idBytes: i32, id: words(16), _spare1: words(3) })
+const NamedMemory = layout('NamedMemory', 96, {
+  ...objectHeader,
+  idBytes: i32,
+  id: words(16),
+  _spare1: words(3),
+})
 
 const DEFAULT_SIZE: Size = '1GiB'
 
@@ -69,10 +81,16 @@ export class SharedMemory implements Handle {
     return withDirectory(home, () => {
       const found = lookUp(home, NamedMemory.signature, name, 'SharedMemory.open()')
       if (found === 0) return faceOf(makeNamed(home, size, name))
-      const attachment = attachmentById(readText(home.cpu, found + NamedMemory.idBytes, found + NamedMemory.id))
+      const attachment = attachmentById(
+        readText(home.cpu, found + NamedMemory.idBytes, found + NamedMemory.id),
+      )
       const there = attachment.buffer.byteLength
       if (options.size !== undefined && Math.abs(there - size) >= 65_536) {
-        throw new ErrnoError(EEXIST, 'open', `SharedMemory '${name}' exists and has ${there} bytes; this thread asked for ${size}`)
+        throw new ErrnoError(
+          EEXIST,
+          'open',
+          `SharedMemory '${name}' exists and has ${there} bytes; this thread asked for ${size}`,
+        )
       }
       return faceOf(attachment)
     })
@@ -81,7 +99,13 @@ export class SharedMemory implements Handle {
   /** The memory of a handle that arrived in a message. */
   static from(handle: unknown): SharedMemory {
     const found = handleIn(handle)
-    if (found === undefined) throw typeError('SharedMemory.from()', 'handle', 'a SharedMemory or what one becomes in a message', handle)
+    if (found === undefined)
+      throw typeError(
+        'SharedMemory.from()',
+        'handle',
+        'a SharedMemory or what one becomes in a message',
+        handle,
+      )
     if (found.$pageframe !== 'SharedMemory') {
       throw usageError('ERR_PAGEFRAME_INVALID_ARGUMENT', `SharedMemory.from(): this is a ${found.$pageframe}`)
     }
@@ -125,7 +149,10 @@ export class SharedMemory implements Handle {
     attachment.assertSound()
     const home = defaultAttachment()
     if (attachment === home) {
-      throw usageError('ERR_PAGEFRAME_DEFAULT_MEMORY', 'SharedMemory.destroy(): the default memory lasts as long as the process')
+      throw usageError(
+        'ERR_PAGEFRAME_DEFAULT_MEMORY',
+        'SharedMemory.destroy(): the default memory lasts as long as the process',
+      )
     }
     if (attachment.name !== '') forgetName(home, attachment.name)
     destroyMemory(attachment)
@@ -139,7 +166,11 @@ function make(options: SharedMemoryOptions): Attachment {
   const home = defaultAttachment()
   return withDirectory(home, () => {
     if (lookUp(home, NamedMemory.signature, name, 'new SharedMemory()') !== 0) {
-      throw new ErrnoError(EEXIST, 'SharedMemory', `SharedMemory '${name}' exists; SharedMemory.open() attaches to it`)
+      throw new ErrnoError(
+        EEXIST,
+        'SharedMemory',
+        `SharedMemory '${name}' exists; SharedMemory.open() attaches to it`,
+      )
     }
     return makeNamed(home, size, name)
   })
@@ -148,7 +179,8 @@ function make(options: SharedMemoryOptions): Attachment {
 /** Makes a memory and its name. The home memory's directory is locked. */
 function makeNamed(home: Attachment, size: number, name: string): Attachment {
   const at = home.frames.allocCell(NamedMemory.signature, NamedMemory.sizeof)
-  if (at < 0) throw new ErrnoError(at, 'SharedMemory', home.noMemory(`SharedMemory '${name}'`, NamedMemory.sizeof * 4))
+  if (at < 0)
+    throw new ErrnoError(at, 'SharedMemory', home.noMemory(`SharedMemory '${name}'`, NamedMemory.sizeof * 4))
   const attachment = makeMemory(size, name)
   writeText(home.cpu, at + NamedMemory.idBytes, at + NamedMemory.id, attachment.id)
   bind(home, NamedMemory.signature, name, at)

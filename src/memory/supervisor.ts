@@ -27,7 +27,15 @@ import {
 } from '../threads/slot.ts'
 import { Attachment, attachReserved, view } from './attachment.ts'
 import { poisonEverybody } from './poison.ts'
-import { isProtocol, type Adopt, type Offer, type SupervisorData, type Supply, type ToSupervisor, type Want } from './protocol.ts'
+import {
+  isProtocol,
+  type Adopt,
+  type Offer,
+  type SupervisorData,
+  type Supply,
+  type ToSupervisor,
+  type Want,
+} from './protocol.ts'
 import { reap, type KindRepair } from './reaper.ts'
 import { POISON_CHECK_FAILED } from './superblock.ts'
 

@@ -83,7 +83,11 @@ export function writePrepared(into: Uint8Array, value: Prepared): number {
 /** The codec behind a type that a user passed, or the TypeError that says what to pass. */
 export function codecOf<T>(call: string, type: Type<T>): Codec<T> {
   const codec = type as Partial<Codec<T>> | null
-  if (typeof codec?.$type !== 'string' || typeof codec.prepare !== 'function' || typeof codec.read !== 'function') {
+  if (
+    typeof codec?.$type !== 'string' ||
+    typeof codec.prepare !== 'function' ||
+    typeof codec.read !== 'function'
+  ) {
     throw typeError(call, 'of', 'a type such as bytes, text or json()', type)
   }
   return codec as Codec<T>

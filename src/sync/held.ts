@@ -16,6 +16,7 @@
  * Invariants
  *  1. A lock whose word holds a thread's id is in that thread's list or chain.
  *  2. Only locks that the thread owns are in its chain, for `next` belongs to the owner.
+ *  3. The list has no gaps: the first 0 ends it.
  */
 
 import type { Cpu } from '../host/cpu.ts'
@@ -86,7 +87,8 @@ function dropOlder(thread: Thread, at: number, next: number): void {
 export function* heldBy(cpu: Cpu, slot: number, next: number): Generator<number> {
   for (let i = 0; i < HELD_CAPACITY; i++) {
     const at = cpu.plainLoad(slot + held + i)
-    if (at !== 0) yield at
+    if (at === 0) break
+    yield at
   }
   let at = cpu.plainLoad(slot + heldOverflow)
   while (at !== 0) {
@@ -94,4 +96,11 @@ export function* heldBy(cpu: Cpu, slot: number, next: number): Generator<number>
     yield at
     at = after
   }
+}
+
+/** Empties the list of a dead thread, for the next owner of its slot. */
+export function clearHeld(cpu: Cpu, slot: number): void {
+  cpu.plainStore(slot + heldOverflow, 0)
+  for (let i = 0; i < HELD_CAPACITY && cpu.plainLoad(slot + held + i) !== 0; i++)
+    cpu.plainStore(slot + held + i, 0)
 }

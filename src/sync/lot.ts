@@ -277,12 +277,17 @@ export class Lot {
     if (this.cpu.exchange(bell, RUNG) === ASLEEP) this.thread.ring(bell)
   }
 
-  /** Rings every thread: after a death, since the dead may have woken a record and not yet rung. */
+  /**
+   * Rings every thread that may be asleep: after a death, since the dead may have woken a record and not yet rung. It may
+   * also have got as far as the exchange, so RUNG is no reason to trust that the thread was rung.
+   */
   ringEverybody(): void {
     const { slotsAt, slotCount } = this.geometry
     for (let slot = slotsAt; slot < slotsAt + slotCount * ThreadSlot.sizeof; slot += ThreadSlot.sizeof) {
       for (const bell of [slot + ThreadSlot.park, slot + ThreadSlot.bell]) {
-        if (this.cpu.load(bell) === ASLEEP) this.#ringBell(bell)
+        if (this.cpu.load(bell) === AWAKE) continue
+        this.cpu.exchange(bell, RUNG)
+        this.thread.ring(bell)
       }
     }
   }

@@ -90,9 +90,10 @@ export function unlock(lot: Lot, at: number): number {
   const { thread } = lot
   unlinkHeld(thread, at, next)
   // Release: pairs with the compareExchange in lock() and take().
-  if (lot.cpu.compareExchange(at, thread.tid, 0) !== thread.tid) {
-    const result = unlockContended(lot, at)
-    if (result < 0) return result
+  const seen = lot.cpu.compareExchange(at, thread.tid, 0)
+  if (seen !== thread.tid) {
+    if ((seen & OWNER_MASK) !== thread.tid) return -EPERM
+    unlockContended(lot, at, (seen & OWNER_DIED) !== 0)
   }
   dropHeld(thread, at, next)
   return 0
@@ -198,14 +199,12 @@ export const mutexWait: Waitable = {
   },
 }
 
-/** The word is not just our id: somebody waits, we were told of a death, or the lock is not ours. */
-function unlockContended(lot: Lot, at: number): number {
-  const { cpu, thread } = lot
-  if ((cpu.load(at) & OWNER_MASK) !== thread.tid) return -EPERM
-
+/** The lock is ours, but the word is not just our id: somebody waits, or we were told of a death and did not repair. */
+function unlockContended(lot: Lot, at: number, isRuined: boolean): void {
+  const { cpu } = lot
   const woken: number[] = []
   const bucket = lot.lockBucket(0, at)
-  if ((cpu.load(at) & OWNER_DIED) !== 0) {
+  if (isRuined) {
     lot.wakeLocked(bucket, 0, at, Infinity, woken)
     cpu.store(at, NOT_RECOVERABLE)
   } else {
@@ -217,7 +216,6 @@ function unlockContended(lot: Lot, at: number): number {
   }
   lot.unlockBucket(bucket)
   lot.ring(woken)
-  return 0
 }
 
 /** Wakes one waiter, whoever holds the lock: it will look for itself. */
@@ -237,8 +235,10 @@ export function releaseDead(lot: Lot, at: number, dead: number): void {
   const { cpu } = lot
   const woken: number[] = []
   const bucket = lot.lockBucket(0, at)
-  for (let seen = cpu.load(at); (seen & OWNER_MASK) === dead; seen = cpu.load(at)) {
-    cpu.compareExchange(at, seen, OWNER_DIED | (seen & WAITERS))
+  for (let seen = cpu.load(at); (seen & OWNER_MASK) === dead;) {
+    const now = cpu.compareExchange(at, seen, OWNER_DIED | (seen & WAITERS))
+    if (now === seen) break
+    seen = now
   }
   lot.wakeLocked(bucket, 0, at, 1, woken)
   lot.unlockBucket(bucket)

@@ -14,7 +14,7 @@
  */
 
 import { ThreadSlot, slotOf } from '../threads/slot.ts'
-import { heldBy } from './held.ts'
+import { clearHeld, heldBy } from './held.ts'
 import { ABORTED, Bucket, HANDED, UNUSED, WaitRecord, WAITING, WOKEN, type Lot } from './lot.ts'
 import { MUTEX_PURPOSE, mutexWait, RawMutex, releaseDead } from './mutex.ts'
 import { returnDeadPermit, SEMAPHORE_PURPOSE, semaphoreWait } from './semaphore.ts'
@@ -36,7 +36,7 @@ export function repairSync(lot: Lot, dead: number): void {
   lot.ringEverybody()
 }
 
-function takeOverBuckets(lot: Lot, dead: number): void {
+export function takeOverBuckets(lot: Lot, dead: number): void {
   const { cpu, geometry } = lot
   const end = geometry.bucketsAt + geometry.bucketCount * Bucket.sizeof
   for (let bucket = geometry.bucketsAt; bucket < end; bucket += Bucket.sizeof) {
@@ -63,7 +63,7 @@ function wakeBucket(lot: Lot, bucket: number): void {
   }
 }
 
-function withdrawRecords(lot: Lot, dead: number): void {
+export function withdrawRecords(lot: Lot, dead: number): void {
   const { cpu } = lot
   for (const record of lot.recordsOf(slotOf(lot.geometry.slotsAt, dead))) {
     if (cpu.load(record + state) === UNUSED) continue
@@ -78,7 +78,8 @@ function withdrawRecords(lot: Lot, dead: number): void {
   }
 }
 
-function releaseHeld(lot: Lot, dead: number): void {
-  for (const at of heldBy(lot.cpu, slotOf(lot.geometry.slotsAt, dead), RawMutex.next))
-    releaseDead(lot, at, dead)
+export function releaseHeld(lot: Lot, dead: number): void {
+  const slot = slotOf(lot.geometry.slotsAt, dead)
+  for (const at of heldBy(lot.cpu, slot, RawMutex.next)) releaseDead(lot, at, dead)
+  clearHeld(lot.cpu, slot)
 }

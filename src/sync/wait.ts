@@ -1,9 +1,9 @@
 /**
  * Waiting for something that may be taken: the loop that mutexes, semaphores and all later primitives share.
  *
- *                take ── got it ──────────────────────────────► done
- *                 │ BUSY
- *                 ▼
+ *      ┌──────── take ── got it ──────────────────────────────► done
+ *      │ BUSY
+ *      ▼
  *      ┌─► lock bucket ─ announce ── free again ─► unlock ─► take
  *      │          │ marked
  *      │          ▼
@@ -41,21 +41,21 @@ export interface Waitable {
   passOn(lot: Lot, at: number): void
 }
 
-/** Waits, asleep, until it is taken. Returns what `take` did, or -ETIMEDOUT. */
+/** Waits, asleep, until it is taken; the caller has just found it BUSY. Returns what `take` did, or -ETIMEDOUT. */
 export function waitBlocked(lot: Lot, what: Waitable, at: number, deadline: number): number {
   const record = lot.ownRecord
   lot.prepare(record, 0, at, what.purpose)
   for (;;) {
+    if (queue(lot, what, at, record)) {
+      const ended = lot.block(record, deadline)
+      if (ended === TIMED_OUT) return finish(lot, record, -ETIMEDOUT)
+      if (ended === HANDED) {
+        const accepted = what.accept(lot, at)
+        if (accepted !== BUSY) return finish(lot, record, accepted)
+      }
+    }
     const taken = what.take(lot, at)
     if (taken !== BUSY) return finish(lot, record, taken)
-    if (!queue(lot, what, at, record)) continue
-
-    const ended = lot.block(record, deadline)
-    if (ended === TIMED_OUT) return finish(lot, record, -ETIMEDOUT)
-    if (ended === HANDED) {
-      const accepted = what.accept(lot, at)
-      if (accepted !== BUSY) return finish(lot, record, accepted)
-    }
   }
 }
 

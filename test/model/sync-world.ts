@@ -1,0 +1,91 @@
+/**
+ * A small memory for the models of lot, mutex and semaphore.
+ *
+ *   words   0                 bucketsAt   lock            chunk
+ *          ┌─────────────────┬───────────┬───────┬───────┬──────────────────────────────┐
+ *          │ slots, + reaper │ 1 bucket  │ RawMutex or   │ asynchronous wait records    │
+ *          │                 │           │ RawSemaphore  │ (one chunk for each thread)  │
+ *          └─────────────────┴───────────┴───────────────┴──────────────────────────────┘
+ *
+ * One bucket: all keys meet in it, which is the hardest case. The words that a bucket's lock protects are declared as notes:
+ * only their holder touches them, so their order against other threads is not explored; each death in between is.
+ */
+
+import { Bucket, Lot, WaitRecord } from '../../src/sync/lot.ts'
+import { RawMutex } from '../../src/sync/mutex.ts'
+import type { Model, ModelThread, Snapshot } from '../../src/testing/model.ts'
+import { ThreadSlot } from '../../src/threads/slot.ts'
+import { PAGE_WORDS } from '../../src/words/constants.ts'
+
+/** Ghost words. */
+export const INSIDE = 0
+export const SECTIONS = 1
+export const NOTICES = 2
+
+export interface SyncWorld {
+  readonly bucketsAt: number
+  readonly lockAt: number
+  readonly base: Pick<Model, 'words' | 'notes' | 'hints' | 'label'>
+  /** A thread's access; `more` gives the thread its chunk of asynchronous records. */
+  lot(thread: ModelThread): Lot
+  /** The asynchronous record that a task uses, 1, 2, ... */
+  record(thread: ModelThread, task: number): number
+  isQuiet(state: Snapshot): boolean
+}
+
+export function syncWorld(threads: number, async = false): SyncWorld {
+  const slots = threads + 1
+  const bucketsAt = slots * ThreadSlot.sizeof
+  const lockAt = bucketsAt + Bucket.sizeof
+  const chunksAt = lockAt + 32
+  const words = chunksAt + (async ? slots * PAGE_WORDS : 0)
+  const geometry = { bucketsAt, bucketCount: 1, slotsAt: 0, slotCount: slots, more: () => 0 }
+
+  const { state } = WaitRecord
+  const recordWords = new Set(
+    Object.entries(WaitRecord).flatMap(([name, at]) =>
+      ['sizeof', 'signature', 'state'].includes(name) ? [] : [at],
+    ),
+  )
+  const isNote = (at: number) => {
+    if (at >= bucketsAt && at < lockAt) return at !== bucketsAt + Bucket.lock
+    if (at < bucketsAt) {
+      const offset = at % ThreadSlot.sizeof
+      const inRecord = offset - ThreadSlot.record
+      if (inRecord >= 0 && inRecord < WaitRecord.sizeof) return recordWords.has(inRecord)
+      return offset >= ThreadSlot.held && offset < ThreadSlot.held + 32
+    }
+    if (at >= chunksAt) return recordWords.has((at - chunksAt) % WaitRecord.sizeof)
+    return at === lockAt + RawMutex.next || at === lockAt + RawMutex.mode
+  }
+
+  return {
+    bucketsAt,
+    lockAt,
+    base: {
+      words,
+      notes: isNote,
+      hints: (at) => at === lockAt + RawMutex.spins,
+      label: (at) => {
+        if (at === lockAt) return 'lock'
+        if (at === bucketsAt) return 'bucket.lock'
+        if (at < bucketsAt) {
+          const offset = at % ThreadSlot.sizeof
+          const slot = Math.floor(at / ThreadSlot.sizeof)
+          if (offset === ThreadSlot.park) return `park${slot}`
+          if (offset === ThreadSlot.bell) return `bell${slot}`
+          if (offset === ThreadSlot.record + state) return `record${slot}`
+        }
+        return undefined
+      },
+    },
+    lot: (thread) => new Lot(thread, geometry),
+    record: (thread, task) => chunksAt + thread.index * PAGE_WORDS + task * WaitRecord.sizeof,
+    isQuiet: ({ cpu }) => {
+      for (let slot = 0; slot < bucketsAt; slot += ThreadSlot.sizeof) {
+        if (cpu.load(slot + ThreadSlot.record + state) !== 0) return false
+      }
+      return cpu.load(bucketsAt + Bucket.lock) === 0
+    },
+  }
+}
