@@ -19,6 +19,7 @@
  */
 
 import { i32 } from '../words/layout.ts'
+import { LINE_WORDS } from '../words/constants.ts'
 import { EEXIST, ENOENT, ErrnoError, ESTALE } from '../words/errno.ts'
 import { typeError, usageError } from '../words/usage.ts'
 import type { Attachment } from './attachment.ts'
@@ -238,7 +239,7 @@ function buildNamed(attachment: Attachment, kind: AnyKind, name: string, options
 }
 
 function prepare(attachment: Attachment, kind: AnyKind, options: Place): number {
-  const at = attachment.frames.allocCell(kind.layout.signature, kind.layout.sizeof)
+  const at = attachment.frames.allocCell(kind.layout.signature, kind.layout.sizeof, kind.layout.sizeof % LINE_WORDS === 0)
   if (at < 0) throw new ErrnoError(at, kind.name, kind.noMemory(attachment, options))
   const built = kind.build(attachment, at, options)
   if (built < 0) {

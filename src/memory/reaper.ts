@@ -4,6 +4,7 @@
  *   RUNNING ── the supervisor heard of the death ──► DEAD ──► REAPING ── every step done ──► FREE
  *
  * Steps, in order; each may be repeated, and looks at the truth only:
+ *   0  zone     the allocator's lock, if the dead held it: the other steps allocate and free
  *   1  sync     buckets, waits, robust locks (sync/repair.ts)
  *   2  kinds    what a kind of object does about its dead user: a channel publishes and frees the roles
  *   3  making   objects that the dead was making or destroying: what they had allocated
@@ -31,6 +32,7 @@ export function reap(attachment: Attachment, dead: number, repairs: readonly Kin
   const { cpu, map, lot, frames } = attachment
   moveState(cpu, map.slotsAt, dead, RUNNING, DEAD)
   moveState(cpu, map.slotsAt, dead, DEAD, REAPING)
+  frames.takeOver(dead)
   repairSync(lot, dead)
   for (const { signature, afterDeath, unfinished } of repairs) {
     if (afterDeath !== undefined) for (const at of frames.cellsOf(signature)) afterDeath(attachment, at, dead)
