@@ -14,14 +14,15 @@ export interface Task {
 
 export interface Cast {
   readonly tasks: readonly Task[]
-  /** By task. The reaper's is empty: it has nothing to do yet. */
+  /** By task; the reaper's is `idle`. */
   readonly programs: readonly Program[]
   /** By thread; the reaper is the last thread. */
   readonly tasksOf: readonly (readonly Task[])[]
   readonly threads: number
   readonly reaper: Task | undefined
-  /** What the reaper does, by dead thread. */
+  /** What the reaper does, by dead thread; and when nobody is dead. */
   readonly reaps: readonly Program[]
+  readonly idle: Program
 }
 
 export function castOf(setting: Setting): Cast {
@@ -39,14 +40,20 @@ export function castOf(setting: Setting): Cast {
   setting.threads.forEach((each, thread) => {
     const hasSiblings = each.length > 1
     each.forEach((operations, which) => {
-      add(hasSiblings ? `T${thread}.${which}` : `T${thread}`, { thread, operations, hasSiblings, roots: [] })
+      add(hasSiblings ? `T${thread}.${which}` : `T${thread}`, {
+        thread,
+        operations,
+        hasSiblings,
+        roots: new Map(),
+      })
     })
   })
   const threads = setting.threads.length
   const reap = (operations: readonly GatedOperation[]): Program => {
-    return { thread: threads, operations, hasSiblings: false, roots: [] }
+    return { thread: threads, operations, hasSiblings: false, roots: new Map() }
   }
-  const reaper = setting.model.reaper === undefined ? undefined : add('REAPER', reap([]))
+  const idle = reap([])
+  const reaper = setting.model.reaper === undefined ? undefined : add('REAPER', idle)
   return {
     tasks,
     programs,
@@ -54,6 +61,7 @@ export function castOf(setting: Setting): Cast {
     threads,
     reaper,
     reaps: setting.threads.map((_, dead) => reap(reapOf(setting, dead))),
+    idle,
   }
 }
 

@@ -14,7 +14,7 @@ export function judge(world: World, progress: number): Trouble | undefined {
   if (world.trouble !== undefined) return world.trouble
   const broken = check('invariant', () => model.invariant?.(snapshot))
   if (broken !== undefined) return broken
-  const race = model.raceCheck ? findRace(setting, state) : undefined
+  const race = setting.raceCheck ? findRace(setting, state, world.moved) : undefined
   if (race !== undefined) return { kind: 'race', message: race }
   if (progress > 0) return undefined
   if (world.isAtEnd()) return check('final', () => model.final?.(snapshot))

@@ -26,7 +26,7 @@ export interface Program {
   readonly operations: readonly GatedOperation[]
   /** Whether other tasks run on its thread. */
   readonly hasSiblings: boolean
-  readonly roots: Position[]
+  readonly roots: Map<string, Position>
 }
 
 export class Position {
@@ -42,27 +42,39 @@ export class Position {
   readonly request: Request
   readonly verb: Verb
   readonly instruction: Instruction | undefined
-  readonly touches: readonly Access[]
   /** Whether it goes on only when word `a` differs from `b`. */
   readonly awaitsChange: boolean
-  readonly touchesNote: boolean
+  /** Whether it commutes with all that other threads can do before this one goes on (steps.ts). */
+  readonly commutes: boolean
+  /** What it is about to access, if that has an order. */
+  readonly ordered: readonly Access[]
+  /** What it is about to access plainly, or has accessed since its last ordered instruction; with raceCheck only. */
+  readonly unordered: readonly Access[]
   readonly children = new Map<number, Position>()
 
-  constructor(at: Place, id: number, request: Request, isNote: (at: number) => boolean) {
+  constructor(at: Place, id: number, request: Request, setting: Setting) {
     const { verb, name, a, b, c } = request
     this.id = id
     this.program = at.program
     this.operation = at.operation
     this.parent = at.parent
     this.result = at.result
-    this.steps = stepsAt(at)
+    this.steps = at.parent === undefined ? 0 : at.parent.steps + (isShared(at.parent.verb) ? 1 : 0)
     this.request = request
     this.verb = verb
     this.instruction = verb === 'cpu' ? instructions[name as InstructionName] : undefined
-    const looksAt = verb === 'sleep' || verb === 'awaitChange' ? instructions.load : this.instruction
-    this.touches = looksAt?.touches(a, b, c) ?? []
     this.awaitsChange = name === 'awaitChange' || name === 'spinWhileEqual'
-    this.touchesNote = (name === 'plainLoad' || name === 'plainStore') && isNote(a)
+    const isPlain = this.instruction?.isPlain === true
+    const touches =
+      (isShared(verb) ? (this.instruction ?? instructions.load) : undefined)?.touches(a, b, c) ?? []
+    this.commutes = isPlain && touches.every((access) => isExclusive(access, setting))
+    this.ordered = isPlain ? [] : touches
+    this.unordered = setting.raceCheck ? union(at.inFlight, isPlain ? touches : []) : []
+  }
+
+  /** What it has accessed plainly since its last ordered instruction, once it has got what it asks for. */
+  get inFlight(): readonly Access[] {
+    return isShared(this.verb) && this.instruction?.isPlain !== true ? [] : this.unordered
   }
 
   /** True behind the last operation. */
@@ -77,6 +89,7 @@ interface Place {
   readonly operation: number
   readonly parent: Position | undefined
   readonly result: number
+  readonly inFlight: readonly Access[]
 }
 
 export class Positions {
@@ -92,22 +105,34 @@ export class Positions {
   }
 
   /** Where an operation begins; behind the last one, an 'end' that stays. */
-  root(program: Program, operation: number): Position {
-    return (program.roots[operation] ??= this.#add({ program, operation, parent: undefined, result: 0 }))
+  root(program: Program, operation: number, inFlight: readonly Access[] = []): Position {
+    const key = `${operation}: ${inFlight.map(show).sort().join(' ')}`
+    let root = program.roots.get(key)
+    if (root === undefined) {
+      root = this.#add({ program, operation, parent: undefined, result: 0, inFlight })
+      program.roots.set(key, root)
+    }
+    return root
   }
 
   /** Where a task stands when the request at `parent` has returned `result`. */
   after(parent: Position, result: number): Position {
+    const { program, operation, inFlight } = parent
     let child = parent.children.get(result)
     if (child === undefined) {
-      child = this.#add({ program: parent.program, operation: parent.operation, parent, result })
+      child = this.#add({ program, operation, parent, result, inFlight })
       parent.children.set(result, child)
     }
     return child
   }
 
+  /** Where the operation begins that follows the one which ends here. Other tasks may come first: nothing stays in flight. */
+  next({ program, operation, inFlight }: Position): Position {
+    return this.root(program, operation + 1, program.hasSiblings ? [] : inFlight)
+  }
+
   #add(at: Place): Position {
-    const added = new Position(at, this.#all.length, this.#requestAt(at), this.#setting.isNote)
+    const added = new Position(at, this.#all.length, this.#requestAt(at), this.#setting)
     this.#all.push(added)
     return added
   }
@@ -118,7 +143,8 @@ export class Positions {
     const { run, when } = program.operations[operation]
     if (parent === undefined && (program.hasSiblings || when !== undefined)) return request('start')
     const most = this.#setting.bounds.steps
-    if (stepsAt(at) >= most) return request('endless', `an operation takes more than ${most} steps`)
+    if (parent !== undefined && parent.steps + 1 >= most)
+      return request('endless', `an operation takes more than ${most} steps`)
 
     const before: Request[] = []
     const results: number[] = []
@@ -133,8 +159,21 @@ export class Positions {
   }
 }
 
-function stepsAt({ parent }: Place): number {
-  if (parent === undefined) return 0
-  const isShared = parent.verb === 'cpu' || parent.verb === 'sleep' || parent.verb === 'ring'
-  return parent.steps + (isShared || parent.verb === 'awaitChange' ? 1 : 0)
+/** Whether somebody else can tell that it happened. */
+function isShared(verb: Verb): boolean {
+  return verb === 'cpu' || verb === 'sleep' || verb === 'ring' || verb === 'awaitChange'
+}
+
+function isExclusive({ first, end }: Access, { raceCheck, isRacy, isNote }: Setting): boolean {
+  for (let at = first; at < end; at++) if (raceCheck ? isRacy(at) : !isNote(at)) return false
+  return true
+}
+
+function union(left: readonly Access[], right: readonly Access[]): readonly Access[] {
+  const added = right.filter((access) => !left.some((each) => show(each) === show(access)))
+  return added.length === 0 ? left : [...left, ...added]
+}
+
+function show({ first, end, writes }: Access): string {
+  return `${writes ? 'w' : 'r'}${first}-${end}`
 }

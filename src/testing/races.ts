@@ -12,15 +12,14 @@ import type { Access } from './instructions.ts'
 import type { Setting } from './setting.ts'
 import type { State } from './state.ts'
 
-/** Two threads that could now access a word at the same time, at least one of them plainly and one writing. */
-export function findRace(setting: Setting, state: State): string | undefined {
-  const { tasks } = state.cast
-  for (const left of tasks) {
-    for (let i = left.index + 1; i < tasks.length; i++) {
-      const at = racingWord(setting, state, left, tasks[i])
+/** A race that some task of `moved` has with a task of another thread. */
+export function findRace(setting: Setting, state: State, moved: readonly Task[]): string | undefined {
+  for (const one of moved) {
+    for (const other of state.cast.tasks) {
+      const at = one.thread === other.thread ? -1 : racingWord(setting, state, one, other)
       if (at < 0) continue
       const word = setting.model.label?.(at) ?? `word ${at}`
-      return `${left.name} and ${tasks[i].name} may access ${word} at the same time, one of them plainly`
+      return `${one.name} and ${other.name} access ${word} without order, one of them plainly`
     }
   }
   return undefined
@@ -29,22 +28,24 @@ export function findRace(setting: Setting, state: State): string | undefined {
 function racingWord(setting: Setting, state: State, left: Task, right: Task): number {
   const one = state.positionOf(left)
   const other = state.positionOf(right)
-  if (one === undefined || other === undefined || left.thread === right.thread) return -1
-  if (state.isAsleep(left) || state.isAsleep(right)) return -1
-  if (!one.instruction?.isPlain && !other.instruction?.isPlain) return -1
-  for (const mine of one.touches) {
-    for (const theirs of other.touches) {
-      const at = conflict(setting, mine, theirs)
-      if (at >= 0) return at
-    }
-  }
-  return -1
+  if (one === undefined || other === undefined) return -1
+  if (one.unordered.length === 0 && other.unordered.length === 0) return -1
+  const plainly = conflict(setting, one.unordered, other.unordered)
+  if (plainly >= 0) return plainly
+  return Math.max(
+    conflict(setting, one.unordered, other.ordered),
+    conflict(setting, one.ordered, other.unordered),
+  )
 }
 
-function conflict({ isRacy, isNote }: Setting, mine: Access, theirs: Access): number {
-  if (!mine.writes && !theirs.writes) return -1
-  for (let at = Math.max(mine.first, theirs.first); at < Math.min(mine.end, theirs.end); at++) {
-    if (!isRacy(at) && !isNote(at)) return at
+function conflict({ isRacy }: Setting, ours: readonly Access[], others: readonly Access[]): number {
+  for (const mine of ours) {
+    for (const theirs of others) {
+      if (!mine.writes && !theirs.writes) continue
+      for (let at = Math.max(mine.first, theirs.first); at < Math.min(mine.end, theirs.end); at++) {
+        if (!isRacy(at)) return at
+      }
+    }
   }
   return -1
 }

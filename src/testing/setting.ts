@@ -10,6 +10,7 @@ export interface Setting {
   /** Tasks of each thread. */
   readonly threads: readonly (readonly (readonly GatedOperation[])[])[]
   readonly kill: ReadonlySet<number>
+  readonly raceCheck: boolean
   readonly bounds: {
     readonly preemptions: number
     readonly kills: number
@@ -38,6 +39,7 @@ export function settingOf(model: Model): Setting {
     ghostWords: model.ghostWords ?? DEFAULT_GHOST_WORDS,
     threads: model.threads.map(tasksOf),
     kill: new Set(model.kill),
+    raceCheck: model.raceCheck ?? false,
     bounds: {
       preemptions: bounds.preemptions ?? Infinity,
       kills: model.kill === undefined ? 0 : (bounds.kills ?? 1),

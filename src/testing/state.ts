@@ -1,16 +1,15 @@
 /**
  * State: what the cells of a model mean.
  *
- *   cells   words     ghost words   tasks        tasks    threads    threads     5          (words)
- *          ┌─────────┬─────────────┬────────────┬────────┬──────────┬───────────┬──────────┬──────────────┐
- *          │ memory  │ ghosts      │ position   │ rank   │ isDead   │ reapRank  │ budgets  │ note writers │
- *          └─────────┴─────────────┴────────────┴────────┴──────────┴───────────┴──────────┴──────────────┘
+ *   cells   words     ghost words   tasks        tasks    threads    threads     5
+ *          ┌─────────┬─────────────┬────────────┬────────┬──────────┬───────────┬──────────┐
+ *          │ memory  │ ghosts      │ position   │ rank   │ isDead   │ reapRank  │ budgets  │
+ *          └─────────┴─────────────┴────────────┴────────┴──────────┴───────────┴──────────┘
  *
  *   position      number of the position where the task stands; GONE once its thread is dead
  *   rank          0: not asleep; else its place, from 1, among those asleep on the same word
  *   reapRank      0: alive, or reaped; else its place, from 1, among the dead that the reaper has not finished
  *   budgets       deaths, time-outs, spurious wake-ups and preemptions so far; who ran last (thread + 1, or 0)
- *   note writers  thread + 1 that wrote each note last; with raceCheck only
  *
  * Invariants
  *  1. All that a later step depends on is in the cells, so equal cells have equal futures.
@@ -44,7 +43,6 @@ export class State {
   readonly #isDead: number
   readonly #reapRank: number
   readonly #budgets: number
-  readonly #writers: number
 
   constructor(setting: Setting, cast: Cast, positions: Positions) {
     this.cast = cast
@@ -57,7 +55,6 @@ export class State {
     this.#isDead = take(cast.threads)
     this.#reapRank = take(cast.threads)
     this.#budgets = take(BUDGETS)
-    this.#writers = take(setting.model.raceCheck ? setting.words : 0)
     this.cells = new Cells(count)
     this.ghosts = this.cells.values.subarray(this.#firstGhost, this.#position)
   }
@@ -179,14 +176,5 @@ export class State {
 
   set lastThread(thread: number) {
     this.cells.set(this.#budgets + LAST, thread + 1)
-  }
-
-  /** The thread that wrote a note last, or -1. */
-  noteWriter(at: number): number {
-    return this.cells.values[this.#writers + at] - 1
-  }
-
-  setNoteWriter(at: number, thread: number): void {
-    this.cells.set(this.#writers + at, thread + 1)
   }
 }

@@ -49,7 +49,7 @@ export class Steps {
    * waits for something that nobody will do. Neither deaths nor spurious wake-ups are to be waited for.
    */
   add(into: Transition[]): number {
-    if (this.#addChoice(into) || this.#addNote(into)) return into.length
+    if (this.#addChoice(into) || this.#addPlain(into)) return into.length
     const { tasks } = this.#state.cast
     const { bounds, kill } = this.#setting
     for (const task of tasks) {
@@ -90,8 +90,8 @@ export class Steps {
   }
 
   /** Whether the step is never a preemption: it commutes with all others, or does no more than to start an operation. */
-  isFree({ verb, touchesNote }: Position): boolean {
-    return verb === 'choose' || verb === 'start' || touchesNote
+  isFree({ verb, commutes }: Position): boolean {
+    return verb === 'choose' || verb === 'start' || commutes
   }
 
   #isWithinBound(task: Task): boolean {
@@ -121,10 +121,10 @@ export class Steps {
     return verb === 'start' && program.operations[operation].when === undefined
   }
 
-  #addNote(into: Transition[]): boolean {
+  #addPlain(into: Transition[]): boolean {
     for (const task of this.#state.cast.tasks) {
       const position = this.#state.positionOf(task)
-      if (!position?.touchesNote || this.#leadsToGhost(task, position)) continue
+      if (!position?.commutes || this.#leadsToGhost(task, position)) continue
       const canDie = this.#mayDie(task.thread)
       if (canDie && this.#canAnotherDieFirst(task.thread)) continue
       into.push(transition(RUN, task.index))
@@ -135,11 +135,15 @@ export class Steps {
   }
 
   #leadsToGhost(task: Task, position: Position): boolean {
-    const { name, a } = position.request
-    let next = this.#positions.after(position, name === 'plainLoad' ? this.#state.word(a) : 0)
+    const { a, b, c } = position.request
+    const isLoad = position.instruction?.returns === true
+    let next = this.#positions.after(
+      position,
+      isLoad ? position.instruction.execute(this.#state.cells, a, b, c) : 0,
+    )
     while (next.verb === 'end') {
       if (next.isLast) return task === this.#state.cast.reaper
-      next = this.#positions.root(next.program, next.operation + 1)
+      next = this.#positions.next(next)
     }
     return next.verb === 'ghost'
   }

@@ -39,14 +39,14 @@ export class World {
   readonly steps: Steps
   readonly snapshot: Snapshot
   readonly tasks: readonly Task[]
-  /** Of the last step: what its instruction returned, whom it woke, what went wrong in it. */
+  /** Of the last step: what its instruction returned, whom it woke, who stands elsewhere now, what went wrong. */
   result = 0
+  readonly moved: Task[] = []
   woken: Task | undefined = undefined
   trouble: Trouble | undefined = undefined
   /** Rings that found nobody asleep, in all steps so far. */
   emptyRings = 0
   readonly #positions: Positions
-  readonly #idle: Position | undefined
 
   constructor(setting: Setting) {
     const cast = castOf(setting)
@@ -60,7 +60,6 @@ export class World {
     const memory = new SharedArrayBuffer(setting.words * 4)
     setting.model.init?.(atomicsCpu(memory))
     this.state.cells.values.set(new Int32Array(memory))
-    this.#idle = cast.reaper && this.#positions.root(cast.programs[cast.reaper.index], 0)
     for (const task of cast.tasks) this.#settle(task, this.#positions.root(cast.programs[task.index], 0))
   }
 
@@ -74,6 +73,7 @@ export class World {
     const task = this.tasks[taskOf(step)]
     const kind = kindOf(step)
     this.result = 0
+    this.moved.length = 0
     this.woken = undefined
     this.trouble = undefined
     if (kind === RUN) this.#run(task, alternativeOf(step))
@@ -109,7 +109,6 @@ export class World {
         break
       default:
         this.result = position.instruction?.execute(this.state.cells, a, b, c) ?? 0
-        if (position.touchesNote && this.setting.model.raceCheck) this.#checkNote(task, position)
     }
     this.#goOn(task, this.result)
   }
@@ -141,7 +140,8 @@ export class World {
     this.state.use(KILLS)
     const { reaper, reaps } = this.state.cast
     const isNext = this.state.bury(thread) === 1
-    if (isNext && reaper !== undefined) this.#settle(reaper, this.#positions.root(reaps[thread], 0))
+    if (!isNext || reaper === undefined) return
+    this.#settle(reaper, this.#positions.root(reaps[thread], 0, this.state.standsAt(reaper).inFlight))
   }
 
   /** What the task asked for has returned. */
@@ -156,15 +156,20 @@ export class World {
       if (at.verb === 'ghost') {
         at = this.#positions.after(at, this.#changeGhosts(task, at))
       } else if (at.verb === 'end' && !at.isLast) {
-        at = this.#positions.root(at.program, at.operation + 1)
-      } else if (at.verb === 'end' && task === this.state.cast.reaper && at !== this.#idle) {
-        at = this.#nextReap(this.#idle ?? at)
+        at = this.#positions.next(at)
+      } else if (
+        at.verb === 'end' &&
+        task === this.state.cast.reaper &&
+        at.program !== this.state.cast.idle
+      ) {
+        at = this.#nextReap(at)
       } else {
         break
       }
     }
     const kind = TROUBLES[at.verb]
     if (kind !== undefined) this.trouble = { kind, message: `${task.name}: ${at.request.name}` }
+    this.moved.push(task)
     this.state.stand(task, at)
   }
 
@@ -177,17 +182,9 @@ export class World {
     }
   }
 
-  #nextReap(idle: Position): Position {
+  #nextReap({ inFlight }: Position): Position {
+    const { reaps, idle } = this.state.cast
     const dead = this.state.finishReap()
-    return dead < 0 ? idle : this.#positions.root(this.state.cast.reaps[dead], 0)
-  }
-
-  #checkNote(task: Task, { request: { name, a } }: Position): void {
-    const writer = this.state.noteWriter(a)
-    if (name === 'plainStore') {
-      this.state.setNoteWriter(a, task.thread)
-    } else if (writer >= 0 && writer !== task.thread && !this.state.isDead(writer)) {
-      this.trouble = { kind: 'race', message: `${task.name} reads a note of T${writer}, which is alive` }
-    }
+    return this.#positions.root(dead < 0 ? idle : reaps[dead], 0, inFlight)
   }
 }

@@ -398,7 +398,7 @@ describe('plain accesses', () => {
     }
 
     expect(check(model).failures).toMatchObject([
-      { kind: 'race', message: 'T0 and T1 may access payload at the same time, one of them plainly' },
+      { kind: 'race', message: 'T0 and T1 access payload without order, one of them plainly' },
     ])
     expect(verdict({ ...model, name: 'the same, declared racy', racy: [[0, 1]] })).toBe('ok')
   })
