@@ -51,7 +51,7 @@ export function wasmCpu(memory: WebAssembly.Memory, module: WebAssembly.Module):
 
 /** All words of a buffer as one view of fixed length: length-tracking views are thirty times slower. */
 export function wordsOf(buffer: SharedArrayBuffer): Int32Array<SharedArrayBuffer> {
-  return new Int32Array(buffer, 0, buffer.byteLength >>> 2)
+  return new Int32Array(buffer, 0, buffer.byteLength / 4)
 }
 
 /** The exports as own properties: V8 sees constant targets and calls the wasm code directly. */

@@ -45,6 +45,16 @@ import {
 import { EDEADLK, EEXIST, EINVAL, EOWNERDEAD, EPERM, ErrnoError, ETIMEDOUT } from '../words/errno.ts'
 import { i32, layout, newLine, words } from '../words/layout.ts'
 import { milliseconds, oneOf, typeError } from '../words/usage.ts'
+import type { AsyncWait, Lockable, UnlockToken, Wait } from './lockable.ts'
+import {
+  AsyncToken,
+  diedBefore,
+  heldByAsync,
+  heldBySync,
+  SyncToken,
+  unlockAsync,
+  type TokenHolder,
+} from './tokens.ts'
 
 const MutexObject = layout('Mutex', 128, {
   ...objectHeader,
@@ -65,36 +75,6 @@ const RECURSIVE = 2
 /** The owner holds it by lockAsync(). Any other value but 0 is a recursion depth. */
 const ASYNC_HOLD = -1
 
-export interface Wait {
-  /** Milliseconds until ErrnoError ETIMEDOUT; for ever if absent. */
-  timeoutMs?: number
-}
-
-export interface AsyncWait extends Wait {
-  /** Aborted: the promise rejects with signal.reason. */
-  signal?: AbortSignal
-  /** False: the wait does not keep the process alive. */
-  ref?: boolean
-}
-
-/** What a lock gives: whoever has it may unlock. Disposing it unlocks too. */
-export interface UnlockToken extends Disposable {
-  /** True while this token holds the lock. */
-  readonly locked: boolean
-  /** The last owner died holding it: repair what it protects, then markConsistent(). False again after that. */
-  readonly ownerDied: boolean
-  unlock(): void
-}
-
-export interface Lockable {
-  lock(wait?: Wait): UnlockToken
-  tryLock(): UnlockToken | null
-  lockAsync(wait?: AsyncWait): Promise<UnlockToken>
-  unlock(): void
-  run<T>(section: (held: UnlockToken) => T, wait?: Wait): T
-  runAsync<T>(section: (held: UnlockToken) => T | PromiseLike<T>, wait?: AsyncWait): Promise<T>
-}
-
 export interface MutexOptions extends Place {
   /**
    * What happens to an owner that locks again: 'normal' waits (for ever), 'errorCheck' throws EDEADLK, 'recursive' counts.
@@ -113,7 +93,7 @@ export interface MutexOptions extends Place {
  *   lock.run(() => append(line))            // a worker: blocks
  *   await lock.runAsync(() => append(line)) // the main thread: does not
  */
-export class Mutex extends SharedObject implements Lockable {
+export class Mutex extends SharedObject implements Lockable, TokenHolder {
   readonly #word: number
   readonly #generationAt: number
   readonly #own: number
@@ -357,64 +337,6 @@ export class Mutex extends SharedObject implements Lockable {
       default:
         return 'an owner died, and the next one unlocked without markConsistent(): what it protects may be torn. Destroy it'
     }
-  }
-}
-
-const heldBySync = Symbol('heldBySync')
-const heldByAsync = Symbol('heldByAsync')
-const diedBefore = Symbol('diedBefore')
-const unlockAsync = Symbol('unlockAsync')
-
-/** The one token of lock() and tryLock(): reused, allocates nothing. */
-class SyncToken implements UnlockToken {
-  readonly #mutex: Mutex
-
-  constructor(mutex: Mutex) {
-    this.#mutex = mutex
-  }
-
-  get locked(): boolean {
-    return this.#mutex[heldBySync]
-  }
-
-  get ownerDied(): boolean {
-    return this.#mutex[diedBefore]
-  }
-
-  unlock(): void {
-    this.#mutex.unlock()
-  }
-
-  [Symbol.dispose](): void {
-    this.unlock()
-  }
-}
-
-/** A token of lockAsync(): one for each section, so that one section cannot unlock another. */
-class AsyncToken implements UnlockToken {
-  readonly #mutex: Mutex
-  #isOpen = true
-
-  constructor(mutex: Mutex) {
-    this.#mutex = mutex
-  }
-
-  get locked(): boolean {
-    return this.#isOpen && this.#mutex[heldByAsync]
-  }
-
-  get ownerDied(): boolean {
-    return this.locked && this.#mutex[diedBefore]
-  }
-
-  unlock(): void {
-    if (!this.#isOpen) throw new ErrnoError(EPERM, 'unlock', 'this token has been used: its section is over')
-    this.#isOpen = false
-    this.#mutex[unlockAsync]()
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#isOpen) this.unlock()
   }
 }
 

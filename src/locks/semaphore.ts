@@ -36,7 +36,7 @@ import {
 import { EEXIST, EOVERFLOW, ErrnoError, ETIMEDOUT } from '../words/errno.ts'
 import { i32, layout, newLine, words } from '../words/layout.ts'
 import { integer, milliseconds } from '../words/usage.ts'
-import type { AsyncWait, Wait } from './mutex.ts'
+import type { AsyncWait, Wait } from './lockable.ts'
 
 const SemaphoreObject = layout('Semaphore', 128, {
   ...objectHeader,

@@ -239,7 +239,11 @@ function buildNamed(attachment: Attachment, kind: AnyKind, name: string, options
 }
 
 function prepare(attachment: Attachment, kind: AnyKind, options: Place): number {
-  const at = attachment.frames.allocCell(kind.layout.signature, kind.layout.sizeof, kind.layout.sizeof % LINE_WORDS === 0)
+  const at = attachment.frames.allocCell(
+    kind.layout.signature,
+    kind.layout.sizeof,
+    kind.layout.sizeof % LINE_WORDS === 0,
+  )
   if (at < 0) throw new ErrnoError(at, kind.name, kind.noMemory(attachment, options))
   const built = kind.build(attachment, at, options)
   if (built < 0) {

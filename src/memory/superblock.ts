@@ -36,7 +36,7 @@ export const DIRECTORY_BUCKETS = 64
 const TEXT_WORDS = 16
 export const TEXT_CAPACITY_BYTES = TEXT_WORDS * 4
 
-export const Superblock = layout('Superblock', 896, {
+export const Superblock = layout('Superblock', 768, {
   magic: i32,
   layoutSignature: i32,
   sizePages: i32,

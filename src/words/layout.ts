@@ -21,7 +21,7 @@
 
 import { alignUp } from './bits.ts'
 
-interface Field {
+export interface Field {
   readonly words: number
   readonly align: number
 }

@@ -1,0 +1,3 @@
+/** The command `pageframe`. */
+
+import './cli/main.ts'

@@ -1,0 +1,3 @@
+/** The command line: which command was asked for. */
+
+export {}
