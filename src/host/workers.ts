@@ -43,6 +43,16 @@ export function threadState<T>(key: string, make: () => T): T {
   return (holder[symbol] ??= make())
 }
 
+/** What this thread inherited, or has set for the workers that it will start, under a key. */
+export function inheritedData(key: string): unknown {
+  return getEnvironmentData(key)
+}
+
+/** What every worker started from now on inherits under a key. */
+export function bequeath(key: string, data: object): void {
+  setEnvironmentData(key, data as Parameters<typeof setEnvironmentData>[1])
+}
+
 /** Calls back inside the constructor of each Worker that this thread makes, as soon as it is started. */
 export function onWorkerStarted(callback: (worker: Worker) => void): void {
   subscribe('worker_threads', (message) => {
@@ -88,7 +98,7 @@ export function complain(line: string): void {
 
 /** True when memories that are made from now on check every address, poison what is freed and guard what is allocated. */
 export function debugMode(): boolean {
-  return process.env['PAGEFRAME_DEBUG'] === '1'
+  return process.env.PAGEFRAME_DEBUG === '1'
 }
 
 /** What people call this thread: 'main', or the name its Worker was given (Node 22.20 and later), or nothing. */

@@ -13,7 +13,7 @@
  */
 
 import { deadlineAfter } from '../host/clock.ts'
-import type { AsyncOptions, AsyncSteps } from '../memory/async-waits.ts'
+import type { AsyncSteps } from '../memory/async-waits.ts'
 import type { Attachment } from '../memory/attachment.ts'
 import {
   from,
@@ -102,7 +102,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   readonly #token: SyncToken
 
   constructor(options: MutexOptions | Found = {}) {
-    super(MUTEX as unknown as Kind<Place, SharedObject>, options as Place | Found)
+    super(MUTEX, options)
     this.#context = this.attachment
     this.#word = this.at + raw
     this.#generationAt = this.at + MutexObject.generation
@@ -159,7 +159,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     if (this.#type === RECURSIVE) {
       throw new ErrnoError(EINVAL, 'lockAsync', `${this.label}: a recursive mutex has no asynchronous form`)
     }
-    const result = await this.#context.waits.wait(this.#steps, timeoutMs, wait as AsyncOptions)
+    const result = await this.#context.waits.wait(this.#steps, timeoutMs, wait)
     if (result < 0) throw this.#error(result, 'lockAsync', timeoutMs)
     this.#context.cpu.plainStore(this.#word + modeAt, ASYNC_HOLD)
     if (!this.#isRobust) forgetLock(this.#context.lot, this.#word)

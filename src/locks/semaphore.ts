@@ -65,10 +65,7 @@ export class Semaphore extends SharedObject {
 
   /** `permits` at the start: 0 to SEM_VALUE_MAX (2147483647). */
   constructor(permits: number | Found, options: Place = {}) {
-    super(
-      SEMAPHORE as unknown as Kind<Place, SharedObject>,
-      typeof permits === 'object' ? permits : withPermits(permits, options),
-    )
+    super(SEMAPHORE, typeof permits === 'object' ? permits : withPermits(permits, options))
     this.#context = this.attachment
     this.#word = this.at + raw
   }

@@ -11,12 +11,12 @@
 import { collectDropped, isPlain, reserve, type Backing } from '../host/buffer.ts'
 import { compileCpu } from '../host/cpu.ts'
 import {
+  bequeath,
   complain,
   debugMode,
-  getEnvironmentData,
+  inheritedData,
   isMainThread,
   onWorkerStarted,
-  setEnvironmentData,
   threadId,
   threadName,
   warn,
@@ -37,7 +37,7 @@ import {
 } from './adoption.ts'
 import { Attachment, attachReserved, format, liveThread, protocolMessage, view } from './attachment.ts'
 import { poisonEverybody } from './poison.ts'
-import { ENVIRONMENT_KEY, type Inherited, type Offer } from './protocol.ts'
+import { ENVIRONMENT_KEY, type Inherited } from './protocol.ts'
 import { LAYOUT, POISON_DESTROYED } from './superblock.ts'
 import { threadMemories as state, type Known } from './thread-memories.ts'
 import { VERSION } from './version.ts'
@@ -58,7 +58,7 @@ const COMPLAIN_AFTER_MS = 1000
 export function initialize(): void {
   if (state.hasInitialized) return
   state.hasInitialized = true
-  if (getEnvironmentData(ENVIRONMENT_KEY) === undefined) makeDefault()
+  if (inheritedData(ENVIRONMENT_KEY) === undefined) makeDefault()
   onWorkerStarted((worker) => {
     if (worker === state.supervisor || state.isStartingSupervisor) return
     startSupervisor(state)
@@ -128,7 +128,7 @@ function makeDefault(): void {
     state.defaultId = offer.id
     state.isRoot = true
     const inherited: Inherited = { layout: LAYOUT, version: VERSION, module: instructions(), offer }
-    setEnvironmentData(ENVIRONMENT_KEY, inherited as unknown as Parameters<typeof setEnvironmentData>[1])
+    bequeath(ENVIRONMENT_KEY, inherited)
     if (!isMainThread) {
       warn(
         'this worker inherited no shared memory, since its main thread had not imported pageframe when it was started: ' +
@@ -159,7 +159,7 @@ function instructions(): WebAssembly.Module {
 function inherit(): string {
   initialize()
   if (state.defaultId !== undefined) return state.defaultId
-  const inherited = getEnvironmentData(ENVIRONMENT_KEY) as unknown as Inherited
+  const inherited = inheritedData(ENVIRONMENT_KEY) as Inherited
   if (inherited.layout !== LAYOUT) {
     throw new ErrnoError(
       EPROTO,

@@ -215,7 +215,7 @@ function objectAt<O extends Place, X extends SharedObject>(
   at: number,
 ): X {
   const known = attachment.objects.get(at) as X | undefined
-  if (known !== undefined && known.generation === attachment.frames.generationOf(at)) return known
+  if (known?.generation === attachment.frames.generationOf(at)) return known
   return kind.make(new Found(attachment, at))
 }
 

@@ -10,10 +10,10 @@
  */
 
 import { bytesView } from '../host/text.ts'
-import { PAGE_SIZE, PAGE_WORDS } from '../words/constants.ts'
+import { PAGE_SIZE } from '../words/constants.ts'
 import { EEXIST, ErrnoError } from '../words/errno.ts'
 import { i32, layout } from '../words/layout.ts'
-import { bytesOf, rangeError, showBytes, type Size } from '../words/usage.ts'
+import { bytesOf, rangeError, type Size } from '../words/usage.ts'
 import type { Attachment } from './attachment.ts'
 import { MOST_BYTES } from './inventory.ts'
 import {
@@ -52,7 +52,7 @@ export class Region extends SharedObject implements Disposable {
   readonly #isBorrowed: boolean
 
   constructor(options: RegionOptions | Found) {
-    super(REGION as unknown as Kind<Place, SharedObject>, options as Place | Found)
+    super(REGION, options)
     this.#isBorrowed = !('size' in options) || options.name !== undefined
   }
 
