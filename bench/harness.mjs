@@ -1,0 +1,113 @@
+/**
+ * The harness: runs the rows of one suite, in the process of that suite, and reports them.
+ *
+ *   row        name, unit
+ *              contenders()  { floor, ours, ..., native }: in the order in which they run; other names are peers
+ *              value         how a round's samples become its value: median if absent
+ *              goals         { NAME: { atMost } }   ours takes at most so many times what NAME takes
+ *                            { NAME: { atLeast } }  NAME takes at least so many times what ours takes
+ *                            NAME is a contender, or an earlier row, which stands for ours in it
+ *   contender  { measure, end }, or a string that says why it does not run. measure() answers samples, nanoseconds an
+ *              operation, of about a tenth of a second; end() is called after the last round
+ *
+ * A round measures each contender once. Rounds are interleaved because the machine is never quite the same: what the
+ * report compares was measured within the same second. A contender's figure is the median of its rounds' values.
+ *
+ * A round during which others used the machine is measured again, a few times; then the quietest ones count. Who decides
+ * is the kernel's account of CPU time, never the result.
+ */
+
+import { describeMachine, listenToOthers } from './machine.mjs'
+import { readOptions } from './options.mjs'
+import { NOISY, printRow } from './report.mjs'
+import { median, percentile } from './stats.mjs'
+
+/** So many rounds are measured at most for each one that counts. */
+const MOST_TRIES = 3
+
+const NANOSECONDS = { ns: 1, us: 1e3, ms: 1e6 }
+
+export async function runSuite(suite, rows) {
+  const { rounds, only } = readOptions()
+  const results = []
+  for (const row of rows.filter(({ name }) => name.includes(only))) {
+    const result = { suite, ...(await runRow(row, rounds)) }
+    result.goals = judge(row, result, results)
+    results.push(result)
+    printRow(result)
+  }
+  // To bench/run.mjs, if that started us.
+  process.send?.(results)
+  process.disconnect?.()
+}
+
+/** The line that every report begins with. */
+export function heading() {
+  return { node: process.version, machine: describeMachine(), date: new Date().toISOString() }
+}
+
+async function runRow(row, rounds) {
+  const contenders = await row.contenders()
+  const names = Object.keys(contenders).filter((name) => typeof contenders[name] !== 'string')
+  const measured = []
+  try {
+    await runRound() // teaches V8, commits the memory, and counts for nothing
+    for (let quiet = 0; quiet < rounds && measured.length < MOST_TRIES * rounds;) {
+      const round = await runRound()
+      measured.push(round)
+      if (round.others <= NOISY) quiet++
+    }
+  } finally {
+    for (const name of names) await contenders[name].end?.()
+  }
+  measured.sort((a, b) => a.others - b.others)
+  return summary(row, contenders, measured.slice(0, rounds))
+
+  async function runRound() {
+    const othersSince = listenToOthers()
+    const samples = {}
+    for (const name of names) samples[name] = await contenders[name].measure()
+    return { samples, others: othersSince() }
+  }
+}
+
+/** The result in the shape that `--json` writes, with what else the report says. */
+function summary({ name, unit, value = median }, contenders, measured) {
+  const scale = NANOSECONDS[unit]
+  const details = {}
+  for (const contender of Object.keys(measured[0].samples)) {
+    const rounds = measured.map(({ samples }) => samples[contender])
+    const all = rounds.flat()
+    details[contender] = {
+      median: median(rounds.map(value)) / scale,
+      p50: percentile(all, 0.5) / scale,
+      p99: percentile(all, 0.99) / scale,
+    }
+  }
+  const figure = (contender) => details[contender]?.median ?? null
+  const peers = Object.keys(contenders).filter((each) => !['floor', 'ours', 'native'].includes(each))
+  return {
+    name,
+    unit,
+    ours: figure('ours'),
+    floor: figure('floor'),
+    native: figure('native'),
+    peers: Object.fromEntries(peers.filter((each) => each in details).map((each) => [each, figure(each)])),
+    p50: details.ours?.p50 ?? null,
+    p99: details.ours?.p99 ?? null,
+    others: Math.max(...measured.map(({ others }) => others)),
+    details: Object.fromEntries(
+      Object.keys(contenders).map((each) => [each, details[each] ?? { missing: contenders[each] }]),
+    ),
+  }
+}
+
+function judge({ goals = {} }, result, earlier) {
+  return Object.entries(goals).map(([versus, { atMost, atLeast }]) => {
+    const theirs = result.details[versus]?.median ?? earlier.find(({ name }) => name === versus)?.ours
+    if (theirs === undefined || result.ours === null)
+      return { versus, atMost, atLeast, ratio: null, ok: null }
+    const ratio = atMost === undefined ? theirs / result.ours : result.ours / theirs
+    return { versus, atMost, atLeast, ratio, ok: atMost === undefined ? ratio >= atLeast : ratio <= atMost }
+  })
+}

@@ -1,0 +1,31 @@
+/* pthread_mutex, uncontended: lock and unlock. A second thread exists: glibc leaves the atomics out if there is none. */
+
+#include "sample.h"
+#include <pthread.h>
+#include <unistd.h>
+
+enum { SAMPLES = 2000, PER_SAMPLE = 1000 };
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void *idle(void *unused) {
+  (void)unused;
+  for (;;) pause();
+  return NULL;
+}
+
+int main(void) {
+  static double samples[SAMPLES];
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, idle, NULL) != 0) return 1;
+
+  for (long s = -SAMPLES / 10; s < SAMPLES; s++) { /* the first tenth warms up */
+    double start = now();
+    for (int i = 0; i < PER_SAMPLE; i++) {
+      pthread_mutex_lock(&mutex);
+      pthread_mutex_unlock(&mutex);
+    }
+    if (s >= 0) samples[s] = (now() - start) / PER_SAMPLE;
+  }
+  report(samples, SAMPLES);
+}

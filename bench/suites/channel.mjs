@@ -1,0 +1,55 @@
+/** 64-byte records from one thread to one other, as many as will go. */
+
+import { Channel } from 'pageframe'
+import { compileCpu } from 'pageframe/internals'
+import { crew } from '../crew.mjs'
+import { runSuite } from '../harness.mjs'
+import { native } from '../native.mjs'
+import { peer } from '../peers.mjs'
+import { mean } from '../stats.mjs'
+
+const SLOT_BYTES = 64
+const SLOTS = 1024
+const RING_BYTES = SLOTS * SLOT_BYTES
+const PER_SAMPLE = 4096
+
+/** Records a round: some tens of milliseconds of work for each. */
+const MANY = 256 * PER_SAMPLE
+const SOME = 64 * PER_SAMPLE
+const FEW = 8 * PER_SAMPLE
+
+await runSuite('channel', [
+  row('channel-64-batch', 64, {
+    postMessage: { atLeast: 60 },
+    'ringbuf.js': { atLeast: 8 },
+    native: { atMost: 2 },
+  }),
+  row('channel-64-single', 1, { postMessage: { atLeast: 30 }, native: { atMost: 6 } }),
+])
+
+function row(name, batch, goals) {
+  return {
+    name,
+    unit: 'ns',
+    goals,
+    value: mean, // of samples that follow each other without a gap: the time of the round
+    async contenders() {
+      const data = { batch, perSample: PER_SAMPLE, records: MANY }
+      const memory = new WebAssembly.Memory({ initial: 2, maximum: 2, shared: true })
+      const channel = new Channel({ capacity: RING_BYTES, from: 'one', to: 'one' })
+      return {
+        floor: await crew('ring-floor.mjs', { ...data, memory, module: compileCpu(), slots: SLOTS }),
+        ours: await crew('ring-channel.mjs', { ...data, channel }),
+        postMessage: await crew('ring-post-message.mjs', { ...data, records: FEW }),
+        'ringbuf.js': await peer('ringbuf.js', ({ RingBuffer }) =>
+          crew('ring-ringbuf.mjs', {
+            ...data,
+            records: SOME,
+            buffer: RingBuffer.getStorageForCapacity(RING_BYTES, Uint8Array),
+          }),
+        ),
+        native: native('ring', MANY, SLOTS),
+      }
+    },
+  }
+}
