@@ -57,6 +57,16 @@ interface Counted {
 
 /** Recounts everything. An empty list if all is well. */
 export function checkFrames(access: Access): readonly string[] {
+  lockZone(access)
+  try {
+    return problemsLocked(access)
+  } finally {
+    unlockZone(access)
+  }
+}
+
+/** The same; the zone lock is held, or nobody is alive who could take it. Only reads. */
+export function problemsLocked(physical: Physical): readonly string[] {
   const counted: Counted = {
     problems: [],
     blocks: Array.from({ length: MAX_ORDER }, () => new Set<number>()),
@@ -65,15 +75,10 @@ export function checkFrames(access: Access): readonly string[] {
     free: 0,
     freeChunks: 0,
   }
-  lockZone(access)
-  try {
-    readTruth(access, counted)
-    compareLists(access, counted)
-    compareMagazines(access, counted)
-    compareSlabs(access, counted)
-  } finally {
-    unlockZone(access)
-  }
+  readTruth(physical, counted)
+  compareLists(physical, counted)
+  compareMagazines(physical, counted)
+  compareSlabs(physical, counted)
   return counted.problems
 }
 

@@ -19,10 +19,10 @@ export interface World {
   readonly bytes: Uint8Array<SharedArrayBuffer>
   readonly geometry: FrameGeometry
   /** The frames as thread `index` sees them, with nothing kept in JavaScript. Its slot is RUNNING from then on. */
-  frames(this: void, index: number): Frames
-  tid(this: void, index: number): number
+  readonly frames: (index: number) => Frames
+  readonly tid: (index: number) => number
   /** The thread died, and the reaper has begun. */
-  kill(this: void, index: number): void
+  readonly kill: (index: number) => void
 }
 
 /** A memory of so many frames; the first `reserved` are the kernel's if given. */
@@ -54,7 +54,7 @@ export function world(frameCount: number, options: { debug?: boolean; reserved?:
   }
 }
 
-function threadOf(cpu: Cpu, slotsAt: number, index: number): Thread {
+export function threadOf(cpu: Cpu, slotsAt: number, index: number): Thread {
   return {
     cpu,
     at: slotsAt + index * ThreadSlot.sizeof,
