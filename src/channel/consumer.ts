@@ -21,6 +21,7 @@ import type { Lot } from '../sync/lot.ts'
 import type { Cpu } from '../host/cpu.ts'
 import { EOWNERDEAD } from '../words/errno.ts'
 import {
+  announceSleep,
   CLOSED,
   CONSUMER_DIED,
   HEADER_WORDS,
@@ -44,14 +45,13 @@ export const DRAINED = BUSY + 1
 
 export const RECORD_PURPOSE = 21
 
-export class Consumer implements Waitable {
+export class Consumer {
   /** While above 0, release() publishes lazily. */
   batches = 0
   /** Of the record that next() returned. */
   lengthBytes = 0
   redelivered = false
 
-  readonly purpose = RECORD_PURPOSE
   readonly #lot: Lot
   readonly #cpu: Cpu
   readonly #at: number
@@ -154,33 +154,48 @@ export class Consumer implements Waitable {
   nextBlocking(deadline: number): number {
     const record = this.next()
     if (record !== BUSY) return record
-    const spun = spinFor(this.#lot, this, this.recordAt, this.#at + emptySpins)
-    return spun === BUSY ? waitBlocked(this.#lot, this, this.recordAt, deadline) : spun
+    const arrival = this.record()
+    const spun = spinFor(this.#lot, arrival, this.recordAt, this.#at + emptySpins)
+    return spun === BUSY ? waitBlocked(this.#lot, arrival, this.recordAt, deadline) : spun
   }
-
-  // ── a record as something to wait for: blocked, or by begin, onBell and abandon (sync/wait.ts) ────────────────────
 
   /** The word to wait on for a record. */
   get recordAt(): number {
     return this.#at + tail
   }
 
+  /**
+   * A record, as something to wait for: blocked, or by begin, onBell and abandon (sync/wait.ts). `use` gets it at once,
+   * before anything else of this thread can come in between; what it returns ends the wait.
+   */
+  record(use: (payload: number) => number = identity): Waitable {
+    return new Arrival(this, this.#at, use)
+  }
+}
+
+function identity(payload: number): number {
+  return payload
+}
+
+class Arrival implements Waitable {
+  readonly purpose = RECORD_PURPOSE
+  readonly #consumer: Consumer
+  readonly #at: number
+  readonly #use: (payload: number) => number
+
+  constructor(from: Consumer, at: number, use: (payload: number) => number) {
+    this.#consumer = from
+    this.#at = at
+    this.#use = use
+  }
+
   take(): number {
-    return this.next()
+    const payload = this.#consumer.next()
+    return payload < 0 || payload >= BUSY ? payload : this.#use(payload)
   }
 
   announce(lot: Lot, word: number): boolean {
-    const { cpu } = lot
-    const used = cpu.plainLoad(this.#at + released)
-    for (let seen = cpu.load(word); ;) {
-      if ((seen & ~SLEEPS) !== used) return false
-      // Pairs with the or in closeChannel() and repairChannel(), which wake afterwards, under the lock that we hold.
-      if ((cpu.load(this.#at + status) & ENDED) !== 0) return false
-      if ((seen & SLEEPS) !== 0) return true
-      const now = cpu.compareExchange(word, seen, seen | SLEEPS)
-      if (now === seen) return true
-      seen = now
-    }
+    return announceSleep(lot, this.#at, word, lot.cpu.plainLoad(this.#at + released), ENDED)
   }
 
   accept(): number {

@@ -15,10 +15,12 @@ import type { Lot } from '../sync/lot.ts'
 import type { Cpu } from '../host/cpu.ts'
 import { EMSGSIZE, EPIPE } from '../words/errno.ts'
 import {
+  announceSleep,
   CLOSED,
   CONSUMER_DIED,
   HEADER_WORDS,
   joinRole,
+  largestRecordBytes,
   leaveRole,
   PAD,
   PRODUCER_DIED,
@@ -79,8 +81,8 @@ export class Producer {
     // Plain: whoever was told of the close by other means sees it; whoever was not may as well have come before it.
     if ((cpu.plainLoad(at + status) & HOPELESS) !== 0) return -EPIPE
 
+    if (lengthBytes > largestRecordBytes(size)) return -EMSGSIZE
     const needed = recordWords(lengthBytes)
-    if (needed > size >>> 1) return -EMSGSIZE
     const position = cpu.plainLoad(at + committed)
     const rest = size - (position & (size - 1))
     const start = needed <= rest ? position : (position + rest) | 0
@@ -143,10 +145,17 @@ export class Producer {
     return this.#at + head
   }
 
-  /** Room for a record, as something to wait for: blocked, or by begin, onBell and abandon (sync/wait.ts). */
-  room(lengthBytes: number): Waitable {
-    return new Room(this, this.#at, lengthBytes)
+  /**
+   * Room for a record, as something to wait for: blocked, or by begin, onBell and abandon (sync/wait.ts). `use` gets the
+   * claim at once, before anything else of this thread can come in between; what it returns ends the wait.
+   */
+  room(lengthBytes: number, use: (payload: number) => number = identity): Waitable {
+    return new Room(this, this.#at, lengthBytes, use)
   }
+}
+
+function identity(payload: number): number {
+  return payload
 }
 
 class Room implements Waitable {
@@ -154,29 +163,22 @@ class Room implements Waitable {
   readonly #producer: Producer
   readonly #at: number
   readonly #lengthBytes: number
+  readonly #use: (payload: number) => number
 
-  constructor(from: Producer, at: number, lengthBytes: number) {
+  constructor(from: Producer, at: number, lengthBytes: number, use: (payload: number) => number) {
     this.#producer = from
     this.#at = at
     this.#lengthBytes = lengthBytes
+    this.#use = use
   }
 
   take(): number {
-    return this.#producer.claim(this.#lengthBytes)
+    const payload = this.#producer.claim(this.#lengthBytes)
+    return payload < 0 || payload === BUSY ? payload : this.#use(payload)
   }
 
   announce(lot: Lot, word: number): boolean {
-    const { cpu } = lot
-    const refused = cpu.plainLoad(this.#at + headSeen)
-    for (let seen = cpu.load(word); ;) {
-      if ((seen & ~SLEEPS) !== refused) return false
-      // Pairs with the or in closeChannel() and repairChannel(), which wake afterwards, under the lock that we hold.
-      if ((cpu.load(this.#at + status) & HOPELESS) !== 0) return false
-      if ((seen & SLEEPS) !== 0) return true
-      const now = cpu.compareExchange(word, seen, seen | SLEEPS)
-      if (now === seen) return true
-      seen = now
-    }
+    return announceSleep(lot, this.#at, word, lot.cpu.plainLoad(this.#at + headSeen), HOPELESS)
   }
 
   accept(): number {

@@ -154,6 +154,23 @@ export function countRecords(cpu: Cpu, at: number): number {
   return Math.max(0, (cpu.load(at + sent) - taken) | 0)
 }
 
+/**
+ * Under the lock of the word's bucket: marks that its waiter is about to sleep. False if the position is not the one that
+ * was refused, or one of the bits `ended` is set: then there is something to take, or to be told.
+ */
+export function announceSleep(lot: Lot, at: number, word: number, refused: number, ended: number): boolean {
+  const { cpu } = lot
+  for (let seen = cpu.load(word); ;) {
+    if ((seen & ~SLEEPS) !== refused) return false
+    // Pairs with the or in closeChannel() and repairChannel(), which wake afterwards, under the lock that we hold.
+    if ((cpu.load(at + status) & ended) !== 0) return false
+    if ((seen & SLEEPS) !== 0) return true
+    const now = cpu.compareExchange(word, seen, seen | SLEEPS)
+    if (now === seen) return true
+    seen = now
+  }
+}
+
 /** Wakes whoever sleeps on one published word. */
 export function wake(lot: Lot, word: number): void {
   const woken: number[] = []

@@ -185,12 +185,13 @@ export function receiveAsync(world: RingWorld) {
     const lot = world.lot(thread)
     const consumer = new Consumer(lot, world.at)
     const bell = thread.at + ThreadSlot.bell
-    let result = begin(lot, consumer, consumer.recordAt, world.record)
+    const arrival = consumer.record()
+    let result = begin(lot, arrival, consumer.recordAt, world.record)
     while (result === PENDING) {
       cpu.exchange(bell, ASLEEP)
       if (lot.stateOf(world.record) === WAITING) thread.sleep(bell, ASLEEP, Infinity)
       cpu.store(bell, AWAKE)
-      result = onBell(lot, consumer, consumer.recordAt, world.record)
+      result = onBell(lot, arrival, consumer.recordAt, world.record)
     }
     examine(world, thread, consumer, result)
   }

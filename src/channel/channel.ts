@@ -1,0 +1,297 @@
+/**
+ * Channel: records from one thread to another, through memory that both see.
+ *
+ *   sending thread                                    receiving thread
+ *   send(value)          copies in     ┌────────┐     receive()   copies out, a value to keep
+ *   loan(n) ─ commit()   in place   ──►│  ring  │──►  read()      in place, until it is disposed
+ *   batch(work)          one publish   └────────┘     for (const value of channel), for await
+ *
+ * One class for both ends. A thread takes a role when it first sends or receives, and has it until it disposes the channel
+ * or dies; a second producer or consumer gets EBUSY. How records lie, and what a death leaves: ring.ts.
+ */
+
+import type { Attachment } from '../memory/attachment.ts'
+import type { AsyncOptions as AsyncWait } from '../memory/async-waits.ts'
+import { from, open, registerKind, SharedObject, type Found, type Kind } from '../memory/object.ts'
+import { bytes, codecOf, type Codec } from '../memory/types.ts'
+import { usageError } from '../words/usage.ts'
+import type { Context } from './end.ts'
+import { capacityAt, channelKind, codecAt, raw, typeNameAt, type ChannelOptions } from './kind.ts'
+import type { Loan } from './loan.ts'
+import type { Message } from './message.ts'
+import { Receiver } from './receiver.ts'
+import { closeChannel, countRecords, isClosed, RawChannel } from './ring.ts'
+import { Sender } from './sender.ts'
+import { readableOf, writableOf } from './streams.ts'
+import { Views } from './views.ts'
+
+/** How long a call may wait. */
+interface Wait {
+  /** Milliseconds until ErrnoError ETIMEDOUT; for ever if absent. */
+  timeoutMs?: number
+}
+
+/** What values come out of. */
+export interface Source<T> extends Iterable<T>, AsyncIterable<T>, Disposable {
+  /** The next value, to keep; undefined when closed and drained. Blocks while there is none. */
+  receive(wait?: Wait): T | undefined
+  tryReceive(): T | undefined
+  receiveAsync(wait?: AsyncWait): Promise<T | undefined>
+  /** The next record in place, until it is disposed; undefined when closed and drained. Blocks while there is none. */
+  read(wait?: Wait): Message<T> | undefined
+  tryRead(): Message<T> | undefined
+  readAsync(wait?: AsyncWait): Promise<Message<T> | undefined>
+  readonly closed: boolean
+  toReadable(): ReadableStream<T>
+}
+
+/**
+ * A queue from one thread to another.
+ *
+ * @example
+ *   const jobs = Channel.open('jobs', { of: json<Job>(), from: 'one', to: 'one' })
+ *   jobs.send({ id: 1 })                        // worker A
+ *   for (const job of jobs) work(job)           // worker B: blocks
+ *   for await (const job of jobs) work(job)     // the main thread: does not
+ */
+export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
+  readonly #context: Attachment
+  readonly #views: Views
+  readonly #generationAt: number
+  readonly #own: number
+  #codec: Codec<T> | undefined
+  #sender: Sender<T> | undefined
+  #receiver: Receiver<T> | undefined
+  #batches = 0
+
+  /** A new channel. ENOTSUP without { from: 'one', to: 'one' }; ENOMEM; EEXIST if the name is taken. */
+  constructor(options: ChannelOptions<T> | Found = {}) {
+    super(CHANNEL, options)
+    const context = this.attachment
+    this.#context = context
+    const dataAt = context.cpu.load(this.at + raw + RawChannel.data)
+    this.#views = new Views(context.buffer, dataAt, capacityAt(context, this.at) / 4)
+    this.#generationAt = this.at + 1
+    this.#own = this.generation
+    this.#codec = codecAt(context, this.at) as Codec<T> | undefined
+    if (!('at' in options)) this.#learn(options)
+  }
+
+  /** Attaches to the channel of that name, or creates it. EEXIST if it carries something else or has another capacity. */
+  static open<T = Uint8Array>(name: string, options: Omit<ChannelOptions<T>, 'name'> = {}): Channel<T> {
+    const channel = open(CHANNEL as unknown as Kind<ChannelOptions<T>, Channel<T>>, name, options)
+    channel.#learn(options)
+    return channel
+  }
+
+  /** The channel of a handle that arrived in a message. */
+  static from<T = Uint8Array>(handle: unknown): Channel<T> {
+    return from(CHANNEL as unknown as Kind<ChannelOptions<T>, Channel<T>>, handle)
+  }
+
+  // ── sending ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Sends a copy of a value; blocks while there is no room.
+   *
+   * Throws ErrnoError: EPIPE (closed, or the consumer died and no other has come), EMSGSIZE (larger than half the ring),
+   * ETIMEDOUT, EBUSY (another thread sends), EDEADLK (a sendAsync() of this thread is waiting), ESTALE (destroyed).
+   */
+  send(value: T, wait?: Wait): void {
+    this.#sending('send').send(value, wait?.timeoutMs)
+  }
+
+  /** Sends if there is room. False: there is none. */
+  trySend(value: T): boolean {
+    return this.#sending('trySend').trySend(value)
+  }
+
+  /** Sends without blocking the thread, in the order of the calls. Bytes are not to be changed until then. */
+  async sendAsync(value: T, wait: AsyncWait = {}): Promise<void> {
+    await this.#sending('sendAsync').sendAsync(value, wait)
+  }
+
+  /** Room for a record, to be written in place and sent by commit(). One at a time; blocks while there is none. */
+  loan(lengthBytes: number, wait?: Wait): Loan {
+    return this.#sending('loan').loan(lengthBytes, wait?.timeoutMs)
+  }
+
+  /** A loan if there is room, else null. */
+  tryLoan(lengthBytes: number): Loan | null {
+    return this.#sending('tryLoan').tryLoan(lengthBytes)
+  }
+
+  /** A loan, without blocking the thread. */
+  async loanAsync(lengthBytes: number, wait: AsyncWait = {}): Promise<Loan> {
+    return this.#sending('loanAsync').loanAsync(lengthBytes, wait)
+  }
+
+  // ── receiving ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * The next value, to keep; undefined when the channel is closed and drained. Blocks while there is none.
+   *
+   * Throws ErrnoError: EOWNERDEAD (drained, and the producer died), ETIMEDOUT, EBUSY (another thread receives), EDEADLK (a
+   * receiveAsync() of this thread is waiting), ESTALE (destroyed).
+   */
+  receive(wait?: Wait): T | undefined {
+    return this.#receiving('receive').receive(wait?.timeoutMs)
+  }
+
+  /** The next value if there is one, else undefined: `closed` tells whether there may be more. */
+  tryReceive(): T | undefined {
+    return this.#receiving('tryReceive').tryReceive()
+  }
+
+  /** The next value, without blocking the thread, in the order of the calls. */
+  async receiveAsync(wait: AsyncWait = {}): Promise<T | undefined> {
+    return this.#receiving('receiveAsync').receiveAsync(wait)
+  }
+
+  /** The next record in place; it is consumed when the message is disposed. One at a time. */
+  read(wait?: Wait): Message<T> | undefined {
+    return this.#receiving('read').read(wait?.timeoutMs)
+  }
+
+  /** The next record in place, if there is one. */
+  tryRead(): Message<T> | undefined {
+    return this.#receiving('tryRead').tryRead()
+  }
+
+  /** The next record in place, without blocking the thread. */
+  async readAsync(wait: AsyncWait = {}): Promise<Message<T> | undefined> {
+    return this.#receiving('readAsync').readAsync(wait)
+  }
+
+  /** Values to keep, until the channel is closed and drained. Blocks. */
+  *[Symbol.iterator](): Generator<T, void, undefined> {
+    for (let value = this.receive(); value !== undefined; value = this.receive()) yield value
+  }
+
+  /** The same without blocking. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    for (;;) {
+      const value = await this.receiveAsync()
+      if (value === undefined) return
+      yield value
+    }
+  }
+
+  // ── both ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Runs `work`; what it sends is published at its end, all at once and with one wake-up (or earlier, when the ring is
+   * full), and what it consumes is given back likewise. A batch does not last beyond an `await`.
+   */
+  batch<R>(work: () => R): R {
+    this.#setBatches(this.#batches + 1)
+    try {
+      return work()
+    } finally {
+      this.#setBatches(this.#batches - 1)
+    }
+  }
+
+  /** Ends the channel: sends fail with EPIPE from now on, and what was sent can still be received. Any thread may. */
+  close(): void {
+    this.#assertOwn('close')
+    this.#sender?.producer.publish()
+    closeChannel(this.#context.lot, this.at + raw)
+  }
+
+  get closed(): boolean {
+    this.#assertOwn('closed')
+    return isClosed(this.#context.cpu, this.at + raw)
+  }
+
+  /** Records that were sent and not yet consumed. They may be more or fewer by the time you look. */
+  get length(): number {
+    this.#assertOwn('length')
+    return countRecords(this.#context.cpu, this.at + raw)
+  }
+
+  /** Values to keep, as a web stream. */
+  toReadable(): ReadableStream<T> {
+    return readableOf<T>(this)
+  }
+
+  /** A web stream that sends what is written to it; closing it closes the channel. */
+  toWritable(): WritableStream<T> {
+    return writableOf<T>(this)
+  }
+
+  /** Gives back the roles that this thread has, so that another can take them. The channel stays. */
+  [Symbol.dispose](): void {
+    if (this.isLive) {
+      this.#sender?.leave()
+      this.#receiver?.leave()
+    }
+    this.#sender = undefined
+    this.#receiver = undefined
+  }
+
+  // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #sending(verb: string): Sender<T> {
+    this.#assertOwn(verb)
+    if (this.#sender !== undefined) return this.#sender
+    this.#sender = new Sender(this.#view(), verb)
+    this.#sender.producer.batches = this.#batches
+    return this.#sender
+  }
+
+  #receiving(verb: string): Receiver<T> {
+    this.#assertOwn(verb)
+    if (this.#receiver !== undefined) return this.#receiver
+    this.#receiver = new Receiver(this.#view(), verb, () => this.#sender?.producer.publish())
+    this.#receiver.consumer.batches = this.#batches
+    return this.#receiver
+  }
+
+  #assertOwn(verb: string): void {
+    if (this.#context.cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive(verb)
+  }
+
+  #view(): Context<T> {
+    const known = () => this.#knownCodec()
+    const label = () => this.label
+    return {
+      attachment: this.#context,
+      rawAt: this.at + raw,
+      views: this.#views,
+      get label() {
+        return label()
+      },
+      get codec() {
+        return known()
+      },
+    }
+  }
+
+  #knownCodec(): Codec<T> {
+    if (this.#codec !== undefined) return this.#codec
+    throw usageError(
+      'ERR_PAGEFRAME_TYPE',
+      `${this.label} carries ${typeNameAt(this.#context, this.at)}, which this thread does not know: open it by name, with \`of\``,
+    )
+  }
+
+  #learn({ of }: { of?: ChannelOptions<T>['of'] }): void {
+    this.#codec ??= codecOf<T>('Channel', of ?? (bytes as unknown as Codec<T>))
+  }
+
+  #setBatches(count: number): void {
+    this.#batches = count
+    const producer = this.#sender?.producer
+    const consumer = this.#receiver?.consumer
+    if (producer !== undefined) producer.batches = count
+    if (consumer !== undefined) consumer.batches = count
+    if (count > 0) return
+    producer?.publish()
+    consumer?.publish()
+  }
+}
+
+const CHANNEL = channelKind((found) => new Channel<never>(found))
+
+registerKind('Channel', (value) => Channel.from(value), CHANNEL)

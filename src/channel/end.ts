@@ -1,0 +1,81 @@
+/** End: what the two ends of a channel have in common, in one thread: where it lies, what it carries, what it says. */
+
+import type { Attachment } from '../memory/attachment.ts'
+import type { Codec } from '../memory/types.ts'
+import { ThreadSlot } from '../threads/slot.ts'
+import { EBUSY, EDEADLK, ErrnoError } from '../words/errno.ts'
+import { usageError } from '../words/usage.ts'
+import type { Views } from './views.ts'
+
+/** Index of a thread's counter of bytes that were copied: send and receive copy; loan, commit and read do not. */
+export const BYTES_COPIED = 0
+
+/** The channel, as its ends see it. */
+export interface Context<T> {
+  readonly attachment: Attachment
+  /** Word index of the RawChannel. */
+  readonly rawAt: number
+  readonly views: Views
+  /** `Channel 'jobs'`. */
+  readonly label: string
+  /** Throws if this thread does not know the type. */
+  readonly codec: Codec<T>
+}
+
+export abstract class End<T> {
+  protected readonly context: Context<T>
+  protected readonly attachment: Attachment
+  protected readonly views: Views
+  protected readonly counters: Float64Array
+
+  constructor(context: Context<T>) {
+    const { attachment, views } = context
+    this.context = context
+    this.attachment = attachment
+    this.views = views
+    const { counters } = ThreadSlot
+    this.counters = new Float64Array(attachment.buffer, (attachment.thread.at + counters) * 4, 16)
+  }
+
+  /** Runs a wait that blocks, and says meanwhile what for. */
+  protected blocked(describe: () => string, wait: () => number): number {
+    const { attachment } = this
+    attachment.assertSound()
+    const outer = attachment.awaited
+    attachment.awaited = { describe: () => `${this.context.label} ${describe()}` }
+    const result = wait()
+    attachment.awaited = outer
+    return result
+  }
+
+  protected error(errno: number, verb: string, message: string): ErrnoError {
+    return new ErrnoError(errno, verb, `${this.context.label}: ${message}`)
+  }
+
+  /** Another thread has the role. */
+  protected roleError(role: number, verb: string, does: string): ErrnoError {
+    return this.error(EBUSY, verb, `${this.ownerOf(role)} ${does} already, and there is one`)
+  }
+
+  /** Asynchronous calls of this thread wait: one that blocks would come before them. */
+  protected turnError(verb: string, waiting: string): ErrnoError {
+    return this.error(
+      EDEADLK,
+      verb,
+      `a ${waiting}() of this thread waits already, and its turn comes first; to block here would hold it up. Await it`,
+    )
+  }
+
+  protected inUse(verb: string, what: string, remedy: string): TypeError {
+    return usageError(
+      'ERR_PAGEFRAME_IN_USE',
+      `${this.context.label}: ${verb}(): this thread ${what}: ${remedy}`,
+    )
+  }
+
+  /** `thread 3 'parser'`, or `nobody`. */
+  protected ownerOf(role: number): string {
+    const tid = this.attachment.cpu.load(this.context.rawAt + role)
+    return tid === 0 ? 'nobody' : this.attachment.threadName(tid)
+  }
+}

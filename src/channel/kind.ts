@@ -1,0 +1,151 @@
+/**
+ * What a channel is made of, and what happens when two threads ask for different ones.
+ *
+ *   ChannelObject   0 .. 3          4     5      6          7           8               32
+ *                 ┌───────────────┬─────┬──────┬──────────┬───────────┬──────────┬─ ─┬───────────────────┐
+ *                 │ object header │ pfn │ type │ openedBy │ typeBytes │ typeName │   │ RawChannel        │   512 bytes
+ *                 └───────────────┴─────┴──────┴──────────┴───────────┴──────────┴─ ─┴───────────────────┘
+ *
+ *   pfn                  the data area: one run of frames, so that one view can cover any record
+ *   type, typeName       signature and name of what it carries; openedBy: the thread that made it, for messages
+ *
+ * All of these are written before anybody sees the channel, and never again.
+ */
+
+import { threadId } from '../host/workers.ts'
+import type { Attachment } from '../memory/attachment.ts'
+import { objectHeader, type Found, type Kind, type Place, type SharedObject } from '../memory/object.ts'
+import { readText, writeText } from '../memory/superblock.ts'
+import { bytes, codecOf, json, text, typeSignature, type Codec, type Type } from '../memory/types.ts'
+import { assert } from '../words/assert.ts'
+import { PAGE_WORDS } from '../words/constants.ts'
+import { EEXIST, ENOTSUP, ErrnoError } from '../words/errno.ts'
+import { combine, i32, layout, newLine, words } from '../words/layout.ts'
+import { bytesOf, oneOf, showBytes, type Size } from '../words/usage.ts'
+import { initChannel, LEAST_CAPACITY_BYTES, MOST_CAPACITY_BYTES, RawChannel } from './ring.ts'
+
+const ChannelObject = layout('Channel', 512, {
+  ...objectHeader,
+  pfn: i32,
+  type: i32,
+  openedBy: i32,
+  typeBytes: i32,
+  typeName: words(16),
+  _raw: newLine,
+  raw: words(96),
+})
+
+const { pfn, type, openedBy, typeBytes, typeName } = ChannelObject
+assert(RawChannel.sizeof === 96, 'a RawChannel has 96 words')
+
+export const CHANNEL_SIGNATURE = combine(ChannelObject, RawChannel)
+
+/** Offset of the RawChannel. */
+export const { raw } = ChannelObject
+
+const DEFAULT_CAPACITY_BYTES = 2 ** 20
+const ENDS = ['one', 'many'] as const
+
+export interface ChannelOptions<T = Uint8Array> extends Place {
+  /** What it carries: `bytes` if absent, `text`, `json<Job>()`. */
+  of?: Type<T>
+  /** Room for records, each with 8 bytes of header: rounded up to a power of two, 4 KiB to 1 GiB; 1 MiB if absent. */
+  capacity?: Size
+  /** How many threads send. Only 'one' is there yet. */
+  from?: 'one' | 'many'
+  /** How many threads receive. Only 'one' is there yet. */
+  to?: 'one' | 'many'
+}
+
+const known: readonly Codec<unknown>[] = [bytes as Codec<unknown>, text as Codec<unknown>, json<unknown>()]
+
+/** The codec for what an existing channel carries, or undefined if this thread cannot know it. */
+export function codecAt(attachment: Attachment, at: number): Codec<unknown> | undefined {
+  const signature = attachment.cpu.load(at + type)
+  return known.find((each) => typeSignature(each) === signature)
+}
+
+export function typeNameAt({ cpu }: Attachment, at: number): string {
+  return readText(cpu, at + typeBytes, at + typeName)
+}
+
+export function channelKind<X extends SharedObject>(
+  make: (found: Found) => X,
+): Kind<ChannelOptions<never>, X> {
+  return {
+    name: 'Channel',
+    layout: { sizeof: ChannelObject.sizeof, signature: CHANNEL_SIGNATURE },
+    validate,
+    build,
+    compare,
+    demolish,
+    noMemory: (attachment, options) => attachment.noMemory(labelFor(options), capacityOf(options)),
+    make,
+  }
+}
+
+function validate(call: string, { of, capacity, from = 'many', to = 'many' }: ChannelOptions<never>): void {
+  if (of !== undefined) codecOf(call, of)
+  if (capacity !== undefined) bytesOf(call, 'capacity', capacity, MOST_CAPACITY_BYTES)
+  oneOf(call, 'from', from, ENDS)
+  oneOf(call, 'to', to, ENDS)
+  if (from === 'many' || to === 'many') {
+    throw new ErrnoError(
+      ENOTSUP,
+      call,
+      `${call}: a channel with many threads at an end is not there yet: say { from: 'one', to: 'one' }`,
+    )
+  }
+}
+
+function build(attachment: Attachment, at: number, options: ChannelOptions<never>): number {
+  const { cpu, frames } = attachment
+  const capacityBytes = capacityOf(options)
+  const of = options.of ?? bytes
+  const run = frames.allocRun(capacityBytes, { keepContents: true })
+  if (run < 0) return run
+  cpu.store(at + pfn, run)
+  frames.own(run, at)
+  cpu.store(at + type, typeSignature(of))
+  cpu.store(at + openedBy, threadId)
+  writeText(cpu, at + typeBytes, at + typeName, of.$type)
+  initChannel(cpu, at + raw, run * PAGE_WORDS, capacityBytes / 4)
+  return 0
+}
+
+function compare(attachment: Attachment, at: number, name: string, options: ChannelOptions<never>): void {
+  const { cpu } = attachment
+  const refuse = (there: string, asked: string): never => {
+    const opener = `opened by thread ${cpu.load(at + openedBy)}`
+    throw new ErrnoError(
+      EEXIST,
+      'open',
+      `Channel '${name}' exists and ${there} (${opener}); this thread asked for ${asked}`,
+    )
+  }
+  const of = options.of ?? bytes
+  if (typeSignature(of) !== cpu.load(at + type)) refuse(`carries ${typeNameAt(attachment, at)}`, of.$type)
+  const there = capacityAt(attachment, at)
+  const asked = capacityOf(options)
+  if (options.capacity !== undefined && asked !== there) refuse(`has ${showBytes(there)}`, showBytes(asked))
+}
+
+export function demolish(attachment: Attachment, at: number): void {
+  const run = attachment.cpu.exchange(at + pfn, 0)
+  if (run !== 0) attachment.frames.freeRun(run)
+}
+
+export function capacityAt({ cpu }: Attachment, at: number): number {
+  return cpu.load(at + raw + RawChannel.capacity) * 4
+}
+
+function capacityOf({ capacity = DEFAULT_CAPACITY_BYTES }: ChannelOptions<never>): number {
+  const asked = bytesOf('Channel', 'capacity', capacity, MOST_CAPACITY_BYTES)
+  let bytesWanted = LEAST_CAPACITY_BYTES
+  while (bytesWanted < asked) bytesWanted *= 2
+  return bytesWanted
+}
+
+function labelFor({ name }: ChannelOptions<never>): string {
+  return name === undefined ? 'Channel' : `Channel '${name}'`
+}

@@ -1,0 +1,64 @@
+/** Loan: room in a channel, to be written in place. One object a channel, used again for every loan. */
+
+import { integer, usageError } from '../words/usage.ts'
+import type { Producer } from './producer.ts'
+import type { Bytes, Views } from './views.ts'
+
+/** Room for one record. commit() sends it; disposed before that, it is given back and nobody ever saw it. */
+export interface Loan extends Disposable {
+  /** The room itself, in shared memory. Old contents are there still: write all that you commit. */
+  readonly bytes: Uint8Array<SharedArrayBuffer>
+  /** Sends the first `lengthBytes` bytes, or all. */
+  commit(lengthBytes?: number): void
+}
+
+export class ReusedLoan implements Loan {
+  readonly #producer: Producer
+  readonly #views: Views
+  readonly #over: () => void
+  #payload = 0
+  #lengthBytes = 0
+  /** True from the claim to commit() or dispose. */
+  isOut = false
+
+  /** `over`: called when it is no longer out. */
+  constructor(producer: Producer, views: Views, over: () => void) {
+    this.#producer = producer
+    this.#views = views
+    this.#over = over
+  }
+
+  /** A claim has just been made: the loan is out. */
+  open(payload: number, lengthBytes: number): this {
+    this.#payload = payload
+    this.#lengthBytes = lengthBytes
+    this.isOut = true
+    return this
+  }
+
+  get bytes(): Bytes {
+    if (!this.isOut) throw overError()
+    return this.#views.at(this.#payload, this.#lengthBytes)
+  }
+
+  commit(lengthBytes?: number): void {
+    if (!this.isOut) throw overError()
+    const length =
+      lengthBytes === undefined
+        ? this.#lengthBytes
+        : integer('Loan.commit()', 'lengthBytes', lengthBytes, 0, this.#lengthBytes)
+    this.isOut = false
+    this.#producer.commit(length)
+    this.#over()
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.isOut) return
+    this.isOut = false // a claim that is not committed is forgotten: see Producer
+    this.#over()
+  }
+}
+
+function overError(): TypeError {
+  return usageError('ERR_PAGEFRAME_RELEASED', 'this loan is over: it was committed or disposed')
+}

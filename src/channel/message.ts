@@ -1,0 +1,66 @@
+/** Message: a record of a channel, to be read in place. One object a channel, used again for every message. */
+
+import type { Codec } from '../memory/types.ts'
+import { usageError } from '../words/usage.ts'
+import type { Consumer } from './consumer.ts'
+import type { Bytes, Views } from './views.ts'
+
+/** One record. It is consumed when the message is disposed: until then its bytes stay, and take room. */
+export interface Message<T> extends Disposable {
+  /** The record itself, in shared memory: good until the message is disposed. */
+  readonly bytes: Uint8Array<SharedArrayBuffer>
+  /** What the record says: a value to keep, made anew each time. */
+  readonly value: T
+  /** A reader that died held this record: it may have acted on it. */
+  readonly redelivered: boolean
+}
+
+export class ReusedMessage<T> implements Message<T> {
+  readonly #consumer: Consumer
+  readonly #views: Views
+  readonly #codec: () => Codec<T>
+  readonly #over: () => void
+  #payload = 0
+  /** True from read() to dispose. */
+  isHeld = false
+
+  /** `over`: called when it is no longer held. */
+  constructor(consumer: Consumer, views: Views, codec: () => Codec<T>, over: () => void) {
+    this.#consumer = consumer
+    this.#views = views
+    this.#codec = codec
+    this.#over = over
+  }
+
+  /** next() has just returned a record: it is held. */
+  open(payload: number): this {
+    this.#payload = payload
+    this.isHeld = true
+    return this
+  }
+
+  get bytes(): Bytes {
+    if (!this.isHeld) {
+      throw usageError(
+        'ERR_PAGEFRAME_RELEASED',
+        "this message was disposed: its bytes are the sender's again",
+      )
+    }
+    return this.#views.at(this.#payload, this.#consumer.lengthBytes)
+  }
+
+  get value(): T {
+    return this.#codec().read(this.bytes)
+  }
+
+  get redelivered(): boolean {
+    return this.isHeld && this.#consumer.redelivered
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.isHeld) return
+    this.isHeld = false
+    this.#consumer.release()
+    this.#over()
+  }
+}

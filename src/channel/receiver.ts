@@ -1,0 +1,175 @@
+/**
+ * Receiver: this thread as the consumer of a channel: copies values out, shows records in place, waits in three ways, says
+ * what went wrong. Made when the thread first receives; it has the role from then on.
+ */
+
+import { deadlineAfter } from '../host/clock.ts'
+import type { AsyncOptions } from '../memory/async-waits.ts'
+import { BUSY } from '../sync/wait.ts'
+import { ENOMEM, EOWNERDEAD, ETIMEDOUT } from '../words/errno.ts'
+import { milliseconds } from '../words/usage.ts'
+import { Consumer, DRAINED } from './consumer.ts'
+import { BYTES_COPIED, End, type Context } from './end.ts'
+import { ReusedMessage, type Message } from './message.ts'
+import { RawChannel } from './ring.ts'
+import { Turns } from './turns.ts'
+
+const { producer, consumer: role } = RawChannel
+
+export class Receiver<T> extends End<T> {
+  readonly consumer: Consumer
+  readonly #message: ReusedMessage<T>
+  readonly #turns: Turns
+  /** Before a wait: this thread may be the producer too, with a batch that nobody has seen. */
+  readonly #beforeWait: () => void
+
+  constructor(context: Context<T>, verb: string, beforeWait: () => void) {
+    super(context)
+    const { attachment, rawAt, views } = context
+    this.consumer = new Consumer(attachment.lot, rawAt)
+    this.#turns = new Turns(
+      attachment.lot,
+      attachment.waits,
+      this.consumer.recordAt,
+      () => !this.#message.isHeld,
+    )
+    this.#message = new ReusedMessage(
+      this.consumer,
+      views,
+      () => context.codec,
+      () => {
+        this.#turns.next()
+      },
+    )
+    this.#beforeWait = beforeWait
+    if (this.consumer.join() < 0) throw this.roleError(role, verb, 'receives')
+  }
+
+  /** Gives the role back: a message that is held is delivered again, to the next consumer. */
+  leave(): void {
+    this.#message.isHeld = false
+    this.consumer.leave()
+  }
+
+  receive(timeout: number | undefined): T | undefined {
+    const payload = this.#next('receive', timeout)
+    return payload === DRAINED ? undefined : this.#keep(payload)
+  }
+
+  tryReceive(): T | undefined {
+    const payload = this.#tryNext('tryReceive')
+    return payload === BUSY || payload === DRAINED ? undefined : this.#keep(payload)
+  }
+
+  async receiveAsync(options: AsyncOptions): Promise<T | undefined> {
+    const timeoutMs = milliseconds('Channel.receiveAsync()', options.timeoutMs)
+    this.#assertNoMessage('receiveAsync')
+    let keep: () => T | undefined = () => undefined
+    const record = this.consumer.record((payload) => {
+      // What the codec throws is for the caller, not for the event loop that runs this.
+      try {
+        const value = this.#keep(payload)
+        keep = () => value
+      } catch (error) {
+        keep = () => {
+          throw error
+        }
+      }
+      return 0
+    })
+    await this.#wait('receiveAsync', record, timeoutMs, options)
+    return keep()
+  }
+
+  read(timeout: number | undefined): Message<T> | undefined {
+    const payload = this.#next('read', timeout)
+    return payload === DRAINED ? undefined : this.#message.open(payload)
+  }
+
+  tryRead(): Message<T> | undefined {
+    const payload = this.#tryNext('tryRead')
+    return payload === BUSY || payload === DRAINED ? undefined : this.#message.open(payload)
+  }
+
+  async readAsync(options: AsyncOptions): Promise<Message<T> | undefined> {
+    const timeoutMs = milliseconds('Channel.readAsync()', options.timeoutMs)
+    this.#assertNoMessage('readAsync')
+    const record = this.consumer.record((payload) => {
+      this.#message.open(payload)
+      return 0
+    })
+    const result = await this.#wait('readAsync', record, timeoutMs, options)
+    return result === DRAINED ? undefined : this.#message
+  }
+
+  // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A value to keep: copied out, and its record released, also when the codec cannot read it. */
+  #keep(payload: number): T {
+    const { consumer } = this
+    const length = consumer.lengthBytes
+    try {
+      return this.context.codec.read(this.views.at(payload, length))
+    } finally {
+      consumer.release()
+      this.counters[BYTES_COPIED] += length
+    }
+  }
+
+  #next(verb: string, timeout: number | undefined): number {
+    this.#assertNoMessage(verb)
+    if (this.#turns.areTaken) throw this.turnError(verb, 'receiveAsync')
+    const payload = this.consumer.next()
+    if (payload >= 0 && payload !== BUSY) return payload
+    return payload === BUSY ? this.#nextBlocking(verb, timeout) : this.#refuse(payload, verb)
+  }
+
+  #tryNext(verb: string): number {
+    this.#assertNoMessage(verb)
+    if (this.#turns.areTaken) return BUSY
+    const payload = this.consumer.next()
+    return payload < 0 ? this.#refuse(payload, verb) : payload
+  }
+
+  #nextBlocking(verb: string, timeout: number | undefined): number {
+    const timeoutMs = milliseconds(`Channel.${verb}()`, timeout)
+    this.#beforeWait()
+    const payload = this.blocked(
+      () => `is empty: its producer is ${this.ownerOf(producer)}`,
+      () => this.consumer.nextBlocking(deadlineAfter(timeoutMs)),
+    )
+    return payload < 0 ? this.#refuse(payload, verb, timeoutMs) : payload
+  }
+
+  async #wait(
+    verb: string,
+    record: ReturnType<Consumer['record']>,
+    timeoutMs: number,
+    options: AsyncOptions,
+  ): Promise<number> {
+    this.#beforeWait()
+    const result = await this.#turns.wait(record, timeoutMs, options)
+    return result < 0 ? this.#refuse(result, verb, timeoutMs) : result
+  }
+
+  #refuse(errno: number, verb: string, timeoutMs?: number): never {
+    throw this.error(errno, verb, this.#explain(errno, timeoutMs))
+  }
+
+  #assertNoMessage(verb: string): void {
+    if (this.#message.isHeld) throw this.inUse(verb, 'holds a message', 'dispose it first')
+  }
+
+  #explain(errno: number, timeoutMs: number | undefined): string {
+    switch (errno) {
+      case -ETIMEDOUT:
+        return `nothing to receive in ${timeoutMs} ms; its producer is ${this.ownerOf(producer)}`
+      case -EOWNERDEAD:
+        return 'its producer died, and all that it had sent was received; more comes when another thread sends'
+      case -ENOMEM:
+        return this.attachment.noMemory('a record to wait with', 4096)
+      default:
+        return 'receiving failed'
+    }
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * Sender: this thread as the producer of a channel: copies values in, lends out room, waits in three ways, says what went
+ * wrong. Made when the thread first sends; it has the role from then on.
+ */
+
+import { deadlineAfter } from '../host/clock.ts'
+import type { AsyncOptions } from '../memory/async-waits.ts'
+import { preparedLength, writePrepared, type Prepared } from '../memory/types.ts'
+import { BUSY } from '../sync/wait.ts'
+import { EMSGSIZE, ENOMEM, EPIPE, ETIMEDOUT } from '../words/errno.ts'
+import { integer, milliseconds, showBytes } from '../words/usage.ts'
+import { BYTES_COPIED, End, type Context } from './end.ts'
+import { ReusedLoan, type Loan } from './loan.ts'
+import { Producer } from './producer.ts'
+import { capacityFor, isClosed, largestRecordBytes, MOST_CAPACITY_BYTES, RawChannel } from './ring.ts'
+import { Turns } from './turns.ts'
+
+const { capacity, producer: role, consumer } = RawChannel
+
+export class Sender<T> extends End<T> {
+  readonly producer: Producer
+  readonly #loan: ReusedLoan
+  readonly #turns: Turns
+
+  constructor(context: Context<T>, verb: string) {
+    super(context)
+    const { attachment, rawAt, views } = context
+    this.producer = new Producer(attachment.lot, rawAt)
+    this.#turns = new Turns(attachment.lot, attachment.waits, this.producer.roomAt, () => !this.#loan.isOut)
+    this.#loan = new ReusedLoan(this.producer, views, () => {
+      this.#turns.next()
+    })
+    if (this.producer.join() < 0) throw this.roleError(role, verb, 'sends')
+  }
+
+  /** Gives the role back: a loan that is out is forgotten. */
+  leave(): void {
+    this.#loan.isOut = false
+    this.producer.leave()
+  }
+
+  send(value: T, timeout: number | undefined): void {
+    this.#assertNoLoan('send')
+    const prepared = this.context.codec.prepare('Channel.send()', value)
+    const length = preparedLength(prepared)
+    this.#write(this.#claim('send', length, timeout), length, prepared)
+  }
+
+  trySend(value: T): boolean {
+    this.#assertNoLoan('trySend')
+    const prepared = this.context.codec.prepare('Channel.trySend()', value)
+    const length = preparedLength(prepared)
+    const payload = this.#tryClaim('trySend', length)
+    if (payload === BUSY) return false
+    this.#write(payload, length, prepared)
+    return true
+  }
+
+  async sendAsync(value: T, options: AsyncOptions): Promise<void> {
+    const timeoutMs = milliseconds('Channel.sendAsync()', options.timeoutMs)
+    const prepared = this.context.codec.prepare('Channel.sendAsync()', value)
+    const length = preparedLength(prepared)
+    const room = this.producer.room(length, (payload) => {
+      this.#write(payload, length, prepared)
+      return 0
+    })
+    this.#assertNoLoan('sendAsync')
+    const result = await this.#turns.wait(room, timeoutMs, options)
+    if (result < 0) throw this.#sendError(result, 'sendAsync', length, timeoutMs)
+  }
+
+  loan(lengthBytes: number, timeout: number | undefined): Loan {
+    this.#assertNoLoan('loan')
+    const length = lengthOf('Channel.loan()', lengthBytes)
+    return this.#loan.open(this.#claim('loan', length, timeout), length)
+  }
+
+  tryLoan(lengthBytes: number): Loan | null {
+    this.#assertNoLoan('tryLoan')
+    const length = lengthOf('Channel.tryLoan()', lengthBytes)
+    const payload = this.#tryClaim('tryLoan', length)
+    return payload === BUSY ? null : this.#loan.open(payload, length)
+  }
+
+  async loanAsync(lengthBytes: number, options: AsyncOptions): Promise<Loan> {
+    const timeoutMs = milliseconds('Channel.loanAsync()', options.timeoutMs)
+    const length = lengthOf('Channel.loanAsync()', lengthBytes)
+    this.#assertNoLoan('loanAsync')
+    const room = this.producer.room(length, (payload) => {
+      this.#loan.open(payload, length)
+      return 0
+    })
+    const result = await this.#turns.wait(room, timeoutMs, options)
+    if (result < 0) throw this.#sendError(result, 'loanAsync', length, timeoutMs)
+    return this.#loan
+  }
+
+  // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #write(payload: number, length: number, prepared: Prepared): void {
+    writePrepared(this.views.at(payload, length), prepared)
+    this.producer.commit(length)
+    this.counters[BYTES_COPIED] += length
+  }
+
+  #claim(verb: string, length: number, timeout: number | undefined): number {
+    if (this.#turns.areTaken) throw this.turnError(verb, 'sendAsync')
+    const payload = this.producer.claim(length)
+    if (payload >= 0 && payload !== BUSY) return payload
+    return payload === BUSY ? this.#claimBlocking(verb, length, timeout) : this.#refuse(payload, verb, length)
+  }
+
+  #tryClaim(verb: string, length: number): number {
+    if (this.#turns.areTaken) return BUSY
+    const payload = this.producer.claim(length)
+    return payload < 0 ? this.#refuse(payload, verb, length) : payload
+  }
+
+  #claimBlocking(verb: string, length: number, timeout: number | undefined): number {
+    const timeoutMs = milliseconds(`Channel.${verb}()`, timeout)
+    const payload = this.blocked(
+      () => `has no room: its consumer is ${this.ownerOf(consumer)}`,
+      () => this.producer.claimBlocking(length, deadlineAfter(timeoutMs)),
+    )
+    return payload < 0 ? this.#refuse(payload, verb, length, timeoutMs) : payload
+  }
+
+  #refuse(errno: number, verb: string, length: number, timeoutMs?: number): never {
+    throw this.#sendError(errno, verb, length, timeoutMs)
+  }
+
+  #assertNoLoan(verb: string): void {
+    if (this.#loan.isOut) throw this.inUse(verb, 'has a loan out', 'commit() or dispose it first')
+  }
+
+  #sendError(errno: number, verb: string, length: number, timeoutMs?: number): Error {
+    return this.error(errno, verb, this.#explain(errno, length, timeoutMs))
+  }
+
+  #explain(errno: number, length: number, timeoutMs: number | undefined): string {
+    const { cpu } = this.attachment
+    const { rawAt } = this.context
+    switch (errno) {
+      case -EMSGSIZE: {
+        const needed = capacityFor(length)
+        if (needed > MOST_CAPACITY_BYTES) {
+          return `a record of ${length} bytes is more than any channel takes (${largestRecordBytes(MOST_CAPACITY_BYTES / 4)})`
+        }
+        const there = showBytes(cpu.load(rawAt + capacity) * 4)
+        return `a record of ${length} bytes needs a capacity of at least ${showBytes(needed)}; this channel has ${there}`
+      }
+      case -ETIMEDOUT:
+        return `no room for ${length} bytes in ${timeoutMs} ms; its consumer is ${this.ownerOf(consumer)}`
+      case -EPIPE:
+        return isClosed(cpu, rawAt)
+          ? 'it is closed'
+          : 'its consumer died; sending works again as soon as another thread receives'
+      case -ENOMEM:
+        return this.attachment.noMemory('a record to wait with', 4096)
+      default:
+        return 'sending failed'
+    }
+  }
+}
+
+function lengthOf(call: string, lengthBytes: number): number {
+  return integer(call, 'lengthBytes', lengthBytes, 0, Number.MAX_SAFE_INTEGER)
+}

@@ -1,0 +1,103 @@
+/**
+ * Turns: the asynchronous waits of one side of a channel, first come first served.
+ *
+ *   pending   [ first, second, third ]      each has a wait record in the lot, a time-out and a signal of its own
+ *
+ * A wake-up wakes them all, since they are waits of one thread. Only the first may take; the others say BUSY and wait on,
+ * without a look at the word, and whoever leaves the row wakes the rest. So a small record never overtakes a large one that
+ * waits for room, and a wait that is aborted holds up nobody. While a loan is out or a message held nobody may take; its
+ * end wakes them too.
+ *
+ * What is waited for is taken in the step that ends the wait (`use` of room() and record()): between that step and the
+ * code behind `await` other code of this thread runs, and might send or receive as well.
+ */
+
+import type { AsyncOptions, AsyncWaits } from '../memory/async-waits.ts'
+import type { Lot } from '../sync/lot.ts'
+import { abandon, begin, BUSY, onBell, PENDING, type Waitable } from '../sync/wait.ts'
+import { wake } from './ring.ts'
+
+export class Turns {
+  readonly #lot: Lot
+  readonly #waits: AsyncWaits
+  readonly #word: number
+  readonly #pending: Turn[] = []
+
+  readonly #isFree: () => boolean
+
+  /** `word`: what is waited on. `isFree`: false while something that was taken is out; then call next(). */
+  constructor(lot: Lot, waits: AsyncWaits, word: number, isFree: () => boolean) {
+    this.#lot = lot
+    this.#waits = waits
+    this.#word = word
+    this.#isFree = isFree
+  }
+
+  /** True while somebody of this thread waits. */
+  get areTaken(): boolean {
+    return this.#pending.length > 0
+  }
+
+  /** Waits for its turn and for `what`. Resolves with the answer of its take(), or -ETIMEDOUT, -ENOMEM. */
+  wait(what: Waitable, timeoutMs: number, options: AsyncOptions): Promise<number> {
+    const lot = this.#lot
+    const turn: Turn = new Turn(what, (): boolean => this.#pending[0] === turn && this.#isFree())
+    const settled = (result: number): number => {
+      if (result !== PENDING) this.#leave(turn)
+      return result
+    }
+    return this.#waits.wait(
+      {
+        begin: (record) => {
+          this.#pending.push(turn)
+          return settled(begin(lot, turn, this.#word, record))
+        },
+        onBell: (record) => settled(onBell(lot, turn, this.#word, record)),
+        abandon: (record, outcome) => {
+          abandon(lot, turn, this.#word, record, outcome)
+          this.#leave(turn)
+        },
+      },
+      timeoutMs,
+      options,
+    )
+  }
+
+  #leave(turn: Turn): void {
+    this.#pending.splice(this.#pending.indexOf(turn), 1)
+    this.next()
+  }
+
+  /** Something was taken, or is over: whoever waits looks again. */
+  next(): void {
+    if (this.areTaken) wake(this.#lot, this.#word)
+  }
+}
+
+class Turn implements Waitable {
+  readonly purpose: number
+  readonly #what: Waitable
+  readonly #mayTake: () => boolean
+
+  constructor(what: Waitable, mayTake: () => boolean) {
+    this.purpose = what.purpose
+    this.#what = what
+    this.#mayTake = mayTake
+  }
+
+  take(lot: Lot, at: number): number {
+    return this.#mayTake() ? this.#what.take(lot, at) : BUSY
+  }
+
+  announce(lot: Lot, at: number): boolean {
+    return this.#mayTake() ? this.#what.announce(lot, at) : true
+  }
+
+  accept(): number {
+    return BUSY
+  }
+
+  passOn(lot: Lot, at: number): void {
+    this.#what.passOn(lot, at)
+  }
+}
