@@ -57,7 +57,7 @@ export interface ChannelOptions<T = Uint8Array> extends Place {
   to?: 'one' | 'many'
 }
 
-const known: readonly Codec<unknown>[] = [bytes as Codec<unknown>, text as Codec<unknown>, json<unknown>()]
+const known: readonly Codec<unknown>[] = [bytes, text, json()]
 
 /** The codec for what an existing channel carries, or undefined if this thread cannot know it. */
 export function codecAt(attachment: Attachment, at: number): Codec<unknown> | undefined {
