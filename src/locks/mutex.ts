@@ -14,6 +14,7 @@
 
 import { deadlineAfter } from '../host/clock.ts'
 import type { AsyncSteps } from '../memory/async-waits.ts'
+import type { Cpu } from '../host/cpu.ts'
 import type { Attachment } from '../memory/attachment.ts'
 import {
   from,
@@ -25,6 +26,7 @@ import {
   type Kind,
   type Place,
 } from '../memory/object.ts'
+import type { Lot } from '../sync/lot.ts'
 import { runningThreads } from '../memory/check.ts'
 import {
   abandonLock,
@@ -96,9 +98,12 @@ export interface MutexOptions extends Place {
 export class Mutex extends SharedObject implements Lockable, TokenHolder {
   readonly #word: number
   readonly #generationAt: number
-  readonly #own: number
   readonly #context: Attachment
+  readonly #cpu: Cpu
+  readonly #lot: Lot
   readonly #isRobust: boolean
+  /** Robust, not recursive, and never held by lockAsync() in this thread: its mode word is 0 and need not be asked. */
+  #isPlain: boolean
   readonly #token: SyncToken
 
   constructor(options: MutexOptions | Found = {}) {
@@ -106,8 +111,10 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     this.#context = this.attachment
     this.#word = this.at + raw
     this.#generationAt = this.at + MutexObject.generation
-    this.#own = this.generation
-    this.#isRobust = this.#context.cpu.load(this.at + robustAt) === 1
+    this.#cpu = this.#context.cpu
+    this.#lot = this.#context.lot
+    this.#isRobust = this.#cpu.load(this.at + robustAt) === 1
+    this.#isPlain = this.#isRobust && this.#type !== RECURSIVE
     this.#token = new SyncToken(this)
   }
 
@@ -128,17 +135,16 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
    * ENOTRECOVERABLE (an owner died and the next one did not call markConsistent()); ESTALE (destroyed).
    */
   lock(wait?: Wait): UnlockToken {
-    const { cpu, lot } = this.#context
-    if (cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('lock')
-    if (!lockFast(lot, this.#word)) this.#lockSlow(wait)
-    else if (!this.#isRobust) forgetLock(lot, this.#word)
+    if (this.#cpu.plainLoad(this.#generationAt) !== this.generation) this.assertLive('lock')
+    if (!lockFast(this.#lot, this.#word)) this.#lockSlow(wait)
+    else if (!this.#isPlain) this.#onLocked(0)
     return this.#token
   }
 
   /** Locks if nobody holds it, else null. Never waits. Throws EDEADLK and ENOTRECOVERABLE as lock(). */
   tryLock(): UnlockToken | null {
     this.assertLive('tryLock')
-    const result = tryLock(this.#context.lot, this.#word)
+    const result = tryLock(this.#lot, this.#word)
     if (result === -ETIMEDOUT) return null
     if (result === -EDEADLK) {
       if (this.#type === RECURSIVE && this.#mode >= 0) return this.#again()
@@ -159,19 +165,18 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     if (this.#type === RECURSIVE) {
       throw new ErrnoError(EINVAL, 'lockAsync', `${this.label}: a recursive mutex has no asynchronous form`)
     }
+    this.#isPlain = false
     const result = await this.#context.waits.wait(this.#steps, timeoutMs, wait)
     if (result < 0) throw this.#error(result, 'lockAsync', timeoutMs)
-    this.#context.cpu.plainStore(this.#word + modeAt, ASYNC_HOLD)
-    if (!this.#isRobust) forgetLock(this.#context.lot, this.#word)
+    this.#cpu.plainStore(this.#word + modeAt, ASYNC_HOLD)
+    if (!this.#isRobust) forgetLock(this.#lot, this.#word)
     return new AsyncToken(this)
   }
 
   /** Unlocks what lock() or tryLock() locked. EPERM if this thread does not hold it so. */
   unlock(): void {
-    // mode is this thread's own word while it holds the lock, and 0 in the plain case.
-    if (this.#context.cpu.plainLoad(this.#word + modeAt) !== 0 && this.#unlockDeeper()) return
-    if (!this.#isRobust) rememberLock(this.#context.lot, this.#word)
-    const result = unlock(this.#context.lot, this.#word)
+    if (!this.#isPlain && this.#unlockSpecial()) return
+    const result = unlock(this.#lot, this.#word)
     if (result < 0) throw this.#error(result, 'unlock')
   }
 
@@ -202,7 +207,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
    */
   markConsistent(): void {
     this.assertLive('markConsistent')
-    if (markConsistent(this.#context.lot, this.#word) < 0) {
+    if (markConsistent(this.#lot, this.#word) < 0) {
       throw new ErrnoError(
         EINVAL,
         'markConsistent',
@@ -214,7 +219,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   /** Node's threadId of the thread that holds it, or null. It may have changed by the time you look. */
   get owner(): number | null {
     this.assertLive('owner')
-    const tid = ownerOf(this.#context.lot, this.#word)
+    const tid = ownerOf(this.#lot, this.#word)
     return tid === 0 ? null : this.#context.threadIdOf(tid)
   }
 
@@ -230,33 +235,33 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   }
 
   get [diedBefore](): boolean {
-    return this.#isOwn && (this.#context.cpu.load(this.#word) & OWNER_DIED) !== 0
+    return this.#isOwn && (this.#cpu.load(this.#word) & OWNER_DIED) !== 0
   }
 
   [unlockAsync](): void {
-    if (!this.#isRobust) rememberLock(this.#context.lot, this.#word)
-    this.#context.cpu.plainStore(this.#word + modeAt, 0)
-    const result = unlock(this.#context.lot, this.#word)
+    if (!this.#isRobust) rememberLock(this.#lot, this.#word)
+    this.#cpu.plainStore(this.#word + modeAt, 0)
+    const result = unlock(this.#lot, this.#word)
     if (result < 0) throw this.#error(result, 'unlock')
   }
 
   get #isOwn(): boolean {
-    return (this.#context.cpu.load(this.#word) & OWNER_MASK) === this.#context.thread.tid
+    return (this.#cpu.load(this.#word) & OWNER_MASK) === this.#context.thread.tid
   }
 
   get #mode(): number {
-    return this.#context.cpu.plainLoad(this.#word + modeAt)
+    return this.#cpu.plainLoad(this.#word + modeAt)
   }
 
   get #type(): number {
-    return this.#context.cpu.plainLoad(this.at + typeAt)
+    return this.#cpu.plainLoad(this.at + typeAt)
   }
 
   readonly #steps: AsyncSteps = {
-    begin: (record) => beginLock(this.#context.lot, this.#word, record),
-    onBell: (record) => onBellLock(this.#context.lot, this.#word, record),
+    begin: (record) => beginLock(this.#lot, this.#word, record),
+    onBell: (record) => onBellLock(this.#lot, this.#word, record),
     abandon: (record, outcome) => {
-      abandonLock(this.#context.lot, this.#word, record, outcome)
+      abandonLock(this.#lot, this.#word, record, outcome)
     },
   }
 
@@ -275,8 +280,8 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
 
   #onLocked(result: number): void {
     // The mode word is a dead owner's.
-    if (result === EOWNERDEAD) this.#context.cpu.plainStore(this.#word + modeAt, 0)
-    if (!this.#isRobust) forgetLock(this.#context.lot, this.#word)
+    if (result === EOWNERDEAD) this.#cpu.plainStore(this.#word + modeAt, 0)
+    if (!this.#isRobust) forgetLock(this.#lot, this.#word)
   }
 
   /** This thread holds it already. */
@@ -292,26 +297,29 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   }
 
   #again(): UnlockToken {
-    this.#context.cpu.plainStore(this.#word + modeAt, this.#mode + 1)
+    this.#cpu.plainStore(this.#word + modeAt, this.#mode + 1)
     return this.#token
   }
 
-  /** A recursive lock goes one level up; an asynchronous one is not unlocked without its token. */
-  #unlockDeeper(): boolean {
-    if (!this.#isOwn) return false
-    if (this.#mode === ASYNC_HOLD) {
-      throw new ErrnoError(
-        EPERM,
-        'unlock',
-        `${this.label} is held by an asynchronous section: unlock it by its token`,
-      )
+  /** A recursive lock goes one level up; an asynchronous one is not unlocked without its token. True: that was all. */
+  #unlockSpecial(): boolean {
+    if (this.#mode !== 0 && this.#isOwn) {
+      if (this.#mode === ASYNC_HOLD) {
+        throw new ErrnoError(
+          EPERM,
+          'unlock',
+          `${this.label} is held by an asynchronous section: unlock it by its token`,
+        )
+      }
+      this.#cpu.plainStore(this.#word + modeAt, this.#mode - 1)
+      return true
     }
-    this.#context.cpu.plainStore(this.#word + modeAt, this.#mode - 1)
-    return true
+    if (!this.#isRobust && this.#isOwn) rememberLock(this.#lot, this.#word)
+    return false
   }
 
   #holder(): string {
-    const tid = ownerOf(this.#context.lot, this.#word)
+    const tid = ownerOf(this.#lot, this.#word)
     return tid === 0 ? 'nobody (just released)' : this.#context.threadName(tid)
   }
 
@@ -322,7 +330,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   #explain(errno: number, timeoutMs: number | undefined): string {
     switch (errno) {
       case -ETIMEDOUT: {
-        const ahead = this.#context.lot.waitersOf(this.#word)
+        const ahead = this.#lot.waitersOf(this.#word)
         const waiters = ahead === 1 ? '1 waiter is' : `${ahead} waiters are`
         return `not acquired in ${timeoutMs} ms; ${this.#holder()} holds it, ${waiters} ahead of you`
       }

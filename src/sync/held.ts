@@ -24,7 +24,12 @@ import { HELD_CAPACITY, ThreadSlot } from '../threads/slot.ts'
 import type { Thread } from '../threads/thread.ts'
 
 const { held, heldOverflow } = ThreadSlot
-const LAST = HELD_CAPACITY - 1
+/** Entries before the last; while fewer locks are held, the list alone holds them. */
+export const HELD_LAST = HELD_CAPACITY - 1
+const LAST = HELD_LAST
+
+/** Offset of the list in a thread's slot, for the fast paths. */
+export const heldList = ThreadSlot.held
 
 /** Notes a lock before it is taken. `next` is the offset of the chain word in the lock. */
 export function noteHeld(thread: Thread, at: number): void {

@@ -34,7 +34,7 @@
 
 import { EDEADLK, ENOTRECOVERABLE, EOWNERDEAD, EPERM, ETIMEDOUT } from '../words/errno.ts'
 import { i32, layout } from '../words/layout.ts'
-import { dropHeld, forgetHeld, linkHeld, noteHeld, unlinkHeld } from './held.ts'
+import { dropHeld, forgetHeld, HELD_LAST, heldList, linkHeld, noteHeld, unlinkHeld } from './held.ts'
 import type { Lot } from './lot.ts'
 import { spinFor } from './spin.ts'
 import { abandon, begin, BUSY, onBell, PENDING, waitBlocked, type Waitable } from './wait.ts'
@@ -50,17 +50,16 @@ export const NOT_RECOVERABLE = OWNER_MASK
 
 export const MUTEX_PURPOSE = 1
 
-/** Locks the mutex if nobody holds it, waits for it or has died with it. The rest is lock()'s. */
+/** Locks the mutex if nobody holds it, waits for it or has died with it, in a few instructions. The rest is lock()'s. */
 export function lockFast(lot: Lot, at: number): boolean {
-  const { thread } = lot
-  noteHeld(thread, at)
+  const { cpu, thread } = lot
+  const count = thread.held
+  if (count >= HELD_LAST) return false
+  cpu.plainStore(thread.at + heldList + count, at) // before the lock is taken: see held.ts
   // Acquire: pairs with the compareExchange in unlock(). Whoever sees 0 sees all that the last holder wrote.
-  if (lot.cpu.compareExchange(at, 0, thread.tid) === 0) {
-    linkHeld(thread, at, next)
-    return true
-  }
-  forgetHeld(thread)
-  return false
+  if (cpu.compareExchange(at, 0, thread.tid) !== 0) return false
+  thread.held = count + 1
+  return true
 }
 
 /**
@@ -87,15 +86,15 @@ export function tryLock(lot: Lot, at: number): number {
 
 /** Unlocks the mutex and wakes who is due. -EPERM if this thread does not hold it. */
 export function unlock(lot: Lot, at: number): number {
-  const { thread } = lot
-  unlinkHeld(thread, at, next)
-  // Release: pairs with the compareExchange in lock() and take().
-  const seen = lot.cpu.compareExchange(at, thread.tid, 0)
-  if (seen !== thread.tid) {
-    if ((seen & OWNER_MASK) !== thread.tid) return -EPERM
-    unlockContended(lot, at, (seen & OWNER_DIED) !== 0)
-  }
-  dropHeld(thread, at, next)
+  const { cpu, thread } = lot
+  const count = thread.held - 1
+  const entry = thread.at + heldList + count
+  if (count >= HELD_LAST || cpu.plainLoad(entry) !== at) return unlockOlder(lot, at)
+  // Release: pairs with the compareExchange in lockFast() and take().
+  const seen = cpu.compareExchange(at, thread.tid, 0)
+  if (seen !== thread.tid) return unlockContended(lot, at, seen)
+  thread.held = count
+  cpu.plainStore(entry, 0)
   return 0
 }
 
@@ -199,12 +198,23 @@ export const mutexWait: Waitable = {
   },
 }
 
-/** The lock is ours, but the word is not just our id: somebody waits, or we were told of a death and did not repair. */
-function unlockContended(lot: Lot, at: number, isRuined: boolean): void {
-  const { cpu } = lot
+/** Not the lock that was taken last, or the held list is full. */
+function unlockOlder(lot: Lot, at: number): number {
+  const { thread } = lot
+  unlinkHeld(thread, at, next)
+  const seen = lot.cpu.compareExchange(at, thread.tid, 0)
+  if (seen !== thread.tid) return unlockContended(lot, at, seen)
+  dropHeld(thread, at, next)
+  return 0
+}
+
+/** The word is not just our id: the lock is not ours, somebody waits, or we were told of a death and did not repair. */
+function unlockContended(lot: Lot, at: number, seen: number): number {
+  const { cpu, thread } = lot
+  if ((seen & OWNER_MASK) !== thread.tid) return -EPERM
   const woken: number[] = []
   const bucket = lot.lockBucket(0, at)
-  if (isRuined) {
+  if ((seen & OWNER_DIED) !== 0) {
     lot.wakeLocked(bucket, 0, at, Infinity, woken)
     cpu.store(at, NOT_RECOVERABLE)
   } else {
@@ -216,6 +226,8 @@ function unlockContended(lot: Lot, at: number, isRuined: boolean): void {
   }
   lot.unlockBucket(bucket)
   lot.ring(woken)
+  dropHeld(thread, at, next)
+  return 0
 }
 
 /** Wakes one waiter, whoever holds the lock: it will look for itself. */
