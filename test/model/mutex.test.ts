@@ -87,7 +87,7 @@ describe('holders never overlap, and nobody sleeps for ever', () => {
 describe('with a death between any two instructions, the lock is handed on with notice', () => {
   test('2 x 2, one thread killed anywhere, in full', () => {
     holds({ threads: 2, sections: 2, kill: [0], bounds: FULL })
-  })
+  }, 240_000)
 
   test('2 x 1, killed anywhere, with hand-off, in full', () => {
     holds({ threads: 2, sections: 1, kill: [0], handOff: true, bounds: FULL })
