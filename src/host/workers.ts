@@ -50,7 +50,7 @@ export function inheritedData(key: string): unknown {
 
 /** What every worker started from now on inherits under a key. */
 export function bequeath(key: string, data: object): void {
-  setEnvironmentData(key, data as Parameters<typeof setEnvironmentData>[1])
+  setEnvironmentData(key, data)
 }
 
 /** Calls back inside the constructor of each Worker that this thread makes, as soon as it is started. */
