@@ -6,6 +6,7 @@
 
 import { EPERM, ErrnoError } from '../words/errno.ts'
 import type { UnlockToken } from './lockable.ts'
+import { dispose } from '../words/dispose.ts'
 
 export const heldBySync = Symbol('heldBySync')
 export const heldByAsync = Symbol('heldByAsync')
@@ -41,7 +42,7 @@ export class SyncToken implements UnlockToken {
     this.#mutex.unlock()
   }
 
-  [Symbol.dispose](): void {
+  [dispose](): void {
     this.unlock()
   }
 }
@@ -69,7 +70,7 @@ export class AsyncToken implements UnlockToken {
     this.#mutex[unlockAsync]()
   }
 
-  [Symbol.dispose](): void {
+  [dispose](): void {
     if (this.#isOpen) this.unlock()
   }
 }

@@ -26,6 +26,7 @@ import {
   type Kind,
   type Place,
 } from './object.ts'
+import { dispose } from '../words/dispose.ts'
 
 const RegionObject = layout('Region', 32, { ...objectHeader, pfn: i32, low: i32, high: i32, _spare1: i32 })
 const { pfn, low, high } = RegionObject
@@ -91,7 +92,7 @@ export class Region extends SharedObject implements Disposable {
   }
 
   /** Ends what this scope borrowed: a region that it made without a name is destroyed, any other is only let go of. */
-  [Symbol.dispose](): void {
+  [dispose](): void {
     this.#bytes = undefined
     if (!this.#isBorrowed && this.isLive) this.destroy()
   }
