@@ -24,7 +24,7 @@ import { combine, i32, layout, newLine, words } from '../words/layout.ts'
 import { bytesOf, oneOf, showBytes, type Size } from '../words/usage.ts'
 import { initChannel, LEAST_CAPACITY_BYTES, MOST_CAPACITY_BYTES, RawChannel } from './ring.ts'
 
-const ChannelObject = layout('Channel', 512, {
+export const ChannelObject = layout('Channel', 512, {
   ...objectHeader,
   pfn: i32,
   type: i32,

@@ -58,7 +58,7 @@ import {
   type TokenHolder,
 } from './tokens.ts'
 
-const MutexObject = layout('Mutex', 128, {
+export const MutexObject = layout('Mutex', 128, {
   ...objectHeader,
   raw: words(4),
   type: i32,

@@ -38,7 +38,7 @@ import { i32, layout, newLine, words } from '../words/layout.ts'
 import { integer, milliseconds } from '../words/usage.ts'
 import type { AsyncWait, Wait } from './lockable.ts'
 
-const SemaphoreObject = layout('Semaphore', 128, {
+export const SemaphoreObject = layout('Semaphore', 128, {
   ...objectHeader,
   raw: words(2),
   permits: i32,

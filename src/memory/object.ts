@@ -18,9 +18,9 @@
  *     frees.
  */
 
-import { i32 } from '../words/layout.ts'
+import { i32, signatureOf } from '../words/layout.ts'
 import { LINE_WORDS } from '../words/constants.ts'
-import { EEXIST, ENOENT, ErrnoError, ESTALE } from '../words/errno.ts'
+import { EEXIST, ENOENT, EPROTO, ErrnoError, ESTALE } from '../words/errno.ts'
 import { typeError, usageError } from '../words/usage.ts'
 import type { Attachment } from './attachment.ts'
 import { bind, lookUp, nameOf, objectEntry, unbind, withDirectory } from './directory.ts'
@@ -165,7 +165,7 @@ function create(kind: AnyKind, call: string, options: Place): Found {
   const { name } = options
   if (name === undefined) return new Found(attachment, build(attachment, kind, options))
   return withDirectory(attachment, () => {
-    if (lookUp(attachment, kind.layout.signature, name, call) !== 0) {
+    if (lookUp(attachment, signatureOf(kind.name), name, call) !== 0) {
       throw new ErrnoError(EEXIST, call, `${kind.name} '${name}' exists; ${kind.name}.open() attaches to it`)
     }
     return new Found(attachment, buildNamed(attachment, kind, name, options))
@@ -183,8 +183,9 @@ export function open<O extends Place, X extends SharedObject>(
   kind.validate(call, options)
   const attachment = attachmentOf(call, options)
   return withDirectory(attachment, () => {
-    const found = lookUp(attachment, kind.layout.signature, name, call)
+    const found = lookUp(attachment, signatureOf(kind.name), name, call)
     if (found !== 0) {
+      assertSameLayout(attachment, kind, found, name)
       kind.compare(attachment, found, name, options)
       return objectAt(attachment, kind, found)
     }
@@ -229,7 +230,7 @@ function build(attachment: Attachment, kind: AnyKind, options: Place): number {
 /** Makes a named one. The directory is locked. */
 function buildNamed(attachment: Attachment, kind: AnyKind, name: string, options: Place): number {
   const at = prepare(attachment, kind, options)
-  const entry = bind(attachment, kind.layout.signature, name, at)
+  const entry = bind(attachment, signatureOf(kind.name), name, at)
   if (entry < 0) {
     kind.demolish(attachment, at)
     attachment.frames.freeCell(at)
@@ -251,6 +252,22 @@ function prepare(attachment: Attachment, kind: AnyKind, options: Place): number 
     throw new ErrnoError(built, kind.name, kind.noMemory(attachment, options))
   }
   return at
+}
+
+/** Two copies of pageframe may agree on the memory and not on this kind of object. */
+function assertSameLayout(
+  attachment: Attachment,
+  kind: { name: string; layout: { signature: number } },
+  at: number,
+  name: string,
+): void {
+  const { frames } = attachment
+  if (frames.isLive(at, frames.generationOf(at), kind.layout.signature)) return
+  throw new ErrnoError(
+    EPROTO,
+    'open',
+    `${kind.name} '${name}' was made by a pageframe whose ${kind.name} is laid out otherwise. All threads need one copy: npm ls pageframe`,
+  )
 }
 
 function attachmentOf(call: string, options: Place): Attachment {

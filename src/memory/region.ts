@@ -28,7 +28,13 @@ import {
 } from './object.ts'
 import { dispose } from '../words/dispose.ts'
 
-const RegionObject = layout('Region', 32, { ...objectHeader, pfn: i32, low: i32, high: i32, _spare1: i32 })
+export const RegionObject = layout('Region', 32, {
+  ...objectHeader,
+  pfn: i32,
+  low: i32,
+  high: i32,
+  _spare1: i32,
+})
 const { pfn, low, high } = RegionObject
 const SPLIT = 2 ** 30
 

@@ -12,7 +12,7 @@
  */
 
 import { EEXIST, ErrnoError } from '../words/errno.ts'
-import { i32, layout, words } from '../words/layout.ts'
+import { i32, layout, signatureOf, words } from '../words/layout.ts'
 import { bytesOf, typeError, usageError, type Size } from '../words/usage.ts'
 import type { Attachment } from './attachment.ts'
 import { checkMemory, type CheckReport } from './check.ts'
@@ -29,12 +29,15 @@ import { handleIn, objectHeader, registerKind, type Handle, type Place } from '.
 import { Region } from './region.ts'
 import { readText, writeText } from './superblock.ts'
 
-const NamedMemory = layout('NamedMemory', 96, {
+export const NamedMemory = layout('NamedMemory', 96, {
   ...objectHeader,
   idBytes: i32,
   id: words(16),
   _spare1: words(3),
 })
+
+/** Names of memories are names of their own kind. */
+const NAMED = signatureOf('SharedMemory')
 
 const DEFAULT_SIZE: Size = '1GiB'
 
@@ -79,7 +82,7 @@ export class SharedMemory implements Handle {
     const size = sizeOf('SharedMemory.open()', options)
     const home = defaultAttachment()
     return withDirectory(home, () => {
-      const found = lookUp(home, NamedMemory.signature, name, 'SharedMemory.open()')
+      const found = lookUp(home, NAMED, name, 'SharedMemory.open()')
       if (found === 0) return faceOf(makeNamed(home, size, name))
       const attachment = attachmentById(
         readText(home.cpu, found + NamedMemory.idBytes, found + NamedMemory.id),
@@ -165,7 +168,7 @@ function make(options: SharedMemoryOptions): Attachment {
   if (name === undefined) return makeMemory(size, '')
   const home = defaultAttachment()
   return withDirectory(home, () => {
-    if (lookUp(home, NamedMemory.signature, name, 'new SharedMemory()') !== 0) {
+    if (lookUp(home, NAMED, name, 'new SharedMemory()') !== 0) {
       throw new ErrnoError(
         EEXIST,
         'SharedMemory',
@@ -183,13 +186,13 @@ function makeNamed(home: Attachment, size: number, name: string): Attachment {
     throw new ErrnoError(at, 'SharedMemory', home.noMemory(`SharedMemory '${name}'`, NamedMemory.sizeof * 4))
   const attachment = makeMemory(size, name)
   writeText(home.cpu, at + NamedMemory.idBytes, at + NamedMemory.id, attachment.id)
-  bind(home, NamedMemory.signature, name, at)
+  bind(home, NAMED, name, at)
   return attachment
 }
 
 function forgetName(home: Attachment, name: string): void {
   withDirectory(home, () => {
-    const at = lookUp(home, NamedMemory.signature, name, 'SharedMemory.destroy()')
+    const at = lookUp(home, NAMED, name, 'SharedMemory.destroy()')
     if (at === 0) return
     home.frames.unpublishCell(at)
     unbind(home, home.cpu.load(at + objectEntry))

@@ -1,0 +1,78 @@
+/**
+ * The memory map: what lies where in a memory of a given size, and every shared structure with its fields, as the
+ * declarations have it. ARCHITECTURE.md is generated from this.
+ */
+
+import { ChannelObject } from '../channel/kind.ts'
+import { RawChannel } from '../channel/ring.ts'
+import { Frame } from '../frames/frame.ts'
+import { CACHE_COUNT, SlabCache } from '../frames/slab-table.ts'
+import { Cell } from '../frames/slab.ts'
+import { Zone } from '../frames/zone.ts'
+import { MutexObject } from '../locks/mutex.ts'
+import { SemaphoreObject } from '../locks/semaphore.ts'
+import { NameEntry } from '../memory/directory.ts'
+import { RegionObject } from '../memory/region.ts'
+import { NamedMemory } from '../memory/shared-memory.ts'
+import { mapOf, Superblock } from '../memory/superblock.ts'
+import { Bucket, WaitRecord } from '../sync/lot.ts'
+import { RawMutex } from '../sync/mutex.ts'
+import { RawSemaphore } from '../sync/semaphore.ts'
+import { ThreadSlot } from '../threads/slot.ts'
+import { PAGE_SIZE } from '../words/constants.ts'
+import { describe, type Described } from '../words/layout.ts'
+
+/** Every shared structure, lowest floor first. A new one is added here. */
+const layouts = [
+  ThreadSlot,
+  Bucket,
+  WaitRecord,
+  RawMutex,
+  RawSemaphore,
+  Zone,
+  Frame,
+  SlabCache,
+  Cell,
+  Superblock,
+  NameEntry,
+  NamedMemory,
+  RegionObject,
+  MutexObject,
+  SemaphoreObject,
+  RawChannel,
+  ChannelObject,
+]
+
+export function structures(): readonly Described[] {
+  return layouts.map(describe)
+}
+
+export interface Part {
+  readonly name: string
+  readonly startByte: number
+  readonly lengthBytes: number
+}
+
+/** The parts of a memory, from byte 0 to its end. */
+export function memoryMap(sizeBytes: number): readonly Part[] {
+  const { slotsAt, bucketsAt, bucketCount, frames } = mapOf(sizeBytes, false)
+  const starts: [string, number][] = [
+    ['Superblock', 0],
+    [`${frames.slotCount} ThreadSlots`, slotsAt],
+    [`${bucketCount} lot Buckets`, bucketsAt],
+    ['Zone', frames.zoneAt],
+    [`${CACHE_COUNT} SlabCaches`, frames.slabTableAt],
+    ['chunk map', frames.chunkMapAt],
+    ['frame table', frames.tableAt],
+    ['frames', frames.reservedFrames * (PAGE_SIZE / 4)],
+  ]
+  return starts.map(([name, at], i) => {
+    const end = i + 1 < starts.length ? starts[i + 1][1] : sizeBytes / 4
+    return { name, startByte: at * 4, lengthBytes: (end - at) * 4 }
+  })
+}
+
+/** Share of a memory that the kernel keeps for itself, from 0 to 1. */
+export function overhead(sizeBytes: number): number {
+  return (mapOf(sizeBytes, false).frames.reservedFrames * PAGE_SIZE) / sizeBytes
+}
