@@ -34,6 +34,7 @@ import {
   CHUNK_SPLIT,
   chunkCount,
   chunkState,
+  chunkVirgin,
   endOf,
   firstOf,
   flagsOf,
@@ -95,6 +96,7 @@ function readTruth(physical: Physical, counted: Counted): void {
       if (endOf(geometry, chunk) - firstOf(geometry, chunk) !== CHUNK_FRAMES) {
         counted.problems.push(`chunk ${chunk} is free as a whole, and is not whole`)
       }
+      checkTails(physical, counted, chunk)
       checkDamage(physical, counted, start, FREE, CHUNK_FRAMES)
     } else if (state === CHUNK_INSIDE) {
       if (reach < start + CHUNK_FRAMES)
@@ -111,6 +113,17 @@ function readTruth(physical: Physical, counted: Counted): void {
           counted.problems.push(`the run at frame ${pfn} reaches beyond the memory`)
         checkExtent(physical, counted, pfn, flags, frames)
       })
+    }
+  }
+}
+
+/** Whoever splits a free chunk relies on it: all its Frames are TAIL, but for the first. */
+function checkTails(physical: Physical, counted: Counted, chunk: number): void {
+  if (chunkVirgin(physical, chunk) !== 0) return // not read: its part of the table was never touched
+  const start = chunk << CHUNK_SHIFT
+  for (let pfn = start + 1; pfn < start + CHUNK_FRAMES; pfn++) {
+    if (flagsOf(physical, pfn) !== TAIL) {
+      counted.problems.push(`frame ${pfn} is ${name(flagsOf(physical, pfn))}, inside the free chunk ${chunk}`)
     }
   }
 }

@@ -43,6 +43,7 @@ import {
   CHUNK_FREE,
   CHUNK_FRAMES,
   CHUNK_INSIDE,
+  CHUNK_RESERVED,
   CHUNK_SHIFT,
   chunkCount,
   chunkOf,
@@ -80,49 +81,54 @@ function findRunLocked(physical: Physical, frames: number): number {
   return shortestRow(physical, frames, true) || shortestRow(physical, frames, false)
 }
 
-/** The first frame of the shortest row of free frames that holds `frames`, or 0. */
+/** The first frame of the shortest row of free frames, or of free chunks, that holds `frames`. 0 if there is none. */
 function shortestRow(physical: Physical, frames: number, wholeChunks: boolean): number {
   let best = 0
   let bestFrames = Infinity
-  visitFreeRows(physical, wholeChunks, (pfn, length) => {
+  const rows = new FreeRows(physical, (pfn, length) => {
     if (length < frames || length >= bestFrames) return
     best = pfn
     bestFrames = length
   })
+  for (let chunk = 0; chunk < chunkCount(physical.geometry); chunk++) {
+    if (wholeChunks && chunkState(physical, chunk) !== CHUNK_FREE) rows.end()
+    else rows.add(chunk)
+  }
+  rows.end()
   return best
 }
 
-/** Visits each row of adjacent free frames, or of adjacent free chunks. */
-export function visitFreeRows(
-  physical: Physical,
-  wholeChunks: boolean,
-  visit: (pfn: number, frames: number) => void,
-): void {
-  let start = 0
-  let length = 0
-  const close = (): void => {
-    if (length > 0) visit(start, length)
-    length = 0
+/** Puts rows of adjacent free frames together, from chunks added in order of their addresses. */
+export class FreeRows {
+  readonly #physical: Physical
+  readonly #visit: (pfn: number, frames: number) => void
+  #start = 0
+  #length = 0
+
+  constructor(physical: Physical, visit: (pfn: number, frames: number) => void) {
+    this.#physical = physical
+    this.#visit = visit
   }
-  for (let chunk = 0; chunk < chunkCount(physical.geometry); chunk++) {
-    const state = chunkState(physical, chunk)
-    if (state === CHUNK_FREE) {
-      if (length === 0) start = chunk << CHUNK_SHIFT
-      length += CHUNK_FRAMES
-    } else if (wholeChunks || state === CHUNK_INSIDE) {
-      close()
-    } else {
-      visitChunk(physical, chunk, (pfn, flags, frames) => {
-        if (kindOf(flags) !== FREE) {
-          close()
-          return
-        }
-        if (length === 0) start = pfn
-        length += frames
-      })
-    }
+
+  add(chunk: number): void {
+    const state = chunkState(this.#physical, chunk)
+    if (state === CHUNK_INSIDE || state === CHUNK_RESERVED) this.end()
+    visitChunk(this.#physical, chunk, (pfn, flags, frames) => {
+      if (kindOf(flags) === FREE) this.#extend(pfn, frames)
+      else this.end()
+    })
   }
-  close()
+
+  #extend(pfn: number, frames: number): void {
+    if (this.#length === 0) this.#start = pfn
+    this.#length += frames
+  }
+
+  /** What follows is not free. */
+  end(): void {
+    if (this.#length > 0) this.#visit(this.#start, this.#length)
+    this.#length = 0
+  }
 }
 
 /** Makes the free frames [pfn, pfn + frames) one FLOATING run of this thread. */

@@ -1,9 +1,9 @@
 /** What a memory's frames are used for, in figures: the sources of meminfo, buddyinfo and the texts of ENOMEM. */
 
-import { ThreadSlot } from '../threads/slot.ts'
-import { visitFreeRows } from './runs.ts'
-import type { Access } from './geometry.ts'
-import { lockZone, MAX_ORDER, unlockZone, Zone } from './zone.ts'
+import { FREE as FREE_SLOT, stateOf, ThreadSlot } from '../threads/slot.ts'
+import type { Access, Physical } from './geometry.ts'
+import { FreeRows } from './runs.ts'
+import { chunkCount, lockZone, MAX_ORDER, unlockZone, Zone } from './zone.ts'
 
 export interface FrameStatistics {
   readonly totalFrames: number
@@ -20,36 +20,48 @@ export interface FrameStatistics {
   readonly blocks: readonly number[]
 }
 
-/** Reads the chunk map and, under the zone lock, the Frames of chunks that are split. */
+/** Free frames, those in magazines included. As good as the moment it was asked in. */
+export function freeFramesOf({ cpu, geometry }: Physical): number {
+  return cpu.load(geometry.zoneAt + Zone.free) + magazineFramesOf({ cpu, geometry })
+}
+
+function magazineFramesOf({ cpu, geometry }: Physical): number {
+  let frames = 0
+  for (let index = 0; index < geometry.slotCount; index++) {
+    const slot = geometry.slotsAt + index * ThreadSlot.sizeof
+    // Slots that nobody has are not touched beyond their first line.
+    if (stateOf(cpu.load(slot + ThreadSlot.state)) !== FREE_SLOT)
+      frames += cpu.load(slot + ThreadSlot.magazine)
+  }
+  return frames
+}
+
+/** All figures. The Frames of split chunks are read, a chunk at a time under the zone lock. */
 export function statisticsOf(access: Access): FrameStatistics {
   const { cpu, geometry } = access
-  let magazineFrames = 0
-  for (let index = 0; index < geometry.slotCount; index++) {
-    // A hint: other threads are using theirs.
-    magazineFrames += cpu.load(geometry.slotsAt + index * ThreadSlot.sizeof + ThreadSlot.magazine)
-  }
-
-  lockZone(access)
-  const blocks = []
-  for (let order = 0; order < MAX_ORDER; order++) {
-    blocks.push(cpu.plainLoad(geometry.zoneAt + Zone.blocks + order))
-  }
-  blocks.push(cpu.plainLoad(geometry.zoneAt + Zone.freeChunks))
-  const free = cpu.plainLoad(geometry.zoneAt + Zone.free)
-  const peakFrames = cpu.plainLoad(geometry.zoneAt + Zone.peak)
   let largestRun = 0
-  visitFreeRows(access, false, (_pfn, frames) => {
+  const rows = new FreeRows(access, (_pfn, frames) => {
     largestRun = Math.max(largestRun, frames)
   })
-  unlockZone(access)
+  for (let chunk = 0; chunk < chunkCount(geometry); chunk++) {
+    lockZone(access)
+    rows.add(chunk)
+    unlockZone(access)
+  }
+  rows.end()
 
+  const blocks = []
+  for (let order = 0; order < MAX_ORDER; order++) {
+    blocks.push(cpu.load(geometry.zoneAt + Zone.blocks + order))
+  }
+  blocks.push(cpu.load(geometry.zoneAt + Zone.freeChunks))
   return {
     totalFrames: geometry.frameCount,
     reservedFrames: geometry.reservedFrames,
-    freeFrames: free + magazineFrames,
-    magazineFrames,
+    freeFrames: freeFramesOf(access),
+    magazineFrames: magazineFramesOf(access),
     largestRun,
-    peakFrames,
+    peakFrames: cpu.load(geometry.zoneAt + Zone.peak),
     blocks,
   }
 }
