@@ -44,8 +44,9 @@ import {
   tryLock,
   unlock,
 } from '../sync/mutex.ts'
-import { EDEADLK, EEXIST, EINVAL, EOWNERDEAD, EPERM, ErrnoError, ETIMEDOUT } from '../words/errno.ts'
+import { EDEADLK, EEXIST, EINVAL, ENOMEM, EOWNERDEAD, EPERM, ErrnoError, ETIMEDOUT } from '../words/errno.ts'
 import { i32, layout, newLine, words } from '../words/layout.ts'
+import { PENDING } from '../sync/wait.ts'
 import { milliseconds, oneOf, typeError } from '../words/usage.ts'
 import type { AsyncWait, Lockable, UnlockToken, Wait } from './lockable.ts'
 import {
@@ -141,7 +142,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     return this.#token
   }
 
-  /** Locks if nobody holds it, else null. Never waits. Throws EDEADLK and ENOTRECOVERABLE as lock(). */
+  /** Locks if nobody holds it, this thread included, else null. Never waits. Throws ENOTRECOVERABLE as lock(). */
   tryLock(): UnlockToken | null {
     this.assertLive('tryLock')
     const result = tryLock(this.#lot, this.#word)
@@ -168,8 +169,6 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     this.#isPlain = false
     const result = await this.#context.waits.wait(this.#steps, timeoutMs, wait)
     if (result < 0) throw this.#error(result, 'lockAsync', timeoutMs)
-    this.#cpu.plainStore(this.#word + modeAt, ASYNC_HOLD)
-    if (!this.#isRobust) forgetLock(this.#lot, this.#word)
     return new AsyncToken(this)
   }
 
@@ -258,8 +257,8 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   }
 
   readonly #steps: AsyncSteps = {
-    begin: (record) => beginLock(this.#lot, this.#word, record),
-    onBell: (record) => onBellLock(this.#lot, this.#word, record),
+    begin: (record) => this.#onLockedAsync(beginLock(this.#lot, this.#word, record)),
+    onBell: (record) => this.#onLockedAsync(onBellLock(this.#lot, this.#word, record)),
     abandon: (record, outcome) => {
       abandonLock(this.#lot, this.#word, record, outcome)
     },
@@ -282,6 +281,17 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     // The mode word is a dead owner's.
     if (result === EOWNERDEAD) this.#cpu.plainStore(this.#word + modeAt, 0)
     if (!this.#isRobust) forgetLock(this.#lot, this.#word)
+  }
+
+  /**
+   * In the very step that took the lock: other code of this thread runs before the promise's continuation does, and must
+   * find an asynchronous section.
+   */
+  #onLockedAsync(result: number): number {
+    if (result < 0 || result === PENDING) return result
+    this.#cpu.plainStore(this.#word + modeAt, ASYNC_HOLD)
+    if (!this.#isRobust) forgetLock(this.#lot, this.#word)
+    return result
   }
 
   /** This thread holds it already. */
@@ -340,8 +350,8 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
           : 'this thread holds it already'
       case -EPERM:
         return `this thread does not hold it; ${this.#holder()} does`
-      case -EOWNERDEAD:
-        return 'its owner died'
+      case -ENOMEM:
+        return `no memory is left for an asynchronous wait in '${this.#context.name}'`
       default:
         return 'an owner died, and the next one unlocked without markConsistent(): what it protects may be torn. Destroy it'
     }

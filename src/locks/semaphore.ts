@@ -14,12 +14,12 @@ import { deadlineAfter } from '../host/clock.ts'
 import type { AsyncSteps } from '../memory/async-waits.ts'
 import type { Attachment } from '../memory/attachment.ts'
 import {
+  Found,
   from,
   objectHeader,
   open,
   registerKind,
   SharedObject,
-  type Found,
   type Kind,
   type Place,
 } from '../memory/object.ts'
@@ -65,7 +65,7 @@ export class Semaphore extends SharedObject {
 
   /** `permits` at the start: 0 to SEM_VALUE_MAX (2147483647). */
   constructor(permits: number | Found, options: Place = {}) {
-    super(SEMAPHORE, typeof permits === 'object' ? permits : withPermits(permits, options))
+    super(SEMAPHORE, permits instanceof Found ? permits : withPermits(permits, options))
     this.#context = this.attachment
     this.#word = this.at + raw
   }

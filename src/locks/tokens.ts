@@ -43,7 +43,7 @@ export class SyncToken implements UnlockToken {
   }
 
   [dispose](): void {
-    this.unlock()
+    if (this.locked) this.unlock()
   }
 }
 
