@@ -10,6 +10,8 @@
  * Invariants
  *  1. While a wait is pending, the bell is ASLEEP and listened to, or a callback is on its way.
  *  2. A promise settles once: the entry leaves the map first.
+ *  3. A memory that is poisoned fails every wait: looked for before a wait begins, after the bell is set ASLEEP (whoever
+ *     poisons writes the word first and rings then), and whenever it rings.
  */
 
 import { deadlineAfter, now } from '../host/clock.ts'
@@ -19,6 +21,10 @@ import { PENDING } from '../sync/wait.ts'
 import { ASLEEP, AWAKE, ThreadSlot } from '../threads/slot.ts'
 import type { LiveThread } from '../threads/live-thread.ts'
 import { ENOMEM, ETIMEDOUT } from '../words/errno.ts'
+import { typeError } from '../words/usage.ts'
+
+/** The longest timer of Node; a longer wait takes several. */
+const LONGEST_TIMER_MS = 0x7fffffff
 
 export interface AsyncOptions {
   timeoutMs?: number
@@ -38,19 +44,23 @@ interface Pending {
   readonly settle: (result: number) => void
   readonly fail: (reason: unknown) => void
   readonly holdsLoop: boolean
+  timer: NodeJS.Timeout | undefined
 }
 
 export class AsyncWaits {
   readonly #lot: Lot
   readonly #thread: LiveThread
   readonly #bell: number
+  /** Why nobody may wait any more, or undefined. */
+  readonly #poison: () => Error | undefined
   readonly #pending = new Map<number, Pending>()
   readonly #keepAlive = new KeepAlive()
   #holders = 0
   #isListening = false
 
-  constructor(lot: Lot, thread: LiveThread) {
+  constructor(lot: Lot, thread: LiveThread, poison: () => Error | undefined) {
     this.#lot = lot
+    this.#poison = poison
     this.#thread = thread
     this.#bell = thread.at + ThreadSlot.bell
   }
@@ -58,25 +68,28 @@ export class AsyncWaits {
   /** Waits: resolves with what the steps answer in the end, or -ETIMEDOUT; rejects with the signal's reason. */
   async wait(steps: AsyncSteps, timeoutMs: number, options: AsyncOptions): Promise<number> {
     const { signal, ref = true } = options
+    if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.throwIfAborted !== 'function')
+      throw typeError('wait', 'signal', 'an AbortSignal', signal)
     signal?.throwIfAborted()
+    const poison = this.#poison()
+    if (poison !== undefined) throw poison
     const record = this.#lot.allocRecord()
     if (record === 0) return -ENOMEM
     const begun = steps.begin(record)
     if (begun !== PENDING) return begun
 
-    let timer: NodeJS.Timeout | undefined
     let onAbort: (() => void) | undefined
     try {
       return await new Promise<number>((resolve, reject) => {
-        this.#add(record, { steps, settle: resolve, fail: reject, holdsLoop: ref })
-        timer = this.#startTimer(record, deadlineAfter(timeoutMs), ref)
+        const pending = { steps, settle: resolve, fail: reject, holdsLoop: ref, timer: undefined }
+        this.#add(record, pending)
+        this.#startTimer(record, pending, deadlineAfter(timeoutMs))
         onAbort = () => {
           if (this.#end(record, ABORTED)) reject(signal?.reason as Error)
         }
         signal?.addEventListener('abort', onAbort, { once: true })
       })
     } finally {
-      clearTimeout(timer)
       if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort)
     }
   }
@@ -93,15 +106,17 @@ export class AsyncWaits {
     }
   }
 
-  #startTimer(record: number, deadline: number, ref: boolean): NodeJS.Timeout | undefined {
-    if (deadline === Infinity) return undefined
+  #startTimer(record: number, pending: Pending, deadline: number): void {
+    if (deadline === Infinity) return
     const left = Math.ceil(deadline - now())
-    const timer = setTimeout(() => {
-      const pending = this.#pending.get(record)
-      if (pending !== undefined && this.#end(record, TIMED_OUT)) pending.settle(-ETIMEDOUT)
-    }, left)
-    if (!ref) timer.unref()
-    return timer
+    pending.timer = setTimeout(
+      () => {
+        if (now() < deadline) this.#startTimer(record, pending, deadline)
+        else if (this.#end(record, TIMED_OUT)) pending.settle(-ETIMEDOUT)
+      },
+      Math.min(left, LONGEST_TIMER_MS),
+    )
+    if (!pending.holdsLoop) pending.timer.unref()
   }
 
   #end(record: number, outcome: number): boolean {
@@ -120,6 +135,7 @@ export class AsyncWaits {
 
   #remove(record: number, pending: Pending): void {
     this.#pending.delete(record)
+    clearTimeout(pending.timer)
     if (pending.holdsLoop && --this.#holders === 0) this.#keepAlive.drop()
   }
 
@@ -131,7 +147,7 @@ export class AsyncWaits {
       this.#onRing()
     }
     // Woken before we listened: next turn, so that a busy lock cannot keep the event loop to itself.
-    if (this.#hasWoken()) soon(onRing)
+    if (this.#hasWoken() || this.#poison() !== undefined) soon(onRing)
     else this.#thread.doorbells.listen(this.#bell, ASLEEP, onRing)
   }
 
@@ -142,6 +158,8 @@ export class AsyncWaits {
 
   #onRing(): void {
     this.#lot.cpu.store(this.#bell, AWAKE)
+    const poison = this.#poison()
+    if (poison !== undefined) this.failAll(poison)
     for (const [record, pending] of this.#pending) {
       if (this.#lot.stateOf(record) === WAITING) continue
       const result = pending.steps.onBell(record)

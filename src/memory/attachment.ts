@@ -27,7 +27,7 @@ import { EAGAIN, EPROTO, ErrnoError } from '../words/errno.ts'
 import { assert } from '../words/assert.ts'
 import { showBytes } from '../words/usage.ts'
 import { AsyncWaits } from './async-waits.ts'
-import { assertSound } from './poison.ts'
+import { assertSound, poisonOf } from './poison.ts'
 import { LAYOUT, MAGIC, mapOf, readText, Superblock, writeText, type MemoryMap } from './superblock.ts'
 import { VERSION } from './version.ts'
 
@@ -78,7 +78,7 @@ export class Attachment {
         return pfn < 0 ? 0 : pfn * PAGE_WORDS
       },
     })
-    this.waits = new AsyncWaits(this.lot, thread)
+    this.waits = new AsyncWaits(this.lot, thread, () => poisonOf(this.cpu, this.name))
   }
 
   /** Throws if the memory was destroyed or poisoned. */

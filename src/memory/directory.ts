@@ -51,6 +51,7 @@ export function withDirectory<T>(attachment: Attachment, work: () => T): T {
   const { lot } = attachment
   const got = lock(lot, Superblock.directory, Infinity)
   if (got === -EDEADLK) throw new ErrnoError(got, 'open', 'the name directory is in use by this thread')
+  if (got < 0) throw new ErrnoError(got, 'open', `the name directory of memory '${attachment.name}' is torn`)
   try {
     if (got === EOWNERDEAD) {
       repairDirectory(attachment)
@@ -66,7 +67,7 @@ export function withDirectory<T>(attachment: Attachment, work: () => T): T {
 export function lookUp(attachment: Attachment, kindSignature: number, text: string, call: string): number {
   const bytes = encode(text, call)
   const { cpu } = attachment
-  let entry = cpu.load(headOf(kindSignature, text))
+  let entry = cpu.load(headOf(kindSignature, bytes))
   while (entry !== 0 && !matches(attachment, entry, kindSignature, bytes)) entry = cpu.load(entry + next)
   return entry === 0 ? 0 : cpu.load(entry + object)
 }
@@ -93,7 +94,7 @@ export function bind(attachment: Attachment, kindSignature: number, text: string
 
 function link(attachment: Attachment, entry: number): void {
   const { cpu } = attachment
-  const head = headOf(cpu.load(entry + kind), nameOf(attachment, entry) ?? '')
+  const head = headOf(cpu.load(entry + kind), nameBytesOf(attachment, entry))
   cpu.store(entry + next, cpu.load(head))
   cpu.store(head, entry)
 }
@@ -102,7 +103,7 @@ function link(attachment: Attachment, entry: number): void {
 export function unbind(attachment: Attachment, entry: number): void {
   if (entry === 0) return
   const { cpu, frames } = attachment
-  let before = headOf(cpu.load(entry + kind), nameOf(attachment, entry) ?? '')
+  let before = headOf(cpu.load(entry + kind), nameBytesOf(attachment, entry))
   while (cpu.load(before) !== entry && cpu.load(before) !== 0) before = cpu.load(before) + next
   if (cpu.load(before) === entry) cpu.store(before, cpu.load(entry + next))
   frames.freeCell(entry)
@@ -123,9 +124,13 @@ function repairDirectory(attachment: Attachment): void {
 /** The name in an entry; undefined for 0. */
 export function nameOf(attachment: Attachment, entry: number): string | undefined {
   if (entry === 0) return undefined
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(nameBytesOf(attachment, entry))
+}
+
+function nameBytesOf(attachment: Attachment, entry: number): Uint8Array {
   const length = Math.min(attachment.cpu.load(entry + nameBytes), NAME_CAPACITY_BYTES)
   const start = (entry + name) * 4
-  return new TextDecoder().decode(attachment.bytes.slice(start, start + length))
+  return attachment.bytes.slice(start, start + length)
 }
 
 export interface Named {
@@ -146,8 +151,10 @@ export function* names(attachment: Attachment): Generator<Named> {
   }
 }
 
-function headOf(kindSignature: number, text: string): number {
-  return Superblock.heads + (((signatureOf(text) ^ kindSignature) >>> 8) % DIRECTORY_BUCKETS)
+/** From the bytes: two texts that are the same in UTF-8 (a lone surrogate is U+FFFD there) are one name. */
+function headOf(kindSignature: number, bytes: Uint8Array): number {
+  const hash = signatureOf(String.fromCharCode(...bytes))
+  return Superblock.heads + (((hash ^ kindSignature) >>> 8) % DIRECTORY_BUCKETS)
 }
 
 function matches(attachment: Attachment, entry: number, kindSignature: number, bytes: Uint8Array): boolean {

@@ -82,6 +82,7 @@ export function attachmentById(id: string): Attachment {
 
 /** Makes a memory; this thread is its slot 0. */
 export function makeMemory(lengthBytes: number, name: string): Attachment {
+  defaultAttachment() // the supervisor must know this thread, to hear of the memory and of its maker's death
   const size = alignUp(lengthBytes, WASM_PAGE_SIZE)
   const backing = reserve(size)
   if (backing === undefined) {

@@ -29,8 +29,14 @@ export function poisonEverybody(attachment: { readonly cpu: Cpu; readonly lot: L
 
 /** Throws if the memory is destroyed (ESTALE) or poisoned (ENOTRECOVERABLE). */
 export function assertSound(cpu: Cpu, memoryName: string): void {
+  const error = poisonOf(cpu, memoryName)
+  if (error !== undefined) throw error
+}
+
+/** What assertSound() would throw. */
+export function poisonOf(cpu: Cpu, memoryName: string): ErrnoError | undefined {
   const reason = cpu.load(Superblock.poison)
-  if (reason !== SOUND) throw poisonError(reason, memoryName)
+  return reason === SOUND ? undefined : poisonError(reason, memoryName)
 }
 
 function poisonError(reason: number, memoryName: string): ErrnoError {

@@ -143,7 +143,8 @@ export class Supervisor {
   #bury(attachment: Attachment, threadId: number): void {
     if (!this.#kept.has(attachment.id)) return
     const { cpu, map } = attachment
-    for (let index = SUPERVISOR_SLOT + 1; index < map.frames.slotCount; index++) {
+    for (let index = 0; index < map.frames.slotCount; index++) {
+      if (index === SUPERVISOR_SLOT) continue
       const slot = map.slotsAt + index * ThreadSlot.sizeof
       const word = cpu.load(slot + ThreadSlot.state)
       if (stateOf(word) === FREE || cpu.load(slot + ThreadSlot.threadId) !== threadId) continue

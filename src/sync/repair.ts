@@ -76,6 +76,8 @@ export function withdrawRecords(lot: Lot, dead: number): void {
     else if (ended === WOKEN) what?.passOn(lot, at)
     cpu.store(record + state, UNUSED)
   }
+  // The chunks are frames that are freed soon: nobody may take what comes to lie in them for records of this slot.
+  cpu.store(slotOf(lot.geometry.slotsAt, dead) + ThreadSlot.records, 0)
 }
 
 export function releaseHeld(lot: Lot, dead: number): void {
