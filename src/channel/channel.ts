@@ -14,6 +14,7 @@ import type { Attachment } from '../memory/attachment.ts'
 import type { AsyncOptions as AsyncWait } from '../memory/async-waits.ts'
 import { from, open, registerKind, SharedObject, type Found, type Kind } from '../memory/object.ts'
 import { bytes, codecOf, type Codec } from '../memory/types.ts'
+import { dispose } from '../words/dispose.ts'
 import { usageError } from '../words/usage.ts'
 import type { Context } from './end.ts'
 import { capacityAt, channelKind, codecAt, raw, typeNameAt, type ChannelOptions } from './kind.ts'
@@ -56,7 +57,7 @@ export interface Source<T> extends Iterable<T>, AsyncIterable<T>, Disposable {
  */
 export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
   readonly #context: Attachment
-  readonly #views: Views
+  #views: Views | undefined
   readonly #generationAt: number
   readonly #own: number
   #codec: Codec<T> | undefined
@@ -69,8 +70,6 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
     super(CHANNEL, options)
     const context = this.attachment
     this.#context = context
-    const dataAt = context.cpu.load(this.at + raw + RawChannel.data)
-    this.#views = new Views(context.buffer, dataAt, capacityAt(context, this.at) / 4)
     this.#generationAt = this.at + 1
     this.#own = this.generation
     this.#codec = codecAt(context, this.at) as Codec<T> | undefined
@@ -221,7 +220,7 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
   }
 
   /** Gives back the roles that this thread has, so that another can take them. The channel stays. */
-  [Symbol.dispose](): void {
+  [dispose](): void {
     if (this.isLive) {
       this.#sender?.leave()
       this.#receiver?.leave()
@@ -253,10 +252,13 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
   }
 
   #view(): Context<T> {
+    const context = this.#context
+    const dataAt = context.cpu.load(this.at + raw + RawChannel.data)
+    this.#views ??= new Views(context.buffer, dataAt, capacityAt(context, this.at) / 4)
     const known = () => this.#knownCodec()
     const label = () => this.label
     return {
-      attachment: this.#context,
+      attachment: context,
       rawAt: this.at + raw,
       views: this.#views,
       get label() {

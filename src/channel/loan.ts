@@ -1,7 +1,9 @@
 /** Loan: room in a channel, to be written in place. One object a channel, used again for every loan. */
 
+import { dispose } from '../words/dispose.ts'
 import { integer, usageError } from '../words/usage.ts'
 import type { Producer } from './producer.ts'
+import type { Turns } from './turns.ts'
 import type { Bytes, Views } from './views.ts'
 
 /** Room for one record. commit() sends it; disposed before that, it is given back and nobody ever saw it. */
@@ -15,17 +17,17 @@ export interface Loan extends Disposable {
 export class ReusedLoan implements Loan {
   readonly #producer: Producer
   readonly #views: Views
-  readonly #over: () => void
+  readonly #turns: Turns
   #payload = 0
   #lengthBytes = 0
   /** True from the claim to commit() or dispose. */
   isOut = false
 
-  /** `over`: called when it is no longer out. */
-  constructor(producer: Producer, views: Views, over: () => void) {
+  /** `turns`: those of this thread who wait until it is no longer out. */
+  constructor(producer: Producer, views: Views, turns: Turns) {
     this.#producer = producer
     this.#views = views
-    this.#over = over
+    this.#turns = turns
   }
 
   /** A claim has just been made: the loan is out. */
@@ -49,13 +51,13 @@ export class ReusedLoan implements Loan {
         : integer('Loan.commit()', 'lengthBytes', lengthBytes, 0, this.#lengthBytes)
     this.isOut = false
     this.#producer.commit(length)
-    this.#over()
+    this.#turns.next()
   }
 
-  [Symbol.dispose](): void {
+  [dispose](): void {
     if (!this.isOut) return
     this.isOut = false // a claim that is not committed is forgotten: see Producer
-    this.#over()
+    this.#turns.next()
   }
 }
 

@@ -1,8 +1,10 @@
 /** Message: a record of a channel, to be read in place. One object a channel, used again for every message. */
 
 import type { Codec } from '../memory/types.ts'
+import { dispose } from '../words/dispose.ts'
 import { usageError } from '../words/usage.ts'
 import type { Consumer } from './consumer.ts'
+import type { Turns } from './turns.ts'
 import type { Bytes, Views } from './views.ts'
 
 /** One record. It is consumed when the message is disposed: until then its bytes stay, and take room. */
@@ -19,17 +21,17 @@ export class ReusedMessage<T> implements Message<T> {
   readonly #consumer: Consumer
   readonly #views: Views
   readonly #codec: () => Codec<T>
-  readonly #over: () => void
+  readonly #turns: Turns
   #payload = 0
   /** True from read() to dispose. */
   isHeld = false
 
-  /** `over`: called when it is no longer held. */
-  constructor(consumer: Consumer, views: Views, codec: () => Codec<T>, over: () => void) {
+  /** `turns`: those of this thread who wait until it is no longer held. */
+  constructor(consumer: Consumer, views: Views, codec: () => Codec<T>, turns: Turns) {
     this.#consumer = consumer
     this.#views = views
     this.#codec = codec
-    this.#over = over
+    this.#turns = turns
   }
 
   /** next() has just returned a record: it is held. */
@@ -57,10 +59,10 @@ export class ReusedMessage<T> implements Message<T> {
     return this.isHeld && this.#consumer.redelivered
   }
 
-  [Symbol.dispose](): void {
+  [dispose](): void {
     if (!this.isHeld) return
     this.isHeld = false
     this.#consumer.release()
-    this.#over()
+    this.#turns.next()
   }
 }

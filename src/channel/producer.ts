@@ -45,6 +45,7 @@ export class Producer {
   readonly #at: number
   readonly #data: number
   readonly #capacity: number
+  readonly #largest: number
   /** Position of the claimed record. Its padding, if it has one, begins at `committed`. */
   #start = 0
 
@@ -54,6 +55,7 @@ export class Producer {
     this.#at = at
     this.#data = lot.cpu.plainLoad(at + data) // a fact: published with the handle
     this.#capacity = lot.cpu.plainLoad(at + capacity)
+    this.#largest = largestRecordBytes(this.#capacity)
   }
 
   /** Takes the role: 0, or -EBUSY. */
@@ -81,7 +83,7 @@ export class Producer {
     // Plain: whoever was told of the close by other means sees it; whoever was not may as well have come before it.
     if ((cpu.plainLoad(at + status) & HOPELESS) !== 0) return -EPIPE
 
-    if (lengthBytes > largestRecordBytes(size)) return -EMSGSIZE
+    if (lengthBytes > this.#largest) return -EMSGSIZE
     const needed = recordWords(lengthBytes)
     const position = cpu.plainLoad(at + committed)
     const rest = size - (position & (size - 1))

@@ -33,14 +33,7 @@ export class Receiver<T> extends End<T> {
       this.consumer.recordAt,
       () => !this.#message.isHeld,
     )
-    this.#message = new ReusedMessage(
-      this.consumer,
-      views,
-      () => context.codec,
-      () => {
-        this.#turns.next()
-      },
-    )
+    this.#message = new ReusedMessage(this.consumer, views, () => context.codec, this.#turns)
     this.#beforeWait = beforeWait
     if (this.consumer.join() < 0) throw this.roleError(role, verb, 'receives')
   }

@@ -27,9 +27,7 @@ export class Sender<T> extends End<T> {
     const { attachment, rawAt, views } = context
     this.producer = new Producer(attachment.lot, rawAt)
     this.#turns = new Turns(attachment.lot, attachment.waits, this.producer.roomAt, () => !this.#loan.isOut)
-    this.#loan = new ReusedLoan(this.producer, views, () => {
-      this.#turns.next()
-    })
+    this.#loan = new ReusedLoan(this.producer, views, this.#turns)
     if (this.producer.join() < 0) throw this.roleError(role, verb, 'sends')
   }
 

@@ -20,12 +20,14 @@ export class Views {
   readonly #buffer: SharedArrayBuffer
   readonly #dataAt: number
   readonly #shift: number
-  readonly #rows: (Bytes | undefined)[] = []
+  readonly #rows: (Bytes | undefined)[]
 
   constructor(buffer: SharedArrayBuffer, dataAt: number, capacityWords: number) {
     this.#buffer = buffer
     this.#dataAt = dataAt
     this.#shift = Math.max(LOG2_ROW_WORDS, log2Ceil(capacityWords / MOST_ROWS))
+    // Filled: a table that grew with gaps would become a dictionary, and slow.
+    this.#rows = new Array<Bytes | undefined>(capacityWords >>> this.#shift).fill(undefined)
   }
 
   /** The view of `lengthBytes` bytes at a word of the ring. */
