@@ -25,6 +25,8 @@ export const NOTICES = 2
 export interface SyncWorld {
   readonly bucketsAt: number
   readonly lockAt: number
+  /** A word that nobody writes. */
+  readonly scratch: number
   readonly base: Pick<Model, 'words' | 'notes' | 'hints' | 'label'>
   /** A thread's access; `more` gives the thread its chunk of asynchronous records. */
   lot(thread: ModelThread): Lot
@@ -62,6 +64,7 @@ export function syncWorld(threads: number, async = false): SyncWorld {
   return {
     bucketsAt,
     lockAt,
+    scratch: lockAt + 16,
     base: {
       words,
       notes: isNote,
