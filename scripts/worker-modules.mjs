@@ -72,7 +72,7 @@ async function bundle(name, absolute, inside) {
     plugins: [plugin(absolute, [...inside, name])],
     onLog: refuseUnresolved,
   })
-  const { output } = await bundled.generate({ format: 'cjs', codeSplitting: false, comments: false })
+  const { output } = await bundled.generate({ format: 'cjs', codeSplitting: false, minify: true })
   await bundled.close()
 
   const foreign = foreignModule(output[0])
