@@ -103,7 +103,7 @@ describe('with a death between any two instructions, the lock is handed on with 
       sections: 1,
       kill: [0],
       section: timedSection,
-      bounds: { preemptions: 2, timeouts: 1 },
+      bounds: { preemptions: 2, timeouts: 1, states: 6_000_000 },
     })
   })
 
