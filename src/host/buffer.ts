@@ -7,6 +7,7 @@
  */
 
 import { WASM_PAGE_SIZE } from '../words/constants.ts'
+import './wasm-types.ts'
 import { atomicsCpu, wasmCpu, type Cpu } from './cpu.ts'
 
 /** What is posted between threads: cloning it shares the bytes. */

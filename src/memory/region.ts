@@ -45,6 +45,25 @@ export interface RegionOptions extends Place {
 /** A view type: Int32Array, Float64Array, DataView ... */
 export type ViewConstructor<A> = new (buffer: SharedArrayBuffer, byteOffset: number, length: number) => A
 
+/** What a view type makes of shared bytes. TypeScript asks a constructor's last overload, and that has an ArrayBuffer. */
+export type SharedView<A> = A extends { readonly [Symbol.toStringTag]: infer Tag extends keyof SharedViews }
+  ? SharedViews[Tag]
+  : A
+
+interface SharedViews {
+  readonly Int8Array: Int8Array<SharedArrayBuffer>
+  readonly Uint8Array: Uint8Array<SharedArrayBuffer>
+  readonly Uint8ClampedArray: Uint8ClampedArray<SharedArrayBuffer>
+  readonly Int16Array: Int16Array<SharedArrayBuffer>
+  readonly Uint16Array: Uint16Array<SharedArrayBuffer>
+  readonly Int32Array: Int32Array<SharedArrayBuffer>
+  readonly Uint32Array: Uint32Array<SharedArrayBuffer>
+  readonly Float32Array: Float32Array<SharedArrayBuffer>
+  readonly Float64Array: Float64Array<SharedArrayBuffer>
+  readonly BigInt64Array: BigInt64Array<SharedArrayBuffer>
+  readonly BigUint64Array: BigUint64Array<SharedArrayBuffer>
+}
+
 /**
  * Gigabytes that every thread sees at once. Made by `memory.alloc(size)` or `Region.open(name, size)`; its bytes begin
  * as zeroes.
@@ -88,13 +107,13 @@ export class Region extends SharedObject implements Disposable {
    * All bytes as another typed array or a DataView: `region.as(Float64Array)`. Throws a RangeError if the length is not a
    * whole number of elements.
    */
-  as<A>(type: ViewConstructor<A>): A {
+  as<A>(type: ViewConstructor<A>): SharedView<A> {
     const { byteLength } = this
     const size = (type as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1
     if (byteLength % size !== 0) {
       throw rangeError(`Region.as(): ${byteLength} bytes are not a whole number of elements of ${size} bytes`)
     }
-    return new type(this.attachment.buffer, this.#startByte, byteLength / size)
+    return new type(this.attachment.buffer, this.#startByte, byteLength / size) as SharedView<A>
   }
 
   /** Ends what this scope borrowed: a region that it made without a name is destroyed, any other is only let go of. */
