@@ -44,7 +44,7 @@ import {
 } from '../threads/slot.ts'
 import { EAGAIN, ErrnoError } from '../words/errno.ts'
 import { assert } from '../words/assert.ts'
-import { claim, liveThread, type Attachment, type View } from './attachment.ts'
+import { claim, liveThread, view, type Attachment, type View } from './attachment.ts'
 import { poisonEverybody } from './poison.ts'
 import {
   isProtocol,
@@ -55,7 +55,7 @@ import {
   type ToSupervisor,
 } from './protocol.ts'
 import { POISON_SUPERVISOR_DIED, Superblock } from './superblock.ts'
-import type { ThreadMemories } from './thread-memories.ts'
+import type { Known, ThreadMemories } from './thread-memories.ts'
 
 const PATIENCE_MS = 5000
 
@@ -128,17 +128,21 @@ export function startSupervisor(state: ThreadMemories): void {
   state.supervisor = supervisor
   state.link = port1
   port1.unref()
-  for (const known of state.known.values()) announceSupervisor(state, known.attachment)
+  for (const known of state.known.values()) announceSupervisor(state, known)
   supervisor.once('exit', () => {
     poisonAll(state)
   })
   supervisor.on('error', () => undefined) // its exit follows, and says all there is to say
 }
 
-/** Writes where the supervisor is into a memory, for the threads that will come. */
-export function announceSupervisor(state: ThreadMemories, attachment: Attachment | undefined): void {
-  if (state.supervisor === undefined) return
-  attachment?.cpu.store(Superblock.supervisor, state.supervisor.threadId)
+/**
+ * Writes where the supervisor is into a memory, for the threads that will come: also where this thread has no slot yet,
+ * since it may start workers long before it uses the memory, or never use it.
+ */
+export function announceSupervisor(state: ThreadMemories, { offer }: Known): void {
+  if (state.supervisor === undefined || state.module === undefined) return
+  const { cpu } = view(offer.backing, state.module, offer.name)
+  cpu.store(Superblock.supervisor, state.supervisor.threadId)
 }
 
 /** A worker that this thread made: its end is told to the supervisor, beside what the port says. */

@@ -94,7 +94,7 @@ export function makeMemory(lengthBytes: number, name: string): Attachment {
   }
   const known = enter(backing, name)
   known.attachment = attach(known)
-  announceSupervisor(state, known.attachment)
+  announceSupervisor(state, known)
   tell(state, { pageframe: 'register', offer: known.offer })
   return known.attachment
 }
