@@ -1,0 +1,25 @@
+import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+
+const run = promisify(execFile)
+const folder = new URL('../../examples/', import.meta.url)
+
+const says: Readonly<Record<string, string>> = {
+  '01-shared-counter': 'counted to 40000\n',
+  '02-producer-consumer': 'sum of all pixels: 2043346944\n',
+  '03-a-worker-dies': 'the last owner died; accounts hold 70 and 0\nrepaired: 70 and 30\n',
+}
+
+const names = readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+  entry.isDirectory() ? entry.name : [],
+)
+
+test.each(names)('example %s says what it should, and ends', { timeout: 60_000 }, async (name) => {
+  const { stdout } = await run(process.execPath, [new URL(`${name}/main.mjs`, folder).pathname], {
+    timeout: 50_000,
+  })
+
+  expect(stdout).toBe(says[name])
+})
