@@ -236,6 +236,19 @@ test('what one thread has written, no other thread is ever given', () => {
   }
 })
 
+test('a single frame that was used is not taken for untouched when it comes back among untouched ones', () => {
+  const each = world(512)
+  const [writer, reader] = [each.frames(0), each.frames(1)]
+  const pfn = writer.allocFrame()
+  each.words[pfn * PAGE_WORDS + 9] = 0x0ca9a5
+  writer.freeFrame(pfn)
+  writer.detach()
+
+  for (let given = reader.allocFrame(); given > 0; given = reader.allocFrame()) {
+    expect(each.words[given * PAGE_WORDS + 9]).toBe(0)
+  }
+})
+
 test('keepContents leaves what is there', () => {
   const each = world(512)
   const frames = each.frames(0)
