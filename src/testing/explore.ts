@@ -6,7 +6,7 @@
  *
  * What is explored is sequential consistency: an order of instructions that all threads agree on. All but the plain ones
  * have that order in JavaScript, and a program without data races behaves as if all had (Watt et al., "Repairing and
- * mechanising the JavaScript relaxed memory model", PLDI 2020). `raceCheck` finds out whether a model is one (races.ts).
+ * mechanising the JavaScript relaxed memory model", PLDI 2020). Whether a model has any is found out on the way (races.ts).
  *
  * A search may be bounded by the number of preemptions, as in CHESS (Musuvathi and Qadeer, "Iterative context bounding",
  * PLDI 2007): most bugs need two or fewer, and their traces are the ones that people can follow. So a failure that was
@@ -60,12 +60,22 @@ function simplest(model: Model, failures: readonly Failure[]): readonly Failure[
   return failures
 }
 
+/** What follows a state. */
+interface Outlook {
+  readonly steps: readonly Transition[]
+  /** Whether there is one step only, which commutes with all others. */
+  readonly isForced: boolean
+  /** Whether a run may end here. */
+  readonly isEnding: boolean
+}
+
 /** A state on the way from the first one to the present one. */
 interface Frame {
   readonly state: number
-  /** Takes back the step that led here. */
+  readonly outlook: Outlook
+  /** Where the journal and the path stood before the steps that led here. */
   readonly mark: number
-  readonly steps: readonly Transition[]
+  readonly depth: number
   next: number
   /** Ways to end that were found from here. */
   interleavings: number
@@ -92,10 +102,10 @@ class Search {
     const begun = performance.now()
     const { model, bounds } = this.#setting
     const { cells } = this.#world.state
-    this.#enter(this.#seen.add(cells.low, cells.high), cells.mark())
+    this.#enter(this.#seen.add(cells.low, cells.high), cells.mark(), 0, this.#look())
     while (this.#frames.length > 0 && !this.#isOver()) {
       const frame = this.#frames[this.#frames.length - 1]
-      if (frame.next < frame.steps.length) this.#take(frame, frame.steps[frame.next++])
+      if (frame.next < frame.outlook.steps.length) this.#take(frame, frame.outlook.steps[frame.next++])
       else this.#leave(frame)
     }
     return {
@@ -112,36 +122,56 @@ class Search {
     }
   }
 
-  #take(from: Frame, step: Transition): void {
+  #take(from: Frame, first: Transition): void {
     const { cells } = this.#world.state
     const mark = cells.mark()
-    this.#transitions++
-    this.#path.push(step)
-    this.#world.take(step)
+    const depth = this.#path.length
+    this.#step(first)
+    const end = from.outlook.isForced ? this.#passOn() : undefined
+
     const known = this.#seen.size
     const state = this.#seen.add(cells.low, cells.high)
     if (state === known || this.#world.trouble !== undefined) {
-      this.#enter(state, mark)
+      this.#enter(state, mark, depth, end ?? this.#look())
     } else {
       from.interleavings += this.#seen.interleavings(state)
-      this.#path.pop()
+      this.#path.length = depth
       cells.rewind(mark)
     }
   }
 
-  /** Judges a state that was not met before, and looks for the steps that lead on. */
-  #enter(state: number, mark: number): void {
+  /** Takes the steps that leave no choice, one after another: the states in between are judged, but not remembered. */
+  #passOn(): Outlook {
+    let outlook = this.#look()
+    while (outlook.isForced) {
+      this.#step(outlook.steps[0])
+      outlook = this.#look()
+    }
+    return outlook
+  }
+
+  #step(step: Transition): void {
+    this.#transitions++
+    this.#path.push(step)
+    this.#world.take(step)
+  }
+
+  /** Judges the present state, and looks for the steps that lead on. */
+  #look(): Outlook {
     const steps: Transition[] = []
     const progress = this.#world.steps.add(steps)
     const trouble = judge(this.#world, progress)
-    if (trouble !== undefined) {
-      this.#fail(trouble)
-      steps.length = 0
+    if (trouble === undefined) {
+      return { steps, isForced: this.#world.steps.areLocal && steps.length === 1, isEnding: progress === 0 }
     }
-    const isEnding = progress === 0 || trouble !== undefined
-    if (isEnding) this.#endings++
-    this.#frames.push({ state, mark, steps, next: 0, interleavings: isEnding ? 1 : 0 })
+    this.#fail(trouble)
+    return { steps: [], isForced: false, isEnding: true }
+  }
+
+  #enter(state: number, mark: number, depth: number, outlook: Outlook): void {
+    if (outlook.isEnding) this.#endings++
     this.#depth = Math.max(this.#depth, this.#path.length)
+    this.#frames.push({ state, outlook, mark, depth, next: 0, interleavings: outlook.isEnding ? 1 : 0 })
     const { states } = this.#setting.bounds
     if (this.#seen.size > states) {
       this.#fail({
@@ -151,9 +181,9 @@ class Search {
     }
   }
 
-  #leave({ state, mark, interleavings }: Frame): void {
+  #leave({ state, mark, depth, interleavings }: Frame): void {
     this.#frames.pop()
-    this.#path.pop()
+    this.#path.length = depth
     this.#world.state.cells.rewind(mark)
     this.#seen.setInterleavings(state, interleavings)
     const before = this.#frames.at(-1)

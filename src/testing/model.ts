@@ -40,7 +40,10 @@ export interface Model {
   /** Narrows that: asked with the index of the operation and the number of shared instructions it has executed. */
   mayKill?(thread: number, operation: number, step: number): boolean
 
-  /** Holds in every state: throws, or fails an `assert`, if not. Must not look at notes and hints. */
+  /**
+   * Holds in every state: throws, or fails an `assert`, if not. Looks at ghosts and at words that are accessed with order:
+   * when a plain word changes, seen from other threads, is not explored.
+   */
   invariant?(state: Snapshot): void
   /** Holds whenever all threads have finished or died and the reaper is through. */
   final?(state: Snapshot): void
@@ -57,19 +60,16 @@ export interface Model {
   readonly handOff?: boolean
 
   /**
-   * Words that are plain-stored by their thread, plain-loaded by it or by the reaper after its death, and by nobody else:
-   * their order against other threads is not explored. Take care to declare no word that anybody else looks at.
-   */
-  readonly notes?: Words
-  /** Plain words whose value never matters, such as spin estimates: stores are dropped, loads return 0. */
-  readonly hints?: Words
-  /** Plain words that are read while they may be written, and checked afterwards (seqlocks): exempt from `raceCheck`. */
-  readonly racy?: Words
-  /**
-   * True: it is a failure if two threads can access one word at the same time, one of them plainly and one writing, or if
-   * a note is read while the thread that wrote it lives. Default false.
+   * Whether it is a failure if two threads access a word without an order that other instructions enforce, one of them
+   * plainly and one writing. What is free of races needs no interleaving, so the check saves states. Default true.
    */
   readonly raceCheck?: boolean
+  /** Plain words that are read while they may be written, and validated afterwards (seqlocks): they may race. */
+  readonly racy?: Words
+  /** Plain words whose value never matters, such as spin estimates: stores are dropped, loads return 0. */
+  readonly hints?: Words
+  /** Without raceCheck: plain words that do not race, taken on trust. */
+  readonly notes?: Words
 
   readonly bounds?: Bounds
   /** Names words in traces. */
@@ -138,8 +138,8 @@ export interface Snapshot {
   /** Loads and compares; anything that would write throws. */
   readonly cpu: Cpu
   readonly ghost: Readonly<ArrayLike<number>>
-  isDead(thread: number): boolean
-  isAsleep(thread: number): boolean
-  isFinished(thread: number): boolean
+  readonly isDead: (thread: number) => boolean
+  readonly isAsleep: (thread: number) => boolean
+  readonly isFinished: (thread: number) => boolean
   readonly assert: (claim: boolean, message: string) => void
 }

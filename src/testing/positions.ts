@@ -127,8 +127,14 @@ export class Positions {
   }
 
   /** Where the operation begins that follows the one which ends here. Other tasks may come first: nothing stays in flight. */
-  next({ program, operation, inFlight }: Position): Position {
-    return this.root(program, operation + 1, program.hasSiblings ? [] : inFlight)
+  next(end: Position): Position {
+    const { program, operation, inFlight, children } = end
+    let root = children.get(0)
+    if (root === undefined) {
+      root = this.root(program, operation + 1, program.hasSiblings ? [] : inFlight)
+      children.set(0, root)
+    }
+    return root
   }
 
   #add(at: Place): Position {

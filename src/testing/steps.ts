@@ -7,19 +7,22 @@
  *   SPURIOUS      the task is asleep, or awaits a change
  *   KILL          the thread may be killed and is alive
  *
- * The order of steps that cannot tell each other apart is not explored. Two kinds of state get only some of their steps:
+ * The order of steps that cannot tell each other apart is not explored. Some states get only some of their steps:
  *
  *  - Somebody is to make a choice, or to start one of several tasks that wait for nothing. That reads and writes nothing
  *    but its own position, so it commutes with every step of all others, and a death before it leaves what a death after
  *    it leaves: only the alternatives are explored.
- *  - Somebody is to access a note. By the contract of notes no step of another thread looks at the word while this one
- *    lives, so the access commutes with all of them. What it does not commute with is the death of its own thread, which
- *    is explored as well: {access, death} is a persistent set (Godefroid, LNCS 1032, 1996, chapter 4). It would not be one
- *    if somebody else could die first and leave room for this death too, since the reaper sees the order of the dead: with
- *    two deaths to go and two who may die, every step is explored. So it is if a ghost update hangs on the access.
+ *  - Somebody is to access words plainly that no other thread can access before this one has gone on to an instruction
+ *    with order: raceCheck proves it (races.ts), or the model promises it (notes). The access commutes with all that others
+ *    do meanwhile. What it does not commute with is the death of its own thread, which is explored as well: {access, death}
+ *    is a persistent set (Godefroid, LNCS 1032, 1996, chapter 4). It would not be one if somebody else could die first and
+ *    leave room for this death too, since the reaper sees the order of the dead: with two deaths to go and two who may die,
+ *    every step is explored. So it is if a ghost update hangs on the access.
+ *  - Somebody may die whose next instruction could return now and changes no word: the death after it will do, since what a
+ *    dead thread had read is gone with it.
  *
- * There are no cycles (positions.ts), so no step is put off for ever. Such steps are never counted as preemptions: to take
- * a step out of a schedule adds no switch to it, so a bounded search covers what it covers without the reduction.
+ * There are no cycles (positions.ts), so no step is put off for ever. Steps of the first two kinds are no preemptions: to
+ * take a step out of a schedule adds no switch to it, so a bounded search covers what it covers without the reduction.
  */
 
 import type { Task } from './cast.ts'
@@ -30,6 +33,8 @@ import { KILLS, PREEMPTIONS, SPURIOUS_WAKES, TIMEOUTS, type State } from './stat
 import { KILL, RUN, SPURIOUS, TIME_OUT, transition, type Transition } from './transition.ts'
 
 export class Steps {
+  /** Whether the steps that were added last commute with all others. */
+  areLocal = false
   readonly #setting: Setting
   readonly #state: State
   readonly #positions: Positions
@@ -49,7 +54,8 @@ export class Steps {
    * waits for something that nobody will do. Neither deaths nor spurious wake-ups are to be waited for.
    */
   add(into: Transition[]): number {
-    if (this.#addChoice(into) || this.#addPlain(into)) return into.length
+    this.areLocal = this.#addChoice(into) || this.#addPlain(into)
+    if (this.areLocal) return into.length
     const { tasks } = this.#state.cast
     const { bounds, kill } = this.#setting
     for (const task of tasks) {
@@ -65,7 +71,8 @@ export class Steps {
     if (this.#state.used(SPURIOUS_WAKES) < bounds.spurious) {
       for (const task of tasks) if (this.#waits(task)) into.push(transition(SPURIOUS, task.index))
     }
-    for (const thread of kill) if (this.#mayDie(thread)) into.push(this.#kill(thread))
+    for (const thread of kill)
+      if (this.#mayDie(thread) && !this.#hasLaterDeath(thread)) into.push(this.#kill(thread))
     return progress
   }
 
@@ -128,24 +135,47 @@ export class Steps {
       const canDie = this.#mayDie(task.thread)
       if (canDie && this.#canAnotherDieFirst(task.thread)) continue
       into.push(transition(RUN, task.index))
-      if (canDie) into.push(this.#kill(task.thread))
+      if (canDie && !this.#diesNoWorseLater(task, position)) into.push(this.#kill(task.thread))
       return true
     }
     return false
   }
 
+  #hasLaterDeath(thread: number): boolean {
+    const busy = this.#state.cast.tasksOf[thread].find((task) => !this.#state.isBetweenOperations(task))
+    return busy !== undefined && this.#diesNoWorseLater(busy, this.#state.standsAt(busy))
+  }
+
+  /** Whether a death after the next step leaves all that a death before it leaves. */
+  #diesNoWorseLater(task: Task, position: Position): boolean {
+    if (this.#setting.model.mayKill !== undefined || !this.#leavesMemory(position)) return false
+    return this.canRun(task) && this.costOf(task) === 0 && !this.#leadsToGhost(task, position)
+  }
+
+  /** Whether executing it now would change no word. */
+  #leavesMemory({ verb, request, instruction }: Position): boolean {
+    if (verb === 'sleep' || verb === 'awaitChange') return true
+    if (instruction === undefined) return false
+    if (request.name === 'compareExchange') return this.#state.word(request.a) !== request.b
+    return instruction.touches(request.a, request.b, request.c).every((access) => !access.writes)
+  }
+
+  /** What the request will return, if it changes no word; else 0. */
+  #resultOf(position: Position): number {
+    const { request, instruction } = position
+    if (instruction?.returns !== true || !this.#leavesMemory(position))
+      return position.verb === 'sleep' ? 1 : 0
+    return instruction.execute(this.#state.cells, request.a, request.b, request.c)
+  }
+
+  /** Whether a ghost update may follow at once; through a choice, or the start of an operation, it may. */
   #leadsToGhost(task: Task, position: Position): boolean {
-    const { a, b, c } = position.request
-    const isLoad = position.instruction?.returns === true
-    let next = this.#positions.after(
-      position,
-      isLoad ? position.instruction.execute(this.#state.cells, a, b, c) : 0,
-    )
+    let next = this.#positions.after(position, this.#resultOf(position))
     while (next.verb === 'end') {
       if (next.isLast) return task === this.#state.cast.reaper
       next = this.#positions.next(next)
     }
-    return next.verb === 'ghost'
+    return next.verb === 'ghost' || next.verb === 'choose' || next.verb === 'start'
   }
 
   #canStart(task: Task, { program, operation }: Position): boolean {

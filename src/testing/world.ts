@@ -41,7 +41,7 @@ export class World {
   readonly tasks: readonly Task[]
   /** Of the last step: what its instruction returned, whom it woke, who stands elsewhere now, what went wrong. */
   result = 0
-  readonly moved: Task[] = []
+  moved: Task[] = []
   woken: Task | undefined = undefined
   trouble: Trouble | undefined = undefined
   /** Rings that found nobody asleep, in all steps so far. */
@@ -73,7 +73,7 @@ export class World {
     const task = this.tasks[taskOf(step)]
     const kind = kindOf(step)
     this.result = 0
-    this.moved.length = 0
+    this.moved = []
     this.woken = undefined
     this.trouble = undefined
     if (kind === RUN) this.#run(task, alternativeOf(step))
