@@ -124,7 +124,7 @@ export abstract class SharedObject implements Handle {
     attachment.objects.delete(at)
   }
 
-  /** `Mutex 'jobs'`, or `Mutex` if it has no name: how error texts begin. */
+  /** `[object Mutex]`. */
   get [Symbol.toStringTag](): string {
     return this.$pageframe
   }
