@@ -36,7 +36,7 @@ import {
   VIRGIN,
   withKind,
 } from './frame.ts'
-import type { Access, FrameGeometry } from './geometry.ts'
+import type { Access, FrameGeometry } from './access.ts'
 import {
   BATCH,
   drain,
@@ -216,7 +216,10 @@ export class FrameAllocator implements Access, Undertaker {
     cpu.plainStore(frameAt(geometry, pfn) + Frame.owner, thread.tid)
     setFlags(this, pfn, withKind(flags, FLOATING)) // if this thread dies from here on, the reaper carries on
     const damage = findOverrun(this, pfn)
-    if (geometry.debug) poison(this, pfn, this.framesOf(pfn), thread.tid)
+    if (geometry.debug) {
+      setFlags(this, pfn, FLOATING) // no slack: if this is done once more, the poison is not taken for damage
+      poison(this, pfn, this.framesOf(pfn), thread.tid)
+    }
     // A reaper's lockZone() throws where others wait. The run is in its name by then: it must not forget it.
     this.#unfreed.add(pfn)
     lockZone(this)

@@ -24,7 +24,7 @@
  */
 
 import { blockFlags, FREE, Frame, isFreeBlock, kindOf, orderOf, TAIL, VIRGIN } from './frame.ts'
-import type { Access, Physical } from './geometry.ts'
+import type { Access, Physical } from './access.ts'
 import {
   CHUNK_FREE,
   CHUNK_SHIFT,

@@ -25,7 +25,7 @@ import { findOverrun, findWriteAfterFree } from './poison.ts'
 import { cacheAt, SlabCache } from './slab-table.ts'
 import { cacheOf, caches, cellsOf, slabsOf } from './slab.ts'
 import { extentFrames, visitChunk } from './truth.ts'
-import type { Access, Physical } from './geometry.ts'
+import type { Access, Physical } from './access.ts'
 import {
   CHUNK_FRAMES,
   CHUNK_FREE,

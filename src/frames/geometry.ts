@@ -9,42 +9,16 @@
  * For 4 GiB the chunk map takes 4 KiB, and the frame table 32 MiB, most of which is never touched.
  */
 
-import type { Cpu } from '../host/cpu.ts'
-import type { Thread } from '../threads/thread.ts'
 import { alignUp } from '../words/bits.ts'
 import { LINE_WORDS, PAGE_WORDS } from '../words/constants.ts'
 import { combine } from '../words/layout.ts'
+import type { FrameGeometry } from './access.ts'
 import { Frame } from './frame.ts'
 import { CACHE_COUNT, SlabCache } from './slab-table.ts'
 import { Cell } from './slab.ts'
 import { chunkCount, Zone } from './zone.ts'
 
-/** Where the parts lie, as word indices, and how large they are. The same for all threads of a memory. */
-export interface FrameGeometry {
-  readonly zoneAt: number
-  readonly tableAt: number
-  readonly chunkMapAt: number
-  readonly slabTableAt: number
-  /** Frames of the memory, from its byte 0 on. */
-  readonly frameCount: number
-  /** The first so many are the kernel's: never allocated. At least 1, for pfn 0 ends the lists. */
-  readonly reservedFrames: number
-  readonly slotsAt: number
-  readonly slotCount: number
-  /** Poison what is free and put red zones behind runs (poison.ts). */
-  readonly debug: boolean
-}
-
-/** A memory's frames, without anybody who looks at them. */
-export interface Physical {
-  readonly cpu: Cpu
-  readonly geometry: FrameGeometry
-}
-
-/** A memory's frames as one thread sees them. */
-export interface Access extends Physical {
-  readonly thread: Thread
-}
+export type { FrameGeometry } from './access.ts'
 
 /** The allocator's area, for the map of the memory and for the signature in the superblock. */
 export const framesArea = {

@@ -5,7 +5,7 @@
 import { log2Floor } from '../words/bits.ts'
 import { linkLocked } from './buddy.ts'
 import { blockFlags, VIRGIN } from './frame.ts'
-import type { Physical } from './geometry.ts'
+import type { Physical } from './access.ts'
 import {
   CHUNK_FRAMES,
   CHUNK_RESERVED,

@@ -23,7 +23,7 @@
 import { ThreadSlot } from '../threads/slot.ts'
 import { freeBlockLocked, takeAlignedLocked } from './buddy.ts'
 import { MAGAZINE, VIRGIN } from './frame.ts'
-import type { Access } from './geometry.ts'
+import type { Access } from './access.ts'
 import { flagsOf, lockZone, unlockZone } from './zone.ts'
 
 const { magazine } = ThreadSlot

@@ -21,7 +21,7 @@ import { slotIndexOf } from '../threads/slot.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
 import { Frame, slackOf } from './frame.ts'
 import { extentFrames } from './truth.ts'
-import type { Physical } from './geometry.ts'
+import type { Physical } from './access.ts'
 import { flagsOf, frameAt } from './zone.ts'
 
 const { object } = Frame

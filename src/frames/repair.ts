@@ -21,7 +21,7 @@ import type { Retirement } from './retire.ts'
 import { freeInsideLocked, freePartLocked, freeRunLocked } from './runs.ts'
 import { cacheOf, caches, cellsOf, freeCell, linkSlabLocked, RETIRED_CELL, slabsOf } from './slab.ts'
 import { extentFrames, visitChunk } from './truth.ts'
-import type { Access, Physical } from './geometry.ts'
+import type { Access, Physical } from './access.ts'
 import {
   CHUNK_FREE,
   CHUNK_FRAMES,

@@ -26,7 +26,7 @@ import { RUNNING, stateOf, ThreadSlot } from '../threads/slot.ts'
 import { assert } from '../words/assert.ts'
 import { Frame, RETIRED, withKind } from './frame.ts'
 import { RETIRED_CELL, unpublishCell } from './slab.ts'
-import type { Access } from './geometry.ts'
+import type { Access } from './access.ts'
 import { flagsOf, frameAt, setFlags } from './zone.ts'
 
 const { state, inKernel, sizeof } = ThreadSlot

@@ -38,7 +38,7 @@ import {
 } from './buddy.ts'
 import { blockFlags, FLOATING, FREE, Frame, kindOf, orderOf, REST, runFlags, TAIL, VIRGIN } from './frame.ts'
 import { visitChunk } from './truth.ts'
-import type { Access, Physical } from './geometry.ts'
+import type { Access, Physical } from './access.ts'
 import {
   CHUNK_FREE,
   CHUNK_FRAMES,

@@ -18,7 +18,7 @@ import { EINVAL, ENOSPC } from '../words/errno.ts'
 import { alignUp } from '../words/bits.ts'
 import { LINE_WORDS, PAGE_WORDS } from '../words/constants.ts'
 import { i32, layout, words } from '../words/layout.ts'
-import type { Access, Physical } from './geometry.ts'
+import type { Access, Physical } from './access.ts'
 import { lockZone, unlockZone } from './zone.ts'
 
 export const SlabCache = layout('SlabCache', 64, {

@@ -37,7 +37,7 @@ import { ESTALE } from '../words/errno.ts'
 import { i32, layout } from '../words/layout.ts'
 import { Frame, kindOf, runFlags, SLAB } from './frame.ts'
 import { CACHE_COUNT, cacheAt, SlabCache } from './slab-table.ts'
-import type { Access, Physical } from './geometry.ts'
+import type { Access, Physical } from './access.ts'
 import { frameAt, lockZone, unlockZone, Zone } from './zone.ts'
 
 export const Cell = layout('Cell', 8, { status: i32, generation: i32 })

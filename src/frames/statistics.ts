@@ -1,7 +1,7 @@
 /** What a memory's frames are used for, in figures: the sources of meminfo, buddyinfo and the texts of ENOMEM. */
 
 import { FREE as FREE_SLOT, stateOf, ThreadSlot } from '../threads/slot.ts'
-import type { Access, Physical } from './geometry.ts'
+import type { Access, Physical } from './access.ts'
 import { FreeRows } from './runs.ts'
 import { chunkCount, lockZone, MAX_ORDER, unlockZone, Zone } from './zone.ts'
 

@@ -12,7 +12,7 @@
  */
 
 import { FREE, Frame, kindOf, orderOf, blockFlags } from './frame.ts'
-import type { Physical } from './geometry.ts'
+import type { Physical } from './access.ts'
 import {
   CHUNK_FREE,
   CHUNK_FRAMES,

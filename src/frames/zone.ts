@@ -31,7 +31,7 @@
 
 import { i32, layout, newLine, words } from '../words/layout.ts'
 import { Frame, VIRGIN } from './frame.ts'
-import type { Access, FrameGeometry, Physical } from './geometry.ts'
+import type { Access, FrameGeometry, Physical } from './access.ts'
 
 export const MAX_ORDER = 10
 export const CHUNK_SHIFT = MAX_ORDER
