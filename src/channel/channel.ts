@@ -12,7 +12,9 @@
 
 import type { Attachment } from '../memory/attachment.ts'
 import type { AsyncOptions as AsyncWait } from '../memory/async-waits.ts'
-import { from, open, registerKind, SharedObject, type Found, type Kind } from '../memory/object.ts'
+import { registerKind, type Found, type Kind } from '../memory/kind.ts'
+import { SharedObject } from '../memory/object.ts'
+import { from, open } from '../memory/open.ts'
 import { bytes, codecOf, type Codec } from '../memory/types.ts'
 import { dispose } from '../words/dispose.ts'
 import { usageError } from '../words/usage.ts'

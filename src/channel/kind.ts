@@ -14,7 +14,7 @@
 
 import { threadId } from '../host/workers.ts'
 import type { Attachment } from '../memory/attachment.ts'
-import { objectHeader, type Found, type Kind, type Place, type SharedObject } from '../memory/object.ts'
+import { objectHeader, type Found, type Kind, type Met, type Place } from '../memory/kind.ts'
 import { readText, writeText } from '../memory/superblock.ts'
 import { bytes, codecOf, json, text, typeSignature, type Codec, type Type } from '../memory/types.ts'
 import { assert } from '../words/assert.ts'
@@ -22,6 +22,7 @@ import { PAGE_WORDS } from '../words/constants.ts'
 import { EEXIST, ENOTSUP, ErrnoError } from '../words/errno.ts'
 import { combine, i32, layout, newLine, words } from '../words/layout.ts'
 import { bytesOf, oneOf, showBytes, type Size } from '../words/usage.ts'
+import { channelProblems } from './check.ts'
 import { initChannel, LEAST_CAPACITY_BYTES, MOST_CAPACITY_BYTES, RawChannel } from './ring.ts'
 
 export const ChannelObject = layout('Channel', 512, {
@@ -69,9 +70,7 @@ export function typeNameAt({ cpu }: Attachment, at: number): string {
   return readText(cpu, at + typeBytes, at + typeName)
 }
 
-export function channelKind<X extends SharedObject>(
-  make: (found: Found) => X,
-): Kind<ChannelOptions<never>, X> {
+export function channelKind<X extends Met>(make: (found: Found) => X): Kind<ChannelOptions<never>, X> {
   return {
     name: 'Channel',
     layout: { sizeof: ChannelObject.sizeof, signature: CHANNEL_SIGNATURE },
@@ -81,6 +80,7 @@ export function channelKind<X extends SharedObject>(
     demolish,
     noMemory: (attachment, options) => attachment.noMemory(labelFor(options), capacityOf(options)),
     make,
+    check: (attachment, at) => channelProblems(attachment, at + raw, `a Channel at ${at}`),
   }
 }
 

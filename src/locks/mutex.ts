@@ -16,16 +16,9 @@ import { deadlineAfter } from '../host/clock.ts'
 import type { AsyncSteps } from '../memory/async-waits.ts'
 import type { Cpu } from '../host/cpu.ts'
 import type { Attachment } from '../memory/attachment.ts'
-import {
-  from,
-  objectHeader,
-  open,
-  registerKind,
-  SharedObject,
-  type Found,
-  type Kind,
-  type Place,
-} from '../memory/object.ts'
+import { objectHeader, registerKind, type Found, type Kind, type Place } from '../memory/kind.ts'
+import { SharedObject } from '../memory/object.ts'
+import { from, open } from '../memory/open.ts'
 import type { Lot } from '../sync/lot.ts'
 import { runningThreads } from '../memory/check.ts'
 import {

@@ -13,16 +13,9 @@
 import { deadlineAfter } from '../host/clock.ts'
 import type { AsyncSteps } from '../memory/async-waits.ts'
 import type { Attachment } from '../memory/attachment.ts'
-import {
-  Found,
-  from,
-  objectHeader,
-  open,
-  registerKind,
-  SharedObject,
-  type Kind,
-  type Place,
-} from '../memory/object.ts'
+import { Found, objectHeader, registerKind, type Kind, type Place } from '../memory/kind.ts'
+import { SharedObject } from '../memory/object.ts'
+import { from, open } from '../memory/open.ts'
 import {
   abandonAcquire,
   acquire,

@@ -8,7 +8,7 @@ import { ASYNC, Bucket, UNUSED, WaitRecord } from '../sync/lot.ts'
 import { FREE, RUNNING, SLOT_COUNT, stateOf, ThreadSlot, tidOfState } from '../threads/slot.ts'
 import type { Attachment } from './attachment.ts'
 import { names } from './directory.ts'
-import { knownKinds } from './object.ts'
+import { knownKinds } from './kind.ts'
 
 export interface CheckReport {
   readonly ok: boolean

@@ -146,7 +146,7 @@ function makeDefault(): void {
 }
 
 function enter(backing: Backing, name: string): Known {
-  const id = `m${threadId}.${state.made++}`
+  const id = `m${threadId}.${state.made++}` // see isMemoryId
   format(backing, instructions(), id, name, debugMode())
   const known: Known = { offer: { id, name, backing }, isMaker: true, attachment: undefined }
   state.known.set(id, known)
@@ -174,7 +174,7 @@ function inherit(): string {
 }
 
 function meet(id: string): Known {
-  const offer = fetchOffer(state, defaultAttachment(), id)
+  const offer = isMemoryId(id) ? fetchOffer(state, defaultAttachment(), id) : undefined
   if (offer === undefined) {
     throw usageError(
       'ERR_PAGEFRAME_NO_MEMORY',
@@ -184,6 +184,11 @@ function meet(id: string): Known {
   const known: Known = { offer, isMaker: false, attachment: undefined }
   state.known.set(id, known)
   return known
+}
+
+/** Whether any thread can have made a memory of that id: garbage is not worth a question. */
+function isMemoryId(id: string): boolean {
+  return /^m\d+\.\d+$/.test(id)
 }
 
 function attach(known: Known): Attachment {

@@ -16,16 +16,9 @@ import { i32, layout } from '../words/layout.ts'
 import { bytesOf, rangeError, type Size } from '../words/usage.ts'
 import type { Attachment } from './attachment.ts'
 import { MOST_BYTES } from './inventory.ts'
-import {
-  from,
-  objectHeader,
-  open,
-  registerKind,
-  SharedObject,
-  type Found,
-  type Kind,
-  type Place,
-} from './object.ts'
+import { objectHeader, registerKind, type Found, type Kind, type Place } from './kind.ts'
+import { SharedObject } from './object.ts'
+import { from, open } from './open.ts'
 import { dispose } from '../words/dispose.ts'
 
 export const RegionObject = layout('Region', 32, {

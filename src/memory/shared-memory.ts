@@ -25,7 +25,7 @@ import {
   makeMemory,
   MOST_BYTES,
 } from './inventory.ts'
-import { handleIn, objectHeader, registerKind, type Handle, type Place } from './object.ts'
+import { handleIn, objectHeader, registerKind, type Handle, type Place } from './kind.ts'
 import { Region } from './region.ts'
 import { readText, writeText } from './superblock.ts'
 

@@ -51,6 +51,8 @@ export class Supervisor {
   readonly #repairs: readonly KindRepair[]
   readonly #kept = new Map<string, Kept>()
   readonly #watched = new Set<number>()
+  /** Memories that were destroyed: whoever asks for one need not wait. */
+  readonly #forgotten = new Set<string>()
   /** Threads that asked for a memory which its maker has not registered yet. */
   readonly #wanting: { readonly want: Want; readonly port: MessagePort }[] = []
 
@@ -84,6 +86,7 @@ export class Supervisor {
         break
       case 'forget':
         this.#kept.delete(message.memory)
+        this.#forgotten.add(message.memory)
         break
       case 'want':
         if (!this.#supply(message, port)) this.#wanting.push({ want: message, port })
@@ -123,8 +126,8 @@ export class Supervisor {
 
   #supply(want: Want, port: MessagePort): boolean {
     const kept = this.#kept.get(want.memory)
-    if (kept === undefined) return false
-    port.postMessage({ pageframe: 'supply', memory: want.memory, offer: kept.offer } satisfies Supply)
+    if (kept === undefined && !this.#forgotten.has(want.memory)) return false
+    port.postMessage({ pageframe: 'supply', memory: want.memory, offer: kept?.offer } satisfies Supply)
     const home = this.#kept.get(want.ringIn)
     if (home !== undefined) this.#ring(home.attachment, want.ringAt)
     return true

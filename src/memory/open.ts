@@ -1,0 +1,133 @@
+/**
+ * The three ways to get a thing, the same for each class: create, open by name, from a handle.
+ */
+
+import { LINE_WORDS } from '../words/constants.ts'
+import { EEXIST, ENOENT, EPROTO, ErrnoError, ESTALE } from '../words/errno.ts'
+import { signatureOf } from '../words/layout.ts'
+import { typeError, usageError } from '../words/usage.ts'
+import type { Attachment } from './attachment.ts'
+import { bind, lookUp, withDirectory } from './directory.ts'
+import { attachmentById, defaultAttachment } from './inventory.ts'
+import { Found, handleIn, type AnyKind, type Kind, type Met, type Place } from './kind.ts'
+
+/** `new X(options)`. EEXIST if the name is taken. */
+export function create(kind: AnyKind, call: string, options: Place): Found {
+  kind.validate(call, options)
+  const attachment = attachmentOf(call, options)
+  const { name } = options
+  if (name === undefined) return new Found(attachment, build(attachment, kind, options))
+  return withDirectory(attachment, () => {
+    if (lookUp(attachment, signatureOf(kind.name), name, call) !== 0) {
+      throw new ErrnoError(EEXIST, call, `${kind.name} '${name}' exists; ${kind.name}.open() attaches to it`)
+    }
+    return new Found(attachment, buildNamed(attachment, kind, name, options))
+  })
+}
+
+/** `X.open(name, options)`: attaches, or creates. Exactly one caller creates. */
+export function open<O extends Place, X extends Met>(
+  kind: Kind<O, X>,
+  name: string,
+  options: O,
+  mayCreate = true,
+): X {
+  const call = `${kind.name}.open()`
+  kind.validate(call, options)
+  const attachment = attachmentOf(call, options)
+  return withDirectory(attachment, () => {
+    const found = lookUp(attachment, signatureOf(kind.name), name, call)
+    if (found !== 0) {
+      assertSameLayout(attachment, kind, found, name)
+      kind.compare(attachment, found, name, options)
+      return objectAt(attachment, kind, found)
+    }
+    if (!mayCreate)
+      throw new ErrnoError(ENOENT, 'open', `${kind.name} '${name}' does not exist; say its size to create it`)
+    return objectAt(attachment, kind, buildNamed(attachment, kind as unknown as AnyKind, name, options))
+  })
+}
+
+/** `X.from(handle)`: what arrived in a message. */
+export function from<O extends Place, X extends Met>(kind: Kind<O, X>, value: unknown): X {
+  const call = `${kind.name}.from()`
+  const handle = handleIn(value)
+  if (handle === undefined)
+    throw typeError(call, 'handle', `a ${kind.name} or what one becomes in a message`, value)
+  if (handle.$pageframe !== kind.name) {
+    throw usageError('ERR_PAGEFRAME_INVALID_ARGUMENT', `${call}: this is a ${handle.$pageframe}`)
+  }
+  const attachment = attachmentById(handle.memory)
+  if (!attachment.frames.isLive(handle.at, handle.generation, kind.layout.signature))
+    throw staleError(kind.name, 'from')
+  return objectAt(attachment, kind, handle.at)
+}
+
+function objectAt<O extends Place, X extends Met>(attachment: Attachment, kind: Kind<O, X>, at: number): X {
+  const known = attachment.objects.get(at) as X | undefined
+  if (known?.generation === attachment.frames.generationOf(at)) return known
+  return kind.make(new Found(attachment, at))
+}
+
+/** Makes an anonymous object. */
+function build(attachment: Attachment, kind: AnyKind, options: Place): number {
+  const at = prepare(attachment, kind, options)
+  attachment.frames.publishCell(at)
+  return at
+}
+
+/** Makes a named one. The directory is locked. */
+function buildNamed(attachment: Attachment, kind: AnyKind, name: string, options: Place): number {
+  const at = prepare(attachment, kind, options)
+  const entry = bind(attachment, signatureOf(kind.name), name, at)
+  if (entry < 0) {
+    kind.demolish(attachment, at)
+    attachment.frames.freeCell(at)
+    throw new ErrnoError(entry, kind.name, kind.noMemory(attachment, options))
+  }
+  return at
+}
+
+function prepare(attachment: Attachment, kind: AnyKind, options: Place): number {
+  const at = attachment.frames.allocCell(
+    kind.layout.signature,
+    kind.layout.sizeof,
+    kind.layout.sizeof % LINE_WORDS === 0,
+  )
+  if (at < 0) throw new ErrnoError(at, kind.name, kind.noMemory(attachment, options))
+  const built = kind.build(attachment, at, options)
+  if (built < 0) {
+    attachment.frames.freeCell(at)
+    throw new ErrnoError(built, kind.name, kind.noMemory(attachment, options))
+  }
+  return at
+}
+
+/** Two copies of pageframe may agree on the memory and not on this kind of object. */
+function assertSameLayout(
+  attachment: Attachment,
+  kind: { name: string; layout: { signature: number } },
+  at: number,
+  name: string,
+): void {
+  const { frames } = attachment
+  if (frames.isLive(at, frames.generationOf(at), kind.layout.signature)) return
+  throw new ErrnoError(
+    EPROTO,
+    'open',
+    `${kind.name} '${name}' was made by a pageframe whose ${kind.name} is laid out otherwise. All threads need one copy: npm ls pageframe`,
+  )
+}
+
+function attachmentOf(call: string, options: Place): Attachment {
+  const { memory } = options
+  if (memory === undefined) return defaultAttachment()
+  const handle = handleIn(memory)
+  if (handle?.$pageframe !== 'SharedMemory') throw typeError(call, 'memory', 'a SharedMemory', memory)
+  return attachmentById(handle.memory)
+}
+
+/** The error of a thing that is no more. */
+export function staleError(kindName: string, verb: string): ErrnoError {
+  return new ErrnoError(ESTALE, verb, `this ${kindName} was destroyed; make or open another one`)
+}
