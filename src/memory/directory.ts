@@ -106,6 +106,7 @@ export function unbind(attachment: Attachment, entry: number): void {
   let before = headOf(cpu.load(entry + kind), nameBytesOf(attachment, entry))
   while (cpu.load(before) !== entry && cpu.load(before) !== 0) before = cpu.load(before) + next
   if (cpu.load(before) === entry) cpu.store(before, cpu.load(entry + next))
+  frames.unpublishCell(entry) // out of every chain by now: if this thread dies, the reaper frees it
   frames.freeCell(entry)
 }
 
