@@ -50,8 +50,8 @@ export function replay(model: Model, schedule: string): Replayed {
 
 /** A failure of the same kind with as few preemptions as it takes, where one was asked for and found by a full search. */
 function simplest(model: Model, failures: readonly Failure[]): readonly Failure[] {
-  if (failures.length !== 1 || failures[0].kind === 'unfinished' || model.bounds?.preemptions !== undefined)
-    return failures
+  const isBounded = model.bounds?.preemptions !== undefined
+  if (failures.length !== 1 || failures[0].kind === 'unfinished' || isBounded) return failures
   for (let preemptions = 0; preemptions <= MOST_PREEMPTIONS_TO_FOLLOW; preemptions++) {
     const bounds = { ...model.bounds, preemptions, states: MOST_STATES_TO_FOLLOW, failures: 1 }
     const found = new Search(settingOf({ ...model, bounds })).run().failures
@@ -174,10 +174,8 @@ class Search {
     this.#frames.push({ state, outlook, mark, depth, next: 0, interleavings: outlook.isEnding ? 1 : 0 })
     const { states } = this.#setting.bounds
     if (this.#seen.size > states) {
-      this.#fail({
-        kind: 'unfinished',
-        message: `there are more than ${states} states: not all were explored`,
-      })
+      const message = `there are more than ${states} states: not all were explored`
+      this.#fail({ kind: 'unfinished', message })
     }
   }
 

@@ -61,14 +61,17 @@ export interface Model {
 
   /**
    * Whether it is a failure if two threads access a word without an order that other instructions enforce, one of them
-   * plainly and one writing. What is free of races needs no interleaving, so the check saves states. Default true.
+   * plainly and one writing. What is free of races needs no interleaving, so the check saves states. Default false.
    */
   readonly raceCheck?: boolean
   /** Plain words that are read while they may be written, and validated afterwards (seqlocks): they may race. */
   readonly racy?: Words
   /** Plain words whose value never matters, such as spin estimates: stores are dropped, loads return 0. */
   readonly hints?: Words
-  /** Without raceCheck: plain words that do not race, taken on trust. */
+  /**
+   * Without raceCheck: plain words that do not race, taken on trust. They are written by one thread and read by nobody
+   * else before its death, or accessed only under a lock; when they change, seen from other threads, is not explored.
+   */
   readonly notes?: Words
 
   readonly bounds?: Bounds

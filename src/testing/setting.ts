@@ -39,7 +39,7 @@ export function settingOf(model: Model): Setting {
     ghostWords: model.ghostWords ?? DEFAULT_GHOST_WORDS,
     threads: model.threads.map(tasksOf),
     kill: new Set(model.kill),
-    raceCheck: model.raceCheck ?? true,
+    raceCheck: model.raceCheck ?? false,
     bounds: {
       preemptions: bounds.preemptions ?? Infinity,
       kills: model.kill === undefined ? 0 : (bounds.kills ?? 1),

@@ -62,17 +62,15 @@ export class Steps {
       if (this.canRun(task) && this.#isWithinBound(task)) into.push(transition(RUN, task.index))
     }
     if (this.#state.used(TIMEOUTS) < bounds.timeouts) {
-      for (const task of tasks) {
-        if (this.#state.isAsleep(task) && hasDeadline(this.#state.standsAt(task)))
-          into.push(transition(TIME_OUT, task.index))
-      }
+      for (const task of tasks) if (this.#mayTimeOut(task)) into.push(transition(TIME_OUT, task.index))
     }
     const progress = into.length
     if (this.#state.used(SPURIOUS_WAKES) < bounds.spurious) {
       for (const task of tasks) if (this.#waits(task)) into.push(transition(SPURIOUS, task.index))
     }
-    for (const thread of kill)
+    for (const thread of kill) {
       if (this.#mayDie(thread) && !this.#hasLaterDeath(thread)) into.push(this.#kill(thread))
+    }
     return progress
   }
 
@@ -162,9 +160,9 @@ export class Steps {
 
   /** What the request will return, if it changes no word; else 0. */
   #resultOf(position: Position): number {
-    const { request, instruction } = position
-    if (instruction?.returns !== true || !this.#leavesMemory(position))
-      return position.verb === 'sleep' ? 1 : 0
+    const { verb, request, instruction } = position
+    if (verb === 'sleep') return 1
+    if (instruction?.returns !== true || !this.#leavesMemory(position)) return 0
     return instruction.execute(this.#state.cells, request.a, request.b, request.c)
   }
 
@@ -185,11 +183,13 @@ export class Steps {
     return when === undefined || when(this.#snapshot)
   }
 
+  #mayTimeOut(task: Task): boolean {
+    return this.#state.isAsleep(task) && this.#state.standsAt(task).request.c === 1
+  }
+
   #waits(task: Task): boolean {
-    return (
-      this.#state.isAsleep(task) ||
-      (this.#state.positionOf(task)?.awaitsChange === true && !this.canRun(task))
-    )
+    if (this.#state.isAsleep(task)) return true
+    return this.#state.positionOf(task)?.awaitsChange === true && !this.canRun(task)
   }
 
   #kill(thread: number): Transition {
@@ -215,8 +215,4 @@ export class Steps {
   get #killsLeft(): number {
     return this.#setting.bounds.kills - this.#state.used(KILLS)
   }
-}
-
-function hasDeadline(position: Position): boolean {
-  return position.request.c === 1
 }

@@ -151,17 +151,14 @@ export class World {
 
   /** Puts a task where it stops next: at what it asks for, at its end, or at what went wrong. */
   #settle(task: Task, from: Position): void {
+    const { reaper, idle } = this.state.cast
     let at = from
     for (;;) {
       if (at.verb === 'ghost') {
         at = this.#positions.after(at, this.#changeGhosts(task, at))
       } else if (at.verb === 'end' && !at.isLast) {
         at = this.#positions.next(at)
-      } else if (
-        at.verb === 'end' &&
-        task === this.state.cast.reaper &&
-        at.program !== this.state.cast.idle
-      ) {
+      } else if (at.verb === 'end' && task === reaper && at.program !== idle) {
         at = this.#nextReap(at)
       } else {
         break

@@ -39,7 +39,7 @@ interface Outcomes {
 function reduced(model: Model): Outcomes {
   const outcomes = new Set<string>()
   const final = (state: Snapshot): void => void outcomes.add(outcomeOf(state, model))
-  const { failures } = explore({ ...model, final })
+  const { failures } = explore({ ...model, final, raceCheck: true })
   return { outcomes: [...outcomes].sort(), isRacy: failures.some(({ kind }) => kind === 'race') }
 }
 

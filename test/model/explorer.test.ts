@@ -7,7 +7,7 @@ import { formatReport, type Report } from '../../src/testing/report.ts'
 import { visitAll } from './visit-all.ts'
 
 function check(model: Model): Report {
-  const report = explore(model)
+  const report = explore({ raceCheck: true, ...model })
   console.log(formatReport(report).split('\n')[0])
   return report
 }
