@@ -40,6 +40,7 @@ import { reap, type KindRepair } from './reaper.ts'
 import { POISON_CHECK_FAILED } from './superblock.ts'
 
 const RETRY_MS = 1
+const DRAIN_MS = 20
 
 interface Kept {
   readonly offer: Offer
@@ -142,6 +143,15 @@ export class Supervisor {
     for (const { attachment } of this.#kept.values()) this.#bury(attachment, threadId)
   }
 
+  /** Frees what the dead had retired, as soon as nobody can be walking it. */
+  #drain(attachment: Attachment): void {
+    if (!this.#kept.has(attachment.id)) return
+    if (drained(attachment)) return
+    setTimeout(() => {
+      this.#drain(attachment)
+    }, DRAIN_MS)
+  }
+
   /** Reaps every slot of a dead thread in one memory; comes back if it would have to wait. */
   #bury(attachment: Attachment, threadId: number): void {
     if (!this.#kept.has(attachment.id)) return
@@ -167,5 +177,15 @@ export class Supervisor {
         throw error
       }
     }
+    this.#drain(attachment)
+  }
+}
+
+function drained(attachment: Attachment): boolean {
+  try {
+    return attachment.frames.drainRetired() === 0
+  } catch (error) {
+    if (error instanceof MustNotBlock) return false
+    throw error
   }
 }

@@ -55,7 +55,7 @@ export type Layout<F> = Offsets<F> & { readonly sizeof: number; readonly signatu
  * Lays the fields out in order and returns their word offsets, with `sizeof` (words) and `signature`.
  * Fields whose name begins with `_` are padding: they take room (or start a line) and get no name.
  *
- * Throws a RangeError if the structure does not take `sizeBytes` bytes.
+ * Throws a RangeError if the structure does not take `sizeBytes` bytes, or a field has the name of one of those two.
  */
 export function layout<const F extends Record<string, Field>>(
   name: string,
@@ -67,6 +67,8 @@ export function layout<const F extends Record<string, Field>>(
   let end = 0
   let align = 1
   for (const [field, kind] of Object.entries(fields)) {
+    if (field === 'sizeof' || field === 'signature')
+      throw new RangeError(`layout ${name}: a field cannot be named ${field}`)
     end = alignUp(end, kind.align)
     if (!field.startsWith('_')) {
       offsets[field] = end
