@@ -98,15 +98,17 @@ test('a consumer dies: a producer that waits for room is told', async () => {
   const channel = new Channel({ capacity: 4096, ...ends })
   const [producer, consumer] = await Actor.crew(2)
   await consumer.run(({ Channel }, handle) => void Channel.from(handle).tryReceive(), channel)
-  const sending = producer.run(({ Channel }, handle) => {
-    const channel = Channel.from(handle)
-    for (;;) channel.send(new Uint8Array(500))
-  }, channel)
+  const sending = rejectionOf(
+    producer.run(({ Channel }, handle) => {
+      const channel = Channel.from(handle)
+      for (;;) channel.send(new Uint8Array(500))
+    }, channel),
+  )
   await eventually(() => channel.length === 8, 'a full channel')
 
   await consumer.end()
 
-  const error = await rejectionOf(sending)
+  const error = await sending
   expect(error.code).toBe('EPIPE')
   expect(error.message).toContain('its consumer died')
 })

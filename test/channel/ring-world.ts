@@ -19,7 +19,7 @@ import { initChannel, RawChannel } from '../../src/channel/ring.ts'
 import { ASYNC, Bucket, Lot, WaitRecord, WAITING } from '../../src/sync/lot.ts'
 import { begin, BUSY, onBell, PENDING } from '../../src/sync/wait.ts'
 import type { Model, ModelThread, Snapshot } from '../../src/testing/model.ts'
-import { ASLEEP, AWAKE, HELD_CAPACITY, ThreadSlot } from '../../src/threads/slot.ts'
+import { ASLEEP, AWAKE, ThreadSlot } from '../../src/threads/slot.ts'
 import { EOWNERDEAD, EPIPE, ETIMEDOUT } from '../../src/words/errno.ts'
 
 export const DELIVERED = 0
@@ -41,7 +41,7 @@ export interface RingWorld {
   /** An asynchronous wait record. */
   readonly record: number
   /** What every model of this memory has. */
-  readonly base: Pick<Model, 'words' | 'init' | 'notes' | 'hints' | 'racy' | 'raceCheck'>
+  readonly base: Pick<Model, 'words' | 'init' | 'hints' | 'racy' | 'raceCheck'>
   lot(thread: ModelThread): Lot
 }
 
@@ -52,23 +52,18 @@ export function ringWorld(threads: number, capacityWords: number): RingWorld {
   const dataAt = at + RawChannel.sizeof
   const scratch = dataAt + capacityWords
   const record = scratch + 1
-  const { data, capacity, committed, headSeen, sent, released, readEnd, tailSeen, received } = RawChannel
-  const notes = new Set(
-    [data, capacity, committed, headSeen, sent, released, readEnd, tailSeen, received].map(
-      (word) => at + word,
-    ),
-  )
-  const { since, purpose } = WaitRecord
+  const { since, purpose, tid, key0, key1 } = WaitRecord
   const records = [...Array(slots).keys()].map((slot) => slot * ThreadSlot.sizeof + ThreadSlot.record)
   const hints = new Set([
     ...[RawChannel.fullSpins, RawChannel.emptySpins].map((word) => at + word),
     ...[...records, record].flatMap((each) => [each + since, each + purpose]),
   ])
-  const isHeldList = (word: number): boolean => {
-    const offset = word % ThreadSlot.sizeof
-    const { held, heldOverflow } = ThreadSlot
-    return word < bucketsAt && (offset === heldOverflow || (offset >= held && offset < held + HELD_CAPACITY))
-  }
+  // Plain looks at words that others change: a flag that is a hint; one's own position beside the other's bit; in Lot.ring()
+  // and the reaper whose a record is and what for, while its owner may write the same there again.
+  const racy = new Set([
+    ...[RawChannel.status, RawChannel.head, RawChannel.tail].map((word) => at + word),
+    ...[...records, record].flatMap((each) => [each + tid, each + key0, each + key1]),
+  ])
   const geometry = { bucketsAt, bucketCount: 1, slotsAt: 0, slotCount: slots, more: () => 0 }
   return {
     slots,
@@ -83,17 +78,9 @@ export function ringWorld(threads: number, capacityWords: number): RingWorld {
         cpu.store(record + WaitRecord.kind, ASYNC)
         initChannel(cpu, at, dataAt, capacityWords)
       },
-      notes: (word) => notes.has(word) || isHeldList(word),
       hints: (word) => hints.has(word),
-      // Not checked for races: the lot, which has models of its own, and plain looks at words that others change: a flag
-      // that is a hint, and one's own position beside the other's bit.
-      racy: (word) =>
-        word < at ||
-        word >= record ||
-        word === at + RawChannel.status ||
-        word === at + RawChannel.head ||
-        word === at + RawChannel.tail,
       raceCheck: true,
+      racy: (word) => racy.has(word),
     },
   }
 }
