@@ -1,3 +1,71 @@
-/** The command line: which command was asked for. */
+/**
+ * The command line: which command was asked for, and how its failure becomes an exit code.
+ *
+ *   0     it did what it says
+ *   1     it could not: one line on stderr says why
+ *   2     it was called in a way it does not understand
+ *   130   Ctrl-C
+ */
 
-export {}
+import { defineCommand, parseArgs, renderUsage, type ArgsDef, type CommandDef } from 'citty'
+import { commandLine, plain, print, setExitCode } from '../host/process.ts'
+import { complain } from '../host/workers.ts'
+import { VERSION } from '../memory/version.ts'
+import { exchange } from './exchange.ts'
+import { CommandError, usage } from './errors.ts'
+
+const commands = { exchange } as unknown as Readonly<Record<string, CommandDef>>
+
+const root = defineCommand({
+  meta: { name: 'pageframe', version: VERSION, description: "Shared memory for Node's worker threads" },
+  subCommands: commands,
+})
+
+await main(commandLine())
+
+async function main([name, ...rest]: [string?, ...string[]]): Promise<void> {
+  try {
+    if (name === undefined || name === '--help' || name === '-h') await printUsage(root)
+    else if (name === '--version' || name === '-v') print(VERSION)
+    else await run(name, rest)
+  } catch (error) {
+    complain(`pageframe${name !== undefined && name in commands ? ` ${name}` : ''}: ${messageOf(error)}`)
+    setExitCode(error instanceof CommandError ? error.exitCode : 1)
+  }
+}
+
+async function run(name: string, rest: string[]): Promise<void> {
+  if (!Object.hasOwn(commands, name)) {
+    throw usage(`there is no command '${name}', only: ${Object.keys(commands).join(', ')}`)
+  }
+  const command = commands[name]
+  if (rest.some((word) => word === '--help' || word === '-h')) {
+    await printUsage(command, root)
+    return
+  }
+  const args = parse(rest, command.args as ArgsDef)
+  await command.run?.({ rawArgs: rest, args, cmd: command })
+}
+
+/** citty lets pass what it does not know. We do not. */
+function parse(words: string[], known: ArgsDef) {
+  let args
+  try {
+    args = parseArgs(words, known)
+  } catch (error) {
+    throw usage(messageOf(error))
+  }
+  const stranger = Object.keys(args).find((key) => key !== '_' && !Object.hasOwn(known, key))
+  if (stranger !== undefined) throw usage(`there is no option --${stranger}`)
+  const places = Object.values(known).filter(({ type }) => type === 'positional').length
+  if (args._.length > places) throw usage(`what is '${args._[places]}'? One argument too many`)
+  return args
+}
+
+async function printUsage(command: CommandDef, parent?: CommandDef): Promise<void> {
+  print(await renderUsage(command, parent))
+}
+
+function messageOf(error: unknown): string {
+  return plain(error instanceof Error ? error.message : String(error))
+}

@@ -1,0 +1,244 @@
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Kind } from '../../workers/exchange/tally.ts'
+import { naiveResult } from './naive.ts'
+import { fieldsSample, wordnetSample } from './samples.ts'
+
+describe('pageframe exchange finds what is there', () => {
+  const noNewline = fieldsSample(300).replace(/\n+$/, '')
+  const samples: [string, Kind, string, string][] = [
+    ['in lines like those of WordNet', 'wordnet', wordnetSample(800), '4KiB'],
+    ['in lines of fields', 'lines', fieldsSample(2000), '4KiB'],
+    ['in lines longer than a block', 'lines', `${fieldsSample(20)}${'12 '.repeat(500)}\n-5\n`, '100'],
+    ['when the last line has no line feed', 'lines', noNewline, '1KiB'],
+    ['when lines end with CR LF', 'lines', fieldsSample(300).replaceAll('\n', '\r\n'), '1KiB'],
+    ['in a single byte', 'lines', '7', '64KiB'],
+  ]
+
+  test.each(samples)('%s, in every transport', async (_, kind, text, block) => {
+    const bytes = Buffer.from(text, 'latin1')
+    const file = write('sample', bytes)
+
+    const { code, stderr, report } = await exchange(
+      file,
+      '--block',
+      block,
+      '--rounds',
+      '1',
+      '--consumers',
+      '2',
+    )
+
+    const blockBytes = block.endsWith('KiB') ? 1024 * Number.parseInt(block) : Number(block)
+    const expected = naiveResult(bytes, kind, blockBytes)
+    expect(code, stderr).toBe(0)
+    expect(report?.input).toEqual({ files: [file], bytes: bytes.length, kind })
+    expect(withoutZeroes(report?.result)).toEqual(
+      withoutZeroes({ ...expected, sum: String(expected.sum) } as unknown as Found),
+    )
+    expect(report?.transports.map(({ name }) => name)).toEqual(['pageframe', 'clone', 'transfer', 'comlink'])
+  })
+})
+
+test('--json has the figures of every round and their medians, and pageframe copies nothing', async () => {
+  const file = write('sample', fieldsSample(3000))
+
+  const { code, stdout, report } = await exchange(file, '--rounds', '3', '--block', '1KiB')
+
+  expect(code).toBe(0)
+  expect(stdout).toContain('bytes copied')
+  expect(report).toMatchObject({
+    rounds: 3,
+    blockBytes: 1024,
+    isCorrect: true,
+    mismatches: [],
+    notInstalled: [],
+  })
+  for (const { name, median, rounds } of report?.transports ?? []) {
+    expect(rounds).toHaveLength(3)
+    expect(Object.keys(median).sort()).toEqual([
+      'copiedBytes',
+      'cpuMs',
+      'megabytesPerSecond',
+      'messagesPerSecond',
+      'p50Ms',
+      'p99Ms',
+      'recordsPerSecond',
+    ])
+    for (const round of [median, ...rounds]) {
+      expect(round.p99Ms).toBeGreaterThanOrEqual(round.p50Ms)
+      if (name === 'clone') expect(round.copiedBytes).toBeGreaterThan(0)
+      else expect(round.copiedBytes).toBe(0)
+    }
+  }
+})
+
+test('--only plays one transport alone', async () => {
+  const { code, report } = await exchange(write('sample', '1 2 3\n'), '--rounds', '1', '--only', 'pageframe')
+
+  expect(code).toBe(0)
+  expect(report?.transports.map(({ name }) => name)).toEqual(['pageframe'])
+})
+
+describe('what cannot be done is said in one line, with exit code 1', () => {
+  test.each([
+    ['a missing file', 'nowhere', 'nowhere does not exist (ENOENT)'],
+    ['an empty file', 'empty', 'empty is empty'],
+    ['a directory', '.', 'is a directory (EISDIR)'],
+  ])('%s', async (_, name, message) => {
+    write('empty', '')
+
+    const { code, stdout, stderr } = await pageframe('exchange', join(folder, name))
+
+    expect(code).toBe(1)
+    expect(stdout).toBe('')
+    expect(stderr).toMatch(/^pageframe exchange: .*\n$/)
+    expect(stderr).toContain(message)
+  })
+
+  test('a file that disappears: the worker that wanted it is named', async () => {
+    const file = write('sample', fieldsSample(5000))
+
+    const running = start('exchange', file, '--rounds', '1000')
+    await running.progress
+    unlinkSync(file)
+    const { code, stderr } = await running.end
+
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/pageframe exchange: the worker '\w+ producer' died: ENOENT/)
+  })
+
+  test('a file that changes meanwhile: what was found is not what one thread found', async () => {
+    const text = fieldsSample(5000)
+    const file = write('sample', text)
+
+    const running = start('exchange', file, '--rounds', '1000')
+    await running.progress
+    write('sample', `8${text.slice(1)}`)
+    const { code, stdout, stderr } = await running.end
+
+    expect(code).toBe(1)
+    expect(stdout).toBe('')
+    expect(stderr).toMatch(/found something else than one thread alone: .*checksum: \d+ instead of \d+/)
+  })
+})
+
+describe('what is not understood has exit code 2', () => {
+  test.each([
+    ['an unknown command', ['exchnage'], "there is no command 'exchnage', only: exchange"],
+    ['an unknown option', ['exchange', '--colour'], 'there is no option --colour'],
+    ['no number', ['exchange', '--consumers', 'many'], '--consumers must be a whole number'],
+    ['no size', ['exchange', '--block', '64KB'], '--block must be a size'],
+    ['an unknown transport', ['exchange', '--only', 'pigeon'], 'Expected one of: pageframe, clone'],
+    ['one argument too many', ['exchange', 'a', 'b'], "what is 'b'?"],
+  ])('%s', async (_, args, message) => {
+    const { code, stdout, stderr } = await pageframe(...args)
+
+    expect(code).toBe(2)
+    expect(stdout).toBe('')
+    expect(stderr).toContain(message)
+  })
+})
+
+test('alone, pageframe says which commands there are', async () => {
+  const { code, stdout } = await pageframe()
+
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/COMMANDS\s+exchange/)
+})
+
+test('--help of a command says its options', async () => {
+  const { code, stdout } = await pageframe('exchange', '--help')
+
+  expect(code).toBe(0)
+  for (const option of ['FILE', '--consumers', '--block', '--rounds', '--json', '--only'])
+    expect(stdout).toContain(option)
+})
+
+test('Ctrl-C ends all workers and then the process, with exit code 130', async () => {
+  const running = start('exchange', write('sample', fieldsSample(5000)), '--rounds', '1000')
+  await running.progress
+
+  running.child.kill('SIGINT')
+  const { code, signal, stderr } = await running.end
+
+  // By itself: a process that its signal ended has no code.
+  expect({ code, signal }).toEqual({ code: 130, signal: null })
+  expect(stderr).toContain('pageframe exchange: interrupted')
+})
+
+// ── below ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
+
+interface Found {
+  counts: Record<string, number>
+}
+
+type Figures = Record<'p50Ms' | 'p99Ms' | 'copiedBytes', number>
+
+interface Report {
+  input: object
+  result: Found
+  transports: { name: string; median: Figures; rounds: Figures[] }[]
+}
+
+let folder: string
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pageframe-exchange-'))
+})
+
+afterAll(() => {
+  rmSync(folder, { recursive: true })
+})
+
+function write(name: string, contents: string | Uint8Array): string {
+  const file = join(folder, name)
+  writeFileSync(file, contents)
+  return file
+}
+
+async function exchange(...args: string[]) {
+  const json = join(folder, 'report.json')
+  rmSync(json, { force: true })
+  const ended = await pageframe('exchange', ...args, '--json', json)
+  const report = existsSync(json) ? (JSON.parse(readFileSync(json, 'utf8')) as Report) : undefined
+  return { ...ended, report }
+}
+
+function pageframe(...args: string[]) {
+  return start(...args).end
+}
+
+function start(...args: string[]) {
+  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
+  // Behind the reference, which is what the rounds are compared with.
+  const progress = new Promise<void>((resolve) => {
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString()
+      if (/warm-up|round/.test(stderr)) resolve()
+    })
+  })
+  const end = new Promise<{ code: number | null; signal: string | null; stdout: string; stderr: string }>(
+    (resolve) => {
+      child.on('close', (code, signal) => {
+        resolve({ code, signal, stdout, stderr })
+      })
+    },
+  )
+  return { child, progress, end }
+}
+
+/** Which counts a tally names that are zero is its own affair. */
+function withoutZeroes(found: Found | undefined) {
+  const counts = Object.entries(found?.counts ?? {}).filter(([, count]) => count !== 0)
+  return { ...found, counts: Object.fromEntries(counts) }
+}
