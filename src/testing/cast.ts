@@ -1,4 +1,4 @@
-/** Cast: the tasks of a model in their order, with what each of them runs: those of the threads, and the reaper last. */
+/** Cast: the tasks of a model in order, with what each of them runs: those of the threads, and the reaper last. */
 
 import { tidOf } from '../threads/slot.ts'
 import type { GatedOperation } from './model.ts'

@@ -1,12 +1,12 @@
 /**
  * explore(): every state that a model can reach, by depth-first search.
  *
- * A step of the search is a step of the world: it changes cells in place, and is taken back when everything behind it has
- * been seen. A state that was met before is not entered again, since equal cells have equal futures (state.ts).
+ * A step of the search is a step of the world: it changes cells in place, and is taken back when everything behind it
+ * has been seen. A state that was met before is not entered again, since equal cells have equal futures (state.ts).
  *
  * What is explored is sequential consistency: an order of instructions that all threads agree on. All but the plain ones
  * have that order in JavaScript, and a program without data races behaves as if all had (Watt et al., "Repairing and
- * mechanising the JavaScript relaxed memory model", PLDI 2020). Whether a model has any is found out on the way (races.ts).
+ * mechanising the JavaScript relaxed memory model", PLDI 2020). With raceCheck, a race is a failure (races.ts).
  *
  * A search may be bounded by the number of preemptions, as in CHESS (Musuvathi and Qadeer, "Iterative context bounding",
  * PLDI 2007): most bugs need two or fewer, and their traces are the ones that people can follow. So a failure that was
@@ -48,7 +48,7 @@ export function replay(model: Model, schedule: string): Replayed {
   return { trace, trouble: judge(world, world.steps.add([])) }
 }
 
-/** A failure of the same kind with as few preemptions as it takes, where one was asked for and found by a full search. */
+/** The failure that a full search ended with, or one of its kind with as few preemptions as it takes. */
 function simplest(model: Model, failures: readonly Failure[]): readonly Failure[] {
   const isBounded = model.bounds?.preemptions !== undefined
   if (failures.length !== 1 || failures[0].kind === 'unfinished' || isBounded) return failures

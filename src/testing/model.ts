@@ -18,7 +18,7 @@
  *  - nothing is kept in JavaScript from one operation to the next, nor shared between threads. What a test wants to
  *    remember goes into the ghost words, what the code remembers lies in the memory anyhow;
  *  - a loop that waits must wait by sleep(), awaitChange() or spinWhileEqual(). One that loads again and again has no
- *    end here, and the report says that the search was not finished;
+ *    end here, and is reported as endless;
  *  - cut long threads into operations: histories that led to the same memory meet again at each operation's end.
  */
 
@@ -34,15 +34,15 @@ export interface Model {
   /** Thread i has slot index i and tid tidOf(i, 1). */
   readonly threads: readonly ThreadModel[]
   /** Runs once for each killed thread, in the order of the deaths, as one more thread behind the last. */
-  readonly reaper?: readonly ReaperOperation[]
+  readonly reaper?: readonly ReaperOperation[] | undefined
   /** Threads that may be killed before any of their instructions, while they are blocked, and after their last one. */
-  readonly kill?: readonly number[]
+  readonly kill?: readonly number[] | undefined
   /** Narrows that: asked with the index of the operation and the number of shared instructions it has executed. */
   mayKill?(thread: number, operation: number, step: number): boolean
 
   /**
-   * Holds in every state: throws, or fails an `assert`, if not. Looks at ghosts and at words that are accessed with order:
-   * when a plain word changes, seen from other threads, is not explored.
+   * Holds in every state: throws, or fails an `assert`, if not. Looks at ghosts, and at words that are accessed with
+   * order: when a plain word changes, seen from other threads, is not explored.
    */
   invariant?(state: Snapshot): void
   /** Holds whenever all threads have finished or died and the reaper is through. */
@@ -65,16 +65,16 @@ export interface Model {
    */
   readonly raceCheck?: boolean
   /** Plain words that are read while they may be written, and validated afterwards (seqlocks): they may race. */
-  readonly racy?: Words
+  readonly racy?: Words | undefined
   /** Plain words whose value never matters, such as spin estimates: stores are dropped, loads return 0. */
-  readonly hints?: Words
+  readonly hints?: Words | undefined
   /**
    * Without raceCheck: plain words that do not race, taken on trust. They are written by one thread and read by nobody
    * else before its death, or accessed only under a lock; when they change, seen from other threads, is not explored.
    */
-  readonly notes?: Words
+  readonly notes?: Words | undefined
 
-  readonly bounds?: Bounds
+  readonly bounds?: Bounds | undefined
   /** Names words in traces. */
   label?(at: number): string | undefined
 }

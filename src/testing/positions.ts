@@ -6,7 +6,7 @@
  * position never changes, so the operation is run once for each position and not once for each state.
  *
  *   operation 0    load(3) ──┬─ 0 ──  compareExchange(3, 0, 1) ──┬─ 0 ──  end  ──  root of operation 1
- *                            └─ 1 ──  sleep(3, 1) ── 1 ── ...    └─ 1 ──  load(3) ── ...
+ *                            └─ 1 ──  sleep(3, 1) ── ...         └─ 1 ──  load(3) ── ...
  *
  * Invariants
  *  1. Each step moves some task down its tree or to its next operation, or ends a thread. So the graph of states has no
@@ -65,8 +65,8 @@ export class Position {
     this.instruction = verb === 'cpu' ? instructions[name as InstructionName] : undefined
     this.awaitsChange = name === 'awaitChange' || name === 'spinWhileEqual'
     const isPlain = this.instruction?.isPlain === true
-    const touches =
-      (isShared(verb) ? (this.instruction ?? instructions.load) : undefined)?.touches(a, b, c) ?? []
+    const looks = verb === 'sleep' || verb === 'awaitChange' ? instructions.load : this.instruction
+    const touches = looks?.touches(a, b, c) ?? []
     this.commutes = isPlain && touches.every((access) => isExclusive(access, setting))
     this.ordered = isPlain ? [] : touches
     this.unordered = setting.raceCheck ? union(at.inFlight, isPlain ? touches : []) : []
@@ -126,7 +126,7 @@ export class Positions {
     return child
   }
 
-  /** Where the operation begins that follows the one which ends here. Other tasks may come first: nothing stays in flight. */
+  /** Where the operation begins that follows the one which ends here. If other tasks come first, nothing is in flight. */
   next(end: Position): Position {
     const { program, operation, inFlight, children } = end
     let root = children.get(0)
@@ -149,7 +149,7 @@ export class Positions {
     const { run, when } = program.operations[operation]
     if (parent === undefined && (program.hasSiblings || when !== undefined)) return request('start')
     const most = this.#setting.bounds.steps
-    if (parent !== undefined && parent.steps + 1 >= most)
+    if ((parent?.steps ?? 0) + 1 >= most)
       return request('endless', `an operation takes more than ${most} steps`)
 
     const before: Request[] = []

@@ -1,15 +1,15 @@
 /**
  * Data races, found by looking at states.
  *
- * Two accesses race when no order between them is enforced by others. If some execution has a race, then some sequentially
- * consistent one comes to a state in which both are about to happen (Boehm and Adve, "Foundations of the C++ concurrency
- * memory model", PLDI 2008, section 8: take the shortest run with a race, and drop what happens before neither access). No
- * clocks need to be followed, which would tell states apart that are equal.
+ * Two accesses race when no order between them is enforced by others. If some execution has a race, then some
+ * sequentially consistent one comes to a state in which both are about to happen (Boehm and Adve, "Foundations of the C++
+ * concurrency memory model", PLDI 2008, section 8: take the shortest run with a race, and drop what happens before neither
+ * access). No clocks need to be followed, which would tell states apart that are equal.
  *
  * Plain accesses are executed as soon as they can be (steps.ts), so those two are seldom still about to happen. But until
  * a thread executes its next instruction with order, all that it has accessed plainly since the last one could as well
  * happen now: it is in flight. The state looked for is passed in this form: its first thread waits before its next
- * instruction with order, which some run does, while the other one comes to its access.
+ * instruction with order, as it does in some run, while the other one comes to its access.
  */
 
 import type { Task } from './cast.ts'

@@ -2,7 +2,7 @@
  * Rerun: an operation run from its start, as far as its results are known.
  *
  * The state of a synchronous function that is under way cannot be copied, but it can be made again: run the function,
- * give it the results that its instructions have returned so far, and stop it at the first one whose result is not known.
+ * give it the results that its instructions have returned so far, and stop it at the first one without a result.
  *
  *   the function asks      load(3)    add(4, 1)    ring(9)
  *   and is told              17           0        SUSPENDED is thrown: this is what the thread will do next

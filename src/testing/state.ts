@@ -99,8 +99,8 @@ export class State {
   /** Who came first of those asleep on a word. */
   firstAsleepOn(at: number): Task | undefined {
     for (const task of this.cast.tasks) {
-      if (this.cells.values[this.#rank + task.index] === 1 && this.standsAt(task).request.a === at)
-        return task
+      const isFirst = this.cells.values[this.#rank + task.index] === 1
+      if (isFirst && this.standsAt(task).request.a === at) return task
     }
     return undefined
   }

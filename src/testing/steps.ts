@@ -13,13 +13,13 @@
  *    but its own position, so it commutes with every step of all others, and a death before it leaves what a death after
  *    it leaves: only the alternatives are explored.
  *  - Somebody is to access words plainly that no other thread can access before this one has gone on to an instruction
- *    with order: raceCheck proves it (races.ts), or the model promises it (notes). The access commutes with all that others
- *    do meanwhile. What it does not commute with is the death of its own thread, which is explored as well: {access, death}
- *    is a persistent set (Godefroid, LNCS 1032, 1996, chapter 4). It would not be one if somebody else could die first and
- *    leave room for this death too, since the reaper sees the order of the dead: with two deaths to go and two who may die,
- *    every step is explored. So it is if a ghost update hangs on the access.
- *  - Somebody may die whose next instruction could return now and changes no word: the death after it will do, since what a
- *    dead thread had read is gone with it.
+ *    with order: raceCheck proves it (races.ts), or the model promises it (notes). The access commutes with all that
+ *    others do meanwhile. What it does not commute with is the death of its own thread, which is explored as well:
+ *    {access, death} is a persistent set (Godefroid, LNCS 1032, 1996, chapter 4). It would not be one if somebody else
+ *    could die first and leave room for this death too, since the reaper sees the order of the dead: with two deaths to
+ *    go and two who may die, every step is explored. So it is if a ghost update hangs on the access.
+ *  - Somebody may die whose next instruction could return now and changes no word: the death after it will do, since
+ *    what a dead thread had read is gone with it.
  *
  * There are no cycles (positions.ts), so no step is put off for ever. Steps of the first two kinds are no preemptions: to
  * take a step out of a schedule adds no switch to it, so a bounded search covers what it covers without the reduction.
@@ -94,7 +94,7 @@ export class Steps {
     return last >= 0 && last !== task.thread && this.canThreadRun(last) ? 1 : 0
   }
 
-  /** Whether the step is never a preemption: it commutes with all others, or does no more than to start an operation. */
+  /** Whether the step is no preemption in any case: it commutes with all others, or only starts an operation. */
   isFree({ verb, commutes }: Position): boolean {
     return verb === 'choose' || verb === 'start' || commutes
   }

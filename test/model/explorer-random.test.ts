@@ -1,6 +1,6 @@
 /**
- * The explorer leaves out steps whose order cannot matter. Random programs end in the same ways, and race or do not, as they
- * do when nothing is left out.
+ * The explorer leaves out steps whose order cannot matter. Random programs end in the same ways, and race or do not, as
+ * they do when nothing is left out.
  */
 
 import { expect, test } from 'vitest'
@@ -11,7 +11,7 @@ import type { Position } from '../../src/testing/positions.ts'
 import type { World } from '../../src/testing/world.ts'
 import { visitAll } from './visit-all.ts'
 
-const PROGRAMS = Number(process.env.PROGRAMS ?? 400)
+const PROGRAMS = Number(process.env.PROGRAMS ?? 300)
 
 test('nothing that is left out hides an outcome or a race', () => {
   let racy = 0

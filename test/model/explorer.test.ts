@@ -1,6 +1,7 @@
 /** The checker can see: each kind of bug is planted and must be found, and its repair must pass. */
 
 import { describe, expect, test } from 'vitest'
+import { atomicsCpu, type Cpu } from '../../src/host/cpu.ts'
 import { explore, replay } from '../../src/testing/explore.ts'
 import type { Model, ModelThread, Operation, Run } from '../../src/testing/model.ts'
 import { formatReport, type Report } from '../../src/testing/report.ts'
@@ -751,6 +752,50 @@ describe('the search', () => {
     expect(report.emptyRings).toBeGreaterThan(0)
   })
 
+  test('awaitChange() and spinWhileEqual() go on when the word differs, and wait for ever if it never does', () => {
+    const waits: readonly Run[] = [
+      (thread) => {
+        thread.awaitChange(0, 0)
+      },
+      ({ cpu }) => {
+        cpu.spinWhileEqual(0, 0, 10)
+      },
+    ]
+    for (const wait of waits) {
+      const late: Run = (thread) => {
+        wait(thread)
+        thread.assert(thread.cpu.load(0) === 1, 'it differs')
+      }
+
+      expect(verdict({ name: 'a change that comes', words: 1, threads: [[late], stores(1, 0)] })).toBe('ok')
+      expect(verdict({ name: 'a change that does not come', words: 1, threads: [[late]] })).toBe('stuck')
+    }
+  })
+
+  test('a wait in slices ends where time-outs are bounded', () => {
+    const model: Model = {
+      name: 'a wait in slices',
+      words: 1,
+      threads: [
+        [
+          (thread) => {
+            while (thread.cpu.load(0) === 0) thread.sleep(0, 0, 1000)
+          },
+        ],
+        [
+          (thread) => {
+            thread.cpu.store(0, 1)
+            thread.ring(0)
+          },
+        ],
+      ],
+      bounds: { timeouts: 3 },
+    }
+
+    expect(verdict(model)).toBe('ok')
+    expect(verdict({ ...model, name: 'a wait in slices without end', bounds: { steps: 50 } })).toBe('endless')
+  })
+
   test('says so when it could not finish', () => {
     const model: Model = {
       name: 'too many states',
@@ -782,7 +827,37 @@ describe('the search', () => {
 })
 
 describe('operations', () => {
-  const alone = (name: string, run: Run): Report => check({ name, words: 2, threads: [[run]] })
+  const alone = (name: string, run: Run): Report => check({ name, words: 4, threads: [[run]] })
+
+  test('get from each instruction what Atomics give', () => {
+    const real = atomicsCpu(new SharedArrayBuffer(16))
+    const results: number[][] = [[], []]
+    const run = (cpu: Cpu, into: number[]): void => {
+      cpu.store(0, 0x01020304)
+      cpu.plainStore(1, -5)
+      into.push(
+        cpu.add(0, 0x7fffffff),
+        cpu.sub(1, 0x7fffffff),
+        cpu.and(0, 0xff00),
+        cpu.or(0, 3),
+        cpu.xor(1, -1),
+      )
+      into.push(cpu.exchange(2, 7), cpu.compareExchange(2, 6, 1), cpu.compareExchange(2, 7, 9))
+      cpu.copy(5, 1, 6)
+      cpu.copy(1, 0, 7)
+      cpu.fill(13, 0x1ff, 2)
+      into.push(Math.sign(cpu.compare(0, 4, 3)), Math.sign(cpu.compare(4, 0, 3)), cpu.compare(3, 3, 9))
+      into.push(cpu.spinWhileEqual(0, 1, 5), ...[0, 1, 2, 3].map((at) => cpu.load(at)), cpu.plainLoad(1))
+    }
+
+    run(real, results[0])
+    alone('every instruction', ({ cpu }) => {
+      results[1] = []
+      run(cpu, results[1])
+    })
+
+    expect(results[1]).toEqual(results[0])
+  })
 
   test('that throw are reported with what they threw', () => {
     const report = alone('an operation that throws', ({ cpu }) => {
@@ -819,10 +894,10 @@ describe('operations', () => {
 
   test('that leave the memory are reported', () => {
     for (const run of [
-      ({ cpu }: ModelThread) => cpu.load(2),
+      ({ cpu }: ModelThread) => cpu.load(4),
       ({ cpu }: ModelThread) => cpu.load(0.5),
       ({ cpu }: ModelThread) => {
-        cpu.fill(5, 0, 4)
+        cpu.fill(13, 0, 4)
       },
       ({ cpu }: ModelThread) => {
         cpu.store(0, 2 ** 31)

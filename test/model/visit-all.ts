@@ -1,6 +1,6 @@
 /**
- * A search with nothing clever in it, to hold the explorer against: every step that is possible in every state, and states
- * told apart by all their cells.
+ * A search with nothing clever in it, to hold the explorer against: every step that is possible in every state, and
+ * states told apart by all their cells.
  */
 
 import type { Model } from '../../src/testing/model.ts'
