@@ -31,6 +31,9 @@ import { assertSound, poisonOf } from './poison.ts'
 import { LAYOUT, MAGIC, mapOf, readText, Superblock, writeText, type MemoryMap } from './superblock.ts'
 import { VERSION } from './version.ts'
 
+/** Which file this copy of pageframe lies in. In a bundle that is CommonJS nothing says so. */
+const LOADED_FROM = (import.meta as { readonly url?: string }).url ?? 'a bundle'
+
 const SPIN_TURNS = cores > 1 ? 20_000 : 0
 
 /** What this thread waits for in a blocked wait, for messages. */
@@ -143,7 +146,7 @@ export function protocolMessage(name: string, version: string, layout: number): 
   const hex = (signature: number) => signature.toString(16)
   return (
     `memory '${name}' was made by pageframe ${version || '(unknown)'} (layout ${hex(layout)}), this thread loaded ` +
-    `${VERSION} (layout ${hex(LAYOUT)}) from ${import.meta.url}. All threads need one copy: npm ls pageframe`
+    `${VERSION} (layout ${hex(LAYOUT)}) from ${LOADED_FROM}. All threads need one copy: npm ls pageframe`
   )
 }
 
