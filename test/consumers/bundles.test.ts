@@ -29,6 +29,17 @@ test.each([
   },
 )
 
+test.each([
+  { format: 'esm', from: /from file:\/\/.*refused\.mjs\. All/ },
+  { format: 'cjs', from: /from a bundle\. All/ },
+] as const)('a bundle ($format) that meets a memory of another version says so', async ({ format, from }) => {
+  const { folder } = await bundle(['refused.mjs'], format, {})
+
+  const result = resultIn(await runIn(folder, 'refused'))
+
+  expect(result).toEqual({ code: 'EPROTO', message: expect.stringMatching(from) as unknown })
+})
+
 const USED = ['held', 'free again', 'read in place', 'consumed', 'allocated', 'given back']
 
 test('`using` gives back locks, loans, messages and regions, down-levelled for Node 20', async () => {
