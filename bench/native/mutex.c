@@ -1,12 +1,17 @@
-/* pthread_mutex, uncontended: lock and unlock. A second thread exists: glibc leaves the atomics out if there is none. */
+/*
+ * pthread_mutex, uncontended: lock and unlock. mutex [robust]
+ *
+ * A second thread exists: glibc leaves the atomics out if there is none.
+ */
 
 #include "sample.h"
 #include <pthread.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { SAMPLES = 2000, PER_SAMPLE = 1000 };
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t mutex;
 
 static void *idle(void *unused) {
   (void)unused;
@@ -14,9 +19,13 @@ static void *idle(void *unused) {
   return NULL;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
   static double samples[SAMPLES];
   pthread_t thread;
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  if (argc > 1 && strcmp(argv[1], "robust") == 0) pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  pthread_mutex_init(&mutex, &attributes);
   if (pthread_create(&thread, NULL, idle, NULL) != 0) return 1;
 
   for (long s = -SAMPLES / 10; s < SAMPLES; s++) { /* the first tenth warms up */

@@ -123,6 +123,7 @@ const mutexUncontended = {
           for (let i = 0; i < PER_SAMPLE; i++) theirs.blockingLock().dispose()
         })
       }),
+      'pthread robust': native('mutex', 'robust'),
       native: native('mutex'),
     }
   },
