@@ -76,7 +76,9 @@ export abstract class SharedObject implements Handle {
 
   /** For subclasses: throws ESTALE when the thing was destroyed. One plain load. */
   protected assertLive(verb: string): void {
-    if (!this.isLive) throw staleError(this.$pageframe, verb)
+    if (this.isLive) return
+    this.#attachment.assertSound() // a poisoned memory says why
+    throw staleError(this.$pageframe, verb)
   }
 
   protected get isLive(): boolean {

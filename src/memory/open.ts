@@ -13,6 +13,7 @@ import { Found, handleIn, type AnyKind, type Kind, type Met, type Place } from '
 
 /** `new X(options)`. EEXIST if the name is taken. */
 export function create(kind: AnyKind, call: string, options: Place): Found {
+  assertOptions(call, options)
   kind.validate(call, options)
   const attachment = attachmentOf(call, options)
   const { name } = options
@@ -33,6 +34,7 @@ export function open<O extends Place, X extends Met>(
   mayCreate = true,
 ): X {
   const call = `${kind.name}.open()`
+  assertOptions(call, options)
   kind.validate(call, options)
   const attachment = attachmentOf(call, options)
   return withDirectory(attachment, () => {
@@ -67,6 +69,10 @@ function objectAt<O extends Place, X extends Met>(attachment: Attachment, kind: 
   const known = attachment.objects.get(at) as X | undefined
   if (known?.generation === attachment.frames.generationOf(at)) return known
   return kind.make(new Found(attachment, at))
+}
+
+function assertOptions(call: string, options: unknown): void {
+  if (typeof options !== 'object' || options === null) throw typeError(call, 'options', 'an object', options)
 }
 
 /** Makes an anonymous object. */

@@ -1,10 +1,13 @@
 /**
  * Poison: a memory that cannot be trusted any more refuses, everywhere, with an error that says why.
  *
- * The word is set once, by whoever learned it first, and everybody is rung. Blocked waits look at it when they are rung
- * and once a second; what opens, attaches, allocates or goes to sleep looks at it first.
+ * The word is set once, by whoever learned it first, and everybody is rung. Waits look at it when they are rung, and
+ * blocked ones once a second; what opens, attaches, allocates or goes to sleep looks at it first. Objects that threads
+ * have met already lose their generation, so that even an uncontended lock refuses.
  */
 
+import { Cell } from '../frames/slab.ts'
+import type { Frames } from '../frames/frames.ts'
 import type { Cpu } from '../host/cpu.ts'
 import type { Lot } from '../sync/lot.ts'
 import { ENOTRECOVERABLE, ErrnoError, ESTALE } from '../words/errno.ts'
@@ -22,9 +25,18 @@ const reasons: Readonly<Record<number, string>> = {
 }
 
 /** Sets the reason, unless there is one already, and rings everybody. */
-export function poisonEverybody(attachment: { readonly cpu: Cpu; readonly lot: Lot }, reason: number): void {
-  if (attachment.cpu.compareExchange(Superblock.poison, SOUND, reason) === SOUND)
-    attachment.lot.ringEverybody()
+export function poisonEverybody({ cpu, lot, frames }: Poisonable, reason: number): void {
+  if (cpu.compareExchange(Superblock.poison, SOUND, reason) !== SOUND) return
+  lot.ringEverybody()
+  // The fastest paths of objects ask for their generation only: none has it any more. (Not what a torn memory holds.)
+  if (reason !== POISON_CHECK_FAILED)
+    for (const { at } of frames.allCells()) cpu.store(at + Cell.generation, 0)
+}
+
+interface Poisonable {
+  readonly cpu: Cpu
+  readonly lot: Lot
+  readonly frames: Frames
 }
 
 /** Throws if the memory is destroyed (ESTALE) or poisoned (ENOTRECOVERABLE). */

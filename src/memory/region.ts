@@ -13,10 +13,10 @@ import { bytesView } from '../host/text.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
 import { EEXIST, ErrnoError } from '../words/errno.ts'
 import { i32, layout } from '../words/layout.ts'
-import { bytesOf, rangeError, type Size } from '../words/usage.ts'
+import { bytesOf, rangeError, typeError, type Size } from '../words/usage.ts'
 import type { Attachment } from './attachment.ts'
 import { MOST_BYTES } from './inventory.ts'
-import { objectHeader, registerKind, type Found, type Kind, type Place } from './kind.ts'
+import { Found, objectHeader, registerKind, type Kind, type Place } from './kind.ts'
 import { SharedObject } from './object.ts'
 import { from, open } from './open.ts'
 import { dispose } from '../words/dispose.ts'
@@ -71,7 +71,7 @@ export class Region extends SharedObject implements Disposable {
   readonly #isBorrowed: boolean
 
   constructor(options: RegionOptions | Found) {
-    super(REGION, options)
+    super(REGION, options instanceof Found ? options : withSize(options))
     this.#isBorrowed = !('size' in options) || options.name !== undefined
   }
 
@@ -102,6 +102,7 @@ export class Region extends SharedObject implements Disposable {
    */
   as<A>(type: ViewConstructor<A>): SharedView<A> {
     const { byteLength } = this
+    if (typeof type !== 'function') throw typeError('Region.as()', 'type', 'a class such as Int32Array', type)
     const size = (type as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1
     if (byteLength % size !== 0) {
       throw rangeError(`Region.as(): ${byteLength} bytes are not a whole number of elements of ${size} bytes`)
@@ -118,6 +119,12 @@ export class Region extends SharedObject implements Disposable {
   get #startByte(): number {
     return this.attachment.cpu.load(this.at + pfn) * PAGE_SIZE
   }
+}
+
+/** Only open() may leave the size out. Checked here, before a cell is taken. */
+function withSize(options: RegionOptions): RegionOptions {
+  bytesOf('new Region()', 'size', (options as RegionOptions | null)?.size, MOST_BYTES)
+  return options
 }
 
 function lengthOf({ cpu }: Attachment, at: number): number {

@@ -184,9 +184,24 @@ function makeNamed(home: Attachment, size: number, name: string): Attachment {
   const at = home.frames.allocCell(NamedMemory.signature, NamedMemory.sizeof)
   if (at < 0)
     throw new ErrnoError(at, 'SharedMemory', home.noMemory(`SharedMemory '${name}'`, NamedMemory.sizeof * 4))
-  const attachment = makeMemory(size, name)
+  let attachment
+  try {
+    attachment = makeMemory(size, name)
+  } catch (error) {
+    home.frames.freeCell(at)
+    throw error
+  }
   writeText(home.cpu, at + NamedMemory.idBytes, at + NamedMemory.id, attachment.id)
-  bind(home, NAMED, name, at)
+  const entry = bind(home, NAMED, name, at)
+  if (entry < 0) {
+    home.frames.freeCell(at)
+    destroyMemory(attachment)
+    throw new ErrnoError(
+      entry,
+      'SharedMemory',
+      home.noMemory(`SharedMemory '${name}'`, NamedMemory.sizeof * 4),
+    )
+  }
   return attachment
 }
 
@@ -205,6 +220,8 @@ function faceOf(attachment: Attachment): SharedMemory {
 }
 
 function sizeOf(call: string, options: SharedMemoryOptions): number {
+  if (typeof options !== 'object' || (options as object | null) === null)
+    throw typeError(call, 'options', 'an object', options)
   const size = bytesOf(call, 'size', options.size ?? DEFAULT_SIZE, MOST_BYTES)
   if (size < LEAST_BYTES) throw typeError(call, 'size', 'at least 2 MiB', size)
   return size
