@@ -80,12 +80,13 @@ export function frameAt(geometry: FrameGeometry, pfn: number): number {
   return geometry.tableAt + pfn * Frame.sizeof
 }
 
+/** Loaded and stored with order: a reaper looks at frames that living threads have in hand, without the zone lock. */
 export function flagsOf({ cpu, geometry }: Physical, pfn: number): number {
-  return cpu.plainLoad(frameAt(geometry, pfn) + Frame.flags)
+  return cpu.load(frameAt(geometry, pfn) + Frame.flags)
 }
 
 export function setFlags({ cpu, geometry }: Physical, pfn: number, flags: number): void {
-  cpu.plainStore(frameAt(geometry, pfn) + Frame.flags, flags)
+  cpu.store(frameAt(geometry, pfn) + Frame.flags, flags)
 }
 
 export function chunkOf(pfn: number): number {
