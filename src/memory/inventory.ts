@@ -74,6 +74,7 @@ export function defaultAttachment(): Attachment {
 
 /** The attachment to a memory by its id; asks the supervisor for one that this thread has not met. */
 export function attachmentById(id: string): Attachment {
+  state.defaultId ??= inherit() // else a handle in the default memory would be asked for, and attached to twice
   const known = state.known.get(id) ?? meet(id)
   known.attachment ??= attach(known)
   known.attachment.assertSound()
