@@ -39,7 +39,7 @@ describe('a thing is its own handle', () => {
     ] as unknown[] // prettier-ignore
 
     for (const handle of handles) {
-      expect(handle).toEqual({ ...lock })
+      expect({ ...(handle as object) }).toEqual({ ...lock })
       expect(Mutex.from(handle)).toBe(lock)
     }
     port1.close()

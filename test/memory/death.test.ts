@@ -1,0 +1,339 @@
+import { threadMemories } from 'pageframe/internals'
+import { Piscina } from 'piscina'
+import { Mutex, SharedMemory } from 'pageframe'
+import { afterEach, describe, expect, test } from 'vitest'
+import { Actor, eventually, rejectionOf, script, thrownBy, within } from '../support.ts'
+
+const pools: Piscina[] = []
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map((pool) => pool.destroy().catch(() => undefined)))
+})
+
+function pool(maxThreads: number): Piscina {
+  const made = new Piscina({
+    filename: new URL('../fixtures/pool-tasks.mjs', import.meta.url).href,
+    minThreads: maxThreads,
+    maxThreads,
+  })
+  made.on('error', () => undefined) // a worker was killed: that is what the tests do
+  pools.push(made)
+  return made
+}
+
+function expectHandedOn(lock: Mutex): void {
+  const token = lock.lock({ timeoutMs: 5000 })
+  expect(token.ownerDied).toBe(true)
+  lock.markConsistent()
+  token.unlock()
+  expect(SharedMemory.default.check().problems).toEqual([])
+}
+
+describe('a worker that dies with a lock: the next owner is told, and the memory is whole', () => {
+  const ways: Record<string, (actor: Actor) => void> = {
+    'terminate()': (actor) => void actor.worker.terminate(),
+    'process.exit()': (actor) => { actor.begin(() => process.exit(3)) },
+    'an exception that nobody catches': (actor) => {
+      actor.begin(() => void setImmediate(() => { throw new Error('on purpose') }))
+    },
+    'a rejection that nobody handles': (actor) => {
+      actor.begin(() => void setImmediate(() => void Promise.reject(new Error('on purpose'))))
+    },
+    'its own end': (actor) => {
+      actor.begin(() => { process.getBuiltinModule('node:worker_threads').parentPort?.close() })
+    },
+    'no heap left': (actor) => {
+      actor.begin(() => {
+        const all: unknown[] = []
+        for (;;) all.push(new Array(1000).fill(all.length))
+      })
+    },
+  } // prettier-ignore
+
+  test.each(Object.keys(ways))('%s', async (way) => {
+    const lock = new Mutex()
+    const actor = await Actor.start({ resourceLimits: { maxOldGenerationSizeMb: 24 } })
+    await actor.run(({ Mutex }, handle) => void Mutex.from(handle).lock(), lock as object)
+    expect(lock.owner).toBe(actor.threadId)
+
+    ways[way](actor)
+    await actor.ended()
+
+    expectHandedOn(lock)
+  })
+
+  test('while it waits for another lock, blocked, in an asynchronous section, with waits of its own', async () => {
+    const [held, wanted] = [new Mutex(), new Mutex()]
+    const mine = await wanted.lockAsync()
+    const actor = await Actor.start()
+    actor.begin(
+      async ({ Mutex, tell }, heldHandle, wantedHandle) => {
+        const [first, second] = [Mutex.from(heldHandle), Mutex.from(wantedHandle)]
+        await first.lockAsync()
+        for (let i = 0; i < 100; i++) void second.lockAsync()
+        tell('waits')
+        second.lock()
+      },
+      held as object,
+      wanted as object,
+    )
+    await actor.told('waits')
+
+    await actor.end()
+    expectHandedOn(held)
+    mine.unlock()
+
+    const token = await wanted.lockAsync({ timeoutMs: 5000 })
+    expect(token.ownerDied).toBe(false)
+    token.unlock()
+    expect(SharedMemory.default.check().problems).toEqual([])
+  })
+
+  test('the memory of its waits and half-made things comes back', async () => {
+    const lock = new Mutex()
+    const held = await lock.lockAsync()
+    const lives = async () => {
+      const actor = await Actor.start()
+      await actor.run(({ Mutex }, handle) => {
+        const there = Mutex.from(handle)
+        for (let i = 0; i < 500; i++) void there.lockAsync().catch(() => undefined)
+      }, lock as object)
+      await actor.end()
+      await eventually(() => SharedMemory.default.check().ok, 'the reaper')
+    }
+    await lives()
+    const { usedBytes } = SharedMemory.default
+
+    for (let i = 0; i < 5; i++) await lives()
+
+    expect(SharedMemory.default.usedBytes).toBe(usedBytes)
+    held.unlock()
+  })
+
+  test('what comes to lie where a dead thread’s waits were is nobody’s wait', async () => {
+    // The dead thread's chunk is freed and becomes a region full of words that look like waiting records.
+    const lock = new Mutex()
+    const held = await lock.lockAsync()
+    const actor = await Actor.start()
+    await actor.run(({ Mutex }, handle) => {
+      const there = Mutex.from(handle)
+      for (let i = 0; i < 300; i++) void there.lockAsync().catch(() => undefined)
+    }, lock as object)
+    await actor.end()
+    await eventually(() => SharedMemory.default.check().ok, 'the reaper')
+    const regions = Array.from({ length: 64 }, () => SharedMemory.default.alloc(4096))
+    for (const region of regions) region.as(Int32Array).fill(1)
+
+    for (let i = 0; i < 3; i++) {
+      const next = await Actor.start()
+      await next.run(({ Mutex }, handle) => void Mutex.from(handle).owner, lock as object)
+      await next.end()
+    }
+
+    for (const region of regions) expect(region.as(Int32Array).every((word) => word === 1)).toBe(true)
+    for (const region of regions) region.destroy()
+    held.unlock()
+  })
+})
+
+describe('workers of a pool', () => {
+  test('share the default memory and are adopted', async () => {
+    const tasks = pool(2)
+    const lock = new Mutex()
+    const counter = SharedMemory.default.alloc(4)
+
+    await within(
+      Promise.all(
+        Array.from({ length: 8 }, () => tasks.run({ lock, counter, rounds: 500 }, { name: 'increment' })),
+      ),
+      'the pool',
+    )
+
+    expect(counter.as(Int32Array)[0]).toBe(8 * 500)
+  })
+
+  test('that are destroyed with a lock hand it on', async () => {
+    const tasks = pool(1)
+    const lock = new Mutex()
+    const ended = tasks.run({ lock }, { name: 'lockAndHang' }).catch(() => 'ended')
+    await eventually(() => lock.owner !== null, 'the task to lock')
+
+    await tasks.destroy()
+
+    await within(ended, 'the task')
+    expectHandedOn(lock)
+  })
+
+  test('that exit with a lock hand it on', async () => {
+    const tasks = pool(1)
+    const lock = new Mutex()
+
+    await within(
+      tasks.run({ lock }, { name: 'lockAndExit' }).catch(() => undefined),
+      'the task',
+    )
+
+    expectHandedOn(lock)
+  })
+})
+
+describe('while the main thread is blocked in one of our waits', () => {
+  test('a new worker is let in, and the lock is handed on when it dies', async () => {
+    const lock = new Mutex()
+    // Starts while main's event loop runs; touches shared memory only when told by a word, when main sleeps.
+    const gate = new SharedArrayBuffer(4)
+    const first = await Actor.start()
+    await first.run(({ Mutex }, handle) => void Mutex.from(handle).lock(), lock as object)
+    const late = await Actor.start()
+    late.begin(
+      ({ Mutex, Semaphore }, handle, word) => {
+        const go = new Int32Array(word)
+        Atomics.wait(go, 0, 0, 300)
+        // First use of the memory: main sleeps in lock().
+        const there = Mutex.from(handle)
+        Semaphore.open('late', 0).release()
+        Atomics.store(go, 0, there.owner === null ? 3 : 2)
+      },
+      lock as object,
+      gate,
+    )
+    first.begin(() => { // dies by itself while main sleeps
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500)
+      process.exit(1)
+    }) // prettier-ignore
+
+    const token = lock.lock({ timeoutMs: 8000 })
+
+    expect(token.ownerDied).toBe(true)
+    expect(new Int32Array(gate)[0]).toBe(2)
+    lock.markConsistent()
+    token.unlock()
+    expect(SharedMemory.default.check().problems).toEqual([])
+  })
+
+  // Its private port waits in the main thread's event loop, so that nobody can supply the memory.
+  test.todo('a worker that is let in so may use a memory that it has not met')
+
+  test('it says once on stderr, after a second, which lock and who holds it', async () => {
+    const ended = await script(async ({ Mutex, startActor }) => {
+      const lock = Mutex.open('report')
+      const actor = await startActor()
+      await actor.run(({ Mutex }) => {
+        Mutex.open('report').lock()
+        setTimeout(() => { Mutex.open('report').unlock() }, 3200) // prettier-ignore
+      })
+      lock.lock({ timeoutMs: 10_000 })
+      lock.unlock()
+      await actor.end()
+    }, [])
+
+    const lines = ended.stderr.split('\n').filter((line) => line.includes('blocked'))
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toMatch(/^pageframe: the main thread is blocked: Mutex 'report' is held by thread \d+$/)
+  })
+})
+
+test('while the main thread is blocked elsewhere, attaching gives EAGAIN and says why', async () => {
+  const ended = await script(async ({ Mutex, startActor }) => {
+    const actor = await startActor()
+    const outcome = actor.run(({ Mutex }) => {
+      try {
+        Mutex.open('jobs')
+        return 'attached'
+      } catch (error) {
+        const { code, message } = error as { code: string; message: string }
+        return [code, message]
+      }
+    })
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    for (const end = Date.now() + 6500; Date.now() < end;);
+    const first = await outcome
+    const second = await actor.run(({ Mutex }) => {
+      Mutex.open('jobs').lock()
+      return 'attached'
+    })
+    await actor.end()
+    return [first, second, Mutex.open('jobs').lock({ timeoutMs: 3000 }).ownerDied]
+  }, [])
+
+  expect(ended.result).toEqual([
+    [
+      'EAGAIN',
+      "EAGAIN: memory 'default': the main thread did not let this thread in within 5 s; it is blocked outside pageframe's " +
+        'waits. Let its event loop run, or block in a wait of pageframe',
+    ],
+    'attached',
+    true,
+  ])
+})
+
+test('a worker that ends in order poisons nothing', async () => {
+  const lock = new Mutex()
+  const actor = await Actor.start()
+  actor.begin(({ Mutex }, handle) => {
+    Mutex.from(handle).run(() => undefined)
+    process.getBuiltinModule('node:worker_threads').parentPort?.close()
+  }, lock as object)
+  await actor.ended()
+
+  const next = await Actor.start()
+  expect(await next.run(({ Mutex }, handle) => Mutex.from(handle).tryLock() !== null, lock as object)).toBe(
+    true,
+  )
+})
+
+// Last: nothing of this process's default memory can be used afterwards.
+test('when the supervisor dies, every wait ends with ENOTRECOVERABLE, and so does all later use', async () => {
+  const apart = new SharedMemory({ size: '2MiB' })
+  const lock = new Mutex()
+  const free = new Mutex()
+  const elsewhere = new Mutex({ memory: apart })
+  lock.lock()
+  elsewhere.lock()
+  const [blocked, waiting, idle] = await Actor.crew(3)
+  const codeOf = (promise: Promise<unknown>) =>
+    promise.then(
+      () => 'none',
+      (error: unknown) => (error as { code: string }).code,
+    )
+  const blockedCode = codeOf(
+    blocked.run(({ Mutex, tell }, handle) => {
+      const there = Mutex.from(handle)
+      tell('waits')
+      there.lock({ timeoutMs: 8000 })
+    }, lock as object),
+  )
+  const waitingCode = codeOf(
+    waiting.run(async ({ Mutex, tell }, handle) => {
+      const there = Mutex.from(handle)
+      tell('waits')
+      await there.lockAsync({ timeoutMs: 8000 })
+    }, elsewhere as object),
+  )
+  await idle.run(({ Mutex }, handle) => void Mutex.from(handle).owner, free as object)
+  await Promise.all([blocked.told('waits'), waiting.told('waits')])
+  const here = rejectionOf(lock.lockAsync())
+  const { supervisor } = threadMemories
+
+  const began = performance.now()
+  await within(supervisor?.terminate() ?? Promise.reject(new Error('no supervisor')), 'its end')
+
+  expect(await Promise.all([blockedCode, waitingCode])).toEqual(['ENOTRECOVERABLE', 'ENOTRECOVERABLE'])
+  const error = await here
+  expect(error).toMatchObject({ code: 'ENOTRECOVERABLE', errno: -131 })
+  expect(error.message).toContain("memory 'default' is poisoned: its supervisor died")
+  expect(performance.now() - began).toBeLessThan(5000)
+  for (const use of [
+    () => new Mutex(),
+    () => free.lock(),
+    () => free.tryLock(),
+    () => Mutex.open('x'),
+    () => Mutex.from({ ...free }),
+    () => SharedMemory.default.alloc(1),
+    () => SharedMemory.default.usedBytes,
+    () => elsewhere.lock({ timeoutMs: 100 }),
+  ])
+    expect(thrownBy(use)).toMatchObject({ code: 'ENOTRECOVERABLE' })
+  expect(
+    await codeOf(idle.run(({ Mutex }, handle) => void Mutex.from(handle).lock(), { ...free } as object)),
+  ).toBe('ENOTRECOVERABLE')
+})

@@ -1,0 +1,242 @@
+import { Mutex, Region, SharedMemory } from 'pageframe'
+import { attachmentById } from 'pageframe/internals'
+import { describe, expect, test } from 'vitest'
+import { FREE, SLOT_COUNT, stateOf, ThreadSlot } from '../../src/threads/slot.ts'
+import { Actor, freshName, thrownBy } from '../support.ts'
+
+const MiB = 1024 * 1024
+
+test('the default memory is one object, with a name, 4 GiB, and cannot be destroyed', () => {
+  const memory = SharedMemory.default
+
+  expect(SharedMemory.default).toBe(memory)
+  expect(memory.name).toBe('default')
+  expect(memory.byteLength).toBe(4 * 1024 * MiB)
+  expect(memory.usedBytes).toBeLessThan(200 * MiB)
+  expect(thrownBy(() => { memory.destroy() })).toMatchObject({ code: 'ERR_PAGEFRAME_DEFAULT_MEMORY' }) // prettier-ignore
+})
+
+test('a worker inherits the default memory, and the workers that it starts do too', async () => {
+  const region = SharedMemory.default.alloc(4)
+  const worker = await Actor.start({
+    env: { ...process.env, PAGEFRAME_URL: import.meta.resolve('pageframe') },
+  })
+
+  const seen = await worker.run(async ({ SharedMemory, Region, tell }, handle) => {
+    Region.from(handle).as(Int32Array)[0] = 7
+    tell('wrote')
+    const { Worker } = process.getBuiltinModule('node:worker_threads')
+    const code = `import { parentPort, workerData } from 'node:worker_threads'
+      import { Region, SharedMemory } from ${JSON.stringify(process.env.PAGEFRAME_URL)}
+      parentPort.postMessage([SharedMemory.default.memory, Region.from(workerData).as(Int32Array)[0]++])`
+    const grandchild = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), {
+      workerData: handle,
+    })
+    const answer = await new Promise<unknown>((resolve, reject) => {
+      grandchild.once('message', resolve).once('error', reject)
+    })
+    return [SharedMemory.default.memory, answer]
+  }, region as object)
+
+  const id = SharedMemory.default.memory
+  expect(seen).toEqual([id, [id, 7]])
+  expect(region.as(Int32Array)[0]).toBe(8)
+})
+
+test('a thread whose first use is a handle takes one thread slot', async () => {
+  const lock = new Mutex()
+  const { map, cpu } = attachmentById(SharedMemory.default.memory)
+  const slotsOf = (threadId: number) => {
+    let slots = 0
+    for (let i = 0; i < SLOT_COUNT; i++) {
+      const at = map.slotsAt + i * ThreadSlot.sizeof
+      if (
+        stateOf(cpu.load(at + ThreadSlot.state)) !== FREE &&
+        cpu.load(at + ThreadSlot.threadId) === threadId
+      )
+        slots++
+    }
+    return slots
+  }
+  const worker = await Actor.start()
+
+  await worker.run(({ Mutex }, handle) => void Mutex.from(handle), lock as object)
+
+  expect(slotsOf(worker.threadId)).toBe(1)
+})
+
+describe('a memory of its own', () => {
+  test('has the size that was asked for, in whole 64 KiB, and is empty', () => {
+    const memory = new SharedMemory({ size: '5MiB' })
+    const odd = new SharedMemory({ size: 3 * MiB + 1 })
+
+    expect(memory.byteLength).toBe(5 * MiB)
+    expect(odd.byteLength).toBe(3 * MiB + 65_536)
+    expect(memory.usedBytes).toBeLessThan(MiB)
+    expect(memory.name).toBeUndefined()
+    expect(memory.check()).toEqual({ ok: true, problems: [] })
+    memory.destroy()
+    odd.destroy()
+  })
+
+  test.each([1, MiB, '1MiB', 5 * 1024 * MiB, '5GiB', 0, -1, 'big'])('refuses the size %s', (size) => {
+    expect(thrownBy(() => new SharedMemory({ size: size as number })).code).toMatch(/^ERR_PAGEFRAME_/)
+  })
+
+  test('holds its own objects and its own names', () => {
+    const memory = new SharedMemory({ size: '2MiB' })
+    const name = freshName()
+
+    const here = Mutex.open(name)
+    const there = Mutex.open(name, { memory })
+
+    expect(there).not.toBe(here)
+    expect(there.memory).toBe(memory.memory)
+    expect(Mutex.from({ ...there })).toBe(there)
+    expect(Mutex.open(name, { memory: { ...memory } })).toBe(there)
+    memory.destroy()
+    here.destroy()
+  })
+
+  test('reaches another thread with the first handle that lies in it', async () => {
+    const memory = new SharedMemory({ size: '2MiB' })
+    const region = memory.alloc(100)
+    const lock = new Mutex({ memory })
+    const worker = await Actor.start()
+
+    await worker.run(
+      ({ revive, SharedMemory }, message) => {
+        const { region, lock } = revive(message) as unknown as { region: Region; lock: Mutex }
+        lock.run(() => (region.bytes[5] = 6))
+        if (SharedMemory.from({ ...lock, $pageframe: 'SharedMemory' }).byteLength !== 2 ** 21)
+          throw new Error('another memory')
+      },
+      { region, lock } as object,
+    )
+
+    expect(region.bytes[5]).toBe(6)
+    memory.destroy()
+  })
+
+  test('made in a worker, reaches the others, and outlives its maker', async () => {
+    const [maker, other] = await Actor.crew(2)
+    const handle = await maker.run(({ SharedMemory }) => {
+      const region = new SharedMemory({ size: '2MiB' }).alloc(10)
+      region.bytes[0] = 9
+      return { ...region }
+    })
+
+    expect(Region.from(handle).bytes[0]).toBe(9)
+    await maker.end()
+
+    const seen = await other.run(({ Region }, wanted) => Region.from(wanted).bytes[0], handle as object)
+    expect(seen).toBe(9)
+    expect(SharedMemory.from({ ...handle, $pageframe: 'SharedMemory' }).check().problems).toEqual([])
+    SharedMemory.from({ ...handle, $pageframe: 'SharedMemory' }).destroy()
+  })
+
+  test('made in a worker that dies with a lock in it: the next owner is told', async () => {
+    const maker = await Actor.start()
+    const handle = await maker.run(({ SharedMemory, Mutex }) => {
+      const lock = new Mutex({ memory: new SharedMemory({ size: '2MiB' }) })
+      lock.lock()
+      return { ...lock }
+    })
+    const lock = Mutex.from(handle)
+    expect(lock.owner).toBe(maker.threadId)
+
+    await maker.end()
+
+    expect(lock.lock({ timeoutMs: 3000 }).ownerDied).toBe(true)
+    lock.markConsistent()
+    lock.unlock()
+    const memory = SharedMemory.from({ ...handle, $pageframe: 'SharedMemory' })
+    expect(memory.check().problems).toEqual([])
+    memory.destroy()
+  })
+
+  test('has a name, by which every thread finds it', async () => {
+    const name = freshName()
+    const memory = SharedMemory.open(name, { size: '2MiB' })
+    memory.alloc(8, { name: 'shared' }).bytes[0] = 3
+    const worker = await Actor.start()
+
+    const seen = await worker.run(({ SharedMemory, Region }, wanted) => {
+      const there = SharedMemory.open(wanted)
+      return [there.memory, there.name, Region.open('shared', undefined, { memory: there }).bytes[0]]
+    }, name)
+
+    expect(seen).toEqual([memory.memory, name, 3])
+    expect(SharedMemory.open(name)).toBe(memory)
+    memory.destroy()
+    const next = SharedMemory.open(name, { size: '3MiB' })
+    expect(next.memory).not.toBe(memory.memory)
+    next.destroy()
+  })
+})
+
+describe('after destroy()', () => {
+  test('every use in this thread is ESTALE, and a handle is ERR_PAGEFRAME_NO_MEMORY', () => {
+    const memory = new SharedMemory({ size: '2MiB' })
+    const lock = new Mutex({ memory })
+    const region = memory.alloc(10)
+    const handle = { ...lock }
+
+    memory.destroy()
+
+    const uses: (() => unknown)[] = [
+      () => memory.alloc(1),
+      () => memory.byteLength,
+      () => memory.usedBytes,
+      () => memory.check(),
+      () => { memory.destroy() },
+      () => lock.lock(),
+      () => lock.tryLock(),
+      () => region.bytes,
+    ] // prettier-ignore
+    for (const use of uses) expect(thrownBy(use)).toMatchObject({ name: 'ErrnoError', code: 'ESTALE' })
+    const error = thrownBy(() => Mutex.from(handle))
+    expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_PAGEFRAME_NO_MEMORY' })
+    expect(error.message).toBe(
+      `this handle belongs to memory '${handle.memory}', which nobody in this process can supply any more`,
+    )
+  })
+
+  test('waits in it end, blocked or not, in any thread', async () => {
+    const memory = new SharedMemory({ size: '2MiB' })
+    const lock = new Mutex({ memory })
+    const held = await lock.lockAsync()
+    const [blocked, waiting, late] = await Actor.crew(3)
+    const outcomes = [
+      blocked.run(({ Mutex, tell }, handle) => {
+        const there = Mutex.from(handle)
+        tell('waits')
+        there.lock({ timeoutMs: 8000 })
+      }, lock as object),
+      waiting.run(async ({ Mutex, tell }, handle) => {
+        const there = Mutex.from(handle)
+        tell('waits')
+        await there.lockAsync({ timeoutMs: 8000 })
+      }, lock as object),
+    ].map((each) => each.then(() => 'got it', (error: unknown) => (error as { code: string }).code)) // prettier-ignore
+    const here = lock.lockAsync().then(() => 'got it', (error: unknown) => (error as { code: string }).code) // prettier-ignore
+    await Promise.all([blocked.told('waits'), waiting.told('waits')])
+    await new Promise((resolve) => setTimeout(resolve, 50))
+
+    memory.destroy()
+
+    expect(await Promise.all([...outcomes, here])).toEqual(['ESTALE', 'ESTALE', 'ESTALE'])
+    const code = await late.run(
+      ({ Mutex }, handle) => {
+        try {
+          return Mutex.from(handle).at
+        } catch (error) {
+          return (error as { code: string }).code
+        }
+      },
+      { ...lock } as object,
+    )
+    expect(code).toBe('ERR_PAGEFRAME_NO_MEMORY')
+    expect(held.locked || true).toBe(true)
+  })
+})
