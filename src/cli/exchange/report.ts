@@ -159,10 +159,10 @@ function rowOf(transport: Transport, figures: Figures): string[] {
 function legend({ blockBytes, rounds }: Contest): string[] {
   const window = windowFor(blockBytes)
   return [
-    `Medians of ${plural(rounds, 'round')}, interleaved, after a warm-up. Each transport has the same blocks, parser and checksum, at most`,
-    `${window} blocks with one consumer, and takes its buffers back to use them again. Latency: from the block read to the`,
-    "consumer having it in hand, its wait in the queue included. Bytes copied: by pageframe's own counters; for clone",
-    'each message twice, into the mail and out of it. CPU time: all threads together.',
+    `Medians of ${plural(rounds, 'round')}, interleaved, after a warm-up. The same blocks, parser and checksum in each transport, and at`,
+    `most ${window} blocks with one consumer; transferred buffers come back to be used again. Latency: from the block read to`,
+    "the consumer having it in hand, its wait in the queue included. Bytes copied: by pageframe's own counters; for",
+    'clone, each message twice: structured cloning copies it in and out. CPU time: all threads together.',
   ]
 }
 
