@@ -48,6 +48,8 @@ export interface Source<T> extends Iterable<T>, AsyncIterable<T>, Disposable {
   toReadable(): ReadableStream<T>
 }
 
+const learn = Symbol.for('pageframe.channel.learn')
+
 /**
  * A queue from one thread to another.
  *
@@ -75,13 +77,13 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
     this.#generationAt = this.at + 1
     this.#own = this.generation
     this.#codec = codecAt(context, this.at) as Codec<T> | undefined
-    if (!('at' in options)) this.#learn(options)
+    if (!('at' in options)) this[learn](options)
   }
 
   /** Attaches to the channel of that name, or creates it. EEXIST if it carries something else or has another capacity. */
   static open<T = Uint8Array>(name: string, options: Omit<ChannelOptions<T>, 'name'> = {}): Channel<T> {
     const channel = open(CHANNEL as unknown as Kind<ChannelOptions<T>, Channel<T>>, name, options)
-    channel.#learn(options)
+    channel[learn](options)
     return channel
   }
 
@@ -280,7 +282,8 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
     )
   }
 
-  #learn({ of }: { of?: ChannelOptions<T>['of'] }): void {
+  /** Takes over the codec that a thread named. By symbol, since another copy of the package may have made the object. */
+  [learn]({ of }: { of?: ChannelOptions<T>['of'] }): void {
     this.#codec ??= codecOf<T>('Channel', of ?? (bytes as unknown as Codec<T>))
   }
 

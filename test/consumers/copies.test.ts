@@ -27,7 +27,7 @@ test('two copies are one: the same thread, the same memory, the same objects', a
 })
 
 // Channel.open() calls a private method of what it found, which may be of the other copy's class: TypeError. See rule 11.
-test.fails('two copies open a channel by its name', async () => {
+test('two copies open a channel by its name', async () => {
   const result = await project().resultOf('copies-of-a-channel.mjs')
 
   expect(result).toEqual({ isSame: true, received: { id: 1 } })
