@@ -118,6 +118,19 @@ test('a record that can never fit names the capacity to choose', () => {
   expect(error.message).toContain('needs a capacity of at least 16 MiB; this channel has 1 MiB')
 })
 
+test('check() finds every record of a ring that is in use, padding and all', () => {
+  const raw = channel(small)
+  for (let i = 0; i < 40; i++) {
+    raw.send(record((i * 37) % 1000, i))
+    raw.send(record((i * 53) % 1000, i))
+    raw.receive()
+    if (i < 38) raw.receive()
+  }
+
+  expect(raw.length).toBe(2)
+  expect(SharedMemory.default.check().problems.filter((problem) => problem.includes('Channel'))).toEqual([])
+})
+
 test('the largest record fits, wherever the lap ends', () => {
   const raw = channel(small)
 

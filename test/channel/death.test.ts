@@ -1,4 +1,4 @@
-import { Channel } from 'pageframe'
+import { Channel, SharedMemory } from 'pageframe'
 import { expect, test } from 'vitest'
 import { Actor, eventually, rejectionOf } from '../support.ts'
 
@@ -75,7 +75,7 @@ test('redelivered: the record itself, first', async () => {
   }, channel)
 
   await first.end()
-  await eventually(() => thrownCode(() => channel.trySend(record(3))) === 'EPIPE', 'a death that is noticed')
+  await eventually(() => thrownCode(() => channel.tryLoan(1)?.[Symbol.dispose]()) === 'EPIPE', 'a death that is noticed')
   const seen = await second.run(({ Channel }, handle) => {
     const channel = Channel.from(handle)
     const seen: [number, boolean][] = []
@@ -146,6 +146,7 @@ test('producers that are killed one after the other lose nothing that they had c
   }
 
   expect(received).toEqual(received.map((_, i) => i))
+  expect(SharedMemory.default.check().problems.filter((problem) => problem.includes('Channel'))).toEqual([])
 }, 60_000)
 
 function receiveInto(received: number[], bytes: Uint8Array | undefined): void {
