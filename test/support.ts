@@ -120,6 +120,14 @@ export class Actor {
 
   /** Runs a function in the worker; resolves with what it returns, rejects with what it throws. */
   run<A extends unknown[], T>(work: (tools: Tools, ...args: A) => T, ...args: A): Promise<Awaited<T>> {
+    return this.runWithin(LIMIT_MS, work, ...args)
+  }
+
+  runWithin<A extends unknown[], T>(
+    limitMs: number,
+    work: (tools: Tools, ...args: A) => T,
+    ...args: A
+  ): Promise<Awaited<T>> {
     const id = ++this.#ids
     const answer = new Promise<Answer>((resolve) => this.#waiting.set(id, resolve))
     this.worker.postMessage({ id, source: String(work), args })
@@ -129,6 +137,7 @@ export class Actor {
         return value as Awaited<T>
       }),
       `an answer of thread ${this.threadId}`,
+      limitMs,
     )
   }
 

@@ -3,6 +3,7 @@ import { Piscina } from 'piscina'
 import { Mutex, SharedMemory } from 'pageframe'
 import { afterEach, describe, expect, test } from 'vitest'
 import { Actor, eventually, rejectionOf, script, thrownBy, within } from '../support.ts'
+import { reaped } from './slots.ts'
 
 const pools: Piscina[] = []
 afterEach(async () => {
@@ -97,8 +98,7 @@ describe('a worker that dies with a lock: the next owner is told, and the memory
         const there = Mutex.from(handle)
         for (let i = 0; i < 500; i++) void there.lockAsync().catch(() => undefined)
       }, lock as object)
-      await actor.end()
-      await eventually(() => SharedMemory.default.check().ok, 'the reaper')
+      await reaped(actor)
     }
     await lives()
     const { usedBytes } = SharedMemory.default
@@ -118,8 +118,7 @@ describe('a worker that dies with a lock: the next owner is told, and the memory
       const there = Mutex.from(handle)
       for (let i = 0; i < 300; i++) void there.lockAsync().catch(() => undefined)
     }, lock as object)
-    await actor.end()
-    await eventually(() => SharedMemory.default.check().ok, 'the reaper')
+    await reaped(actor)
     const regions = Array.from({ length: 64 }, () => SharedMemory.default.alloc(4096))
     for (const region of regions) region.as(Int32Array).fill(1)
 
@@ -236,6 +235,7 @@ test('while the main thread is blocked elsewhere, attaching gives EAGAIN and say
   const ended = await script(async ({ Mutex, startActor }) => {
     const actor = await startActor()
     const outcome = actor.run(({ Mutex }) => {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
       try {
         Mutex.open('jobs')
         return 'attached'
@@ -244,7 +244,7 @@ test('while the main thread is blocked elsewhere, attaching gives EAGAIN and say
         return [code, message]
       }
     })
-    await new Promise((resolve) => setTimeout(resolve, 2))
+    await new Promise((resolve) => setTimeout(resolve, 50))
     for (const end = Date.now() + 6500; Date.now() < end;);
     const first = await outcome
     const second = await actor.run(({ Mutex }) => {

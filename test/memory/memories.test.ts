@@ -1,8 +1,7 @@
 import { Mutex, Region, SharedMemory } from 'pageframe'
-import { attachmentById } from 'pageframe/internals'
 import { describe, expect, test } from 'vitest'
-import { FREE, SLOT_COUNT, stateOf, ThreadSlot } from '../../src/threads/slot.ts'
 import { Actor, freshName, thrownBy } from '../support.ts'
+import { slotsOf } from './slots.ts'
 
 const MiB = 1024 * 1024
 
@@ -45,19 +44,6 @@ test('a worker inherits the default memory, and the workers that it starts do to
 
 test('a thread whose first use is a handle takes one thread slot', async () => {
   const lock = new Mutex()
-  const { map, cpu } = attachmentById(SharedMemory.default.memory)
-  const slotsOf = (threadId: number) => {
-    let slots = 0
-    for (let i = 0; i < SLOT_COUNT; i++) {
-      const at = map.slotsAt + i * ThreadSlot.sizeof
-      if (
-        stateOf(cpu.load(at + ThreadSlot.state)) !== FREE &&
-        cpu.load(at + ThreadSlot.threadId) === threadId
-      )
-        slots++
-    }
-    return slots
-  }
   const worker = await Actor.start()
 
   await worker.run(({ Mutex }, handle) => void Mutex.from(handle), lock as object)

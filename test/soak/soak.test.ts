@@ -1,0 +1,210 @@
+/**
+ * Everything at once, for a while: threads that lock, take permits, run asynchronous sections and are killed at random.
+ *
+ *   PAGEFRAME_SOAK_SECONDS   how long, 20 if not given
+ *
+ * What must hold at any moment
+ *   exclusion   the two words behind each mutex are equal whenever somebody gets the lock (or its owner died)
+ *   notice      whoever finds them unequal was told that the last owner died
+ *   liveness    no wait lasts 2 s
+ * and at rest, after each death: check() is clean; at the end the memory is as full as before.
+ */
+
+import { Piscina } from 'piscina'
+import { Mutex, Semaphore, SharedMemory, type Region } from 'pageframe'
+import { afterAll, expect, test } from 'vitest'
+import { Actor, eventually, pause, within } from '../support.ts'
+
+const SECONDS = Number(process.env.PAGEFRAME_SOAK_SECONDS ?? 20)
+const MUTEXES = 4
+const WORKERS = 4
+const PERMITS = 3
+/** Words of the region: pairs behind the mutexes, then these. */
+const STOP = 2 * MUTEXES
+const TAKEN = STOP + 1
+const SECTIONS = STOP + 2
+const NOTICES = STOP + 3
+const PAUSED = STOP + 4
+const RESTING = STOP + 5
+const WORDS = STOP + 8
+
+interface Stage {
+  readonly locks: readonly object[]
+  readonly semaphore: object
+  readonly region: object
+}
+
+const pools: Piscina[] = []
+afterAll(async () => {
+  await Promise.all(pools.map((pool) => pool.destroy().catch(() => undefined)))
+})
+
+// A place for channels: a channel in Stage, a turn that sends and one that receives in fixtures/soak-worker.mjs, and its
+// sums here beside SECTIONS.
+
+test(
+  'nothing is lost, torn or forgotten while threads die',
+  async () => {
+    const memory = SharedMemory.default
+    const locks = Array.from({ length: MUTEXES }, () => new Mutex())
+    const semaphore = new Semaphore(PERMITS)
+    const region = memory.alloc(WORDS * 4)
+    const words = region.as(Int32Array)
+    const stage: Stage = { locks, semaphore, region }
+    const tasks = new Piscina({
+      filename: new URL('../fixtures/soak-worker.mjs', import.meta.url).href,
+      minThreads: 1,
+      maxThreads: 2,
+    })
+    tasks.on('error', () => undefined)
+    pools.push(tasks)
+
+    const start = async (): Promise<Actor> => {
+      const actor = await Actor.start()
+      const url = new URL('../fixtures/soak-worker.mjs', import.meta.url).href
+      const failures = actor.runWithin(
+        (SECONDS + 30) * 1000,
+        async (_, module, given) => {
+          const { turns } = (await eval(`import(${JSON.stringify(module)})`)) as {
+            turns: (stage: unknown) => Promise<string[]>
+          }
+          return turns(given)
+        },
+        url,
+        stage as object,
+      )
+      failures.then(
+        (found) => problems.push(...found),
+        (error: unknown) => {
+          if (actor.exitCode === undefined && words[STOP] === 0) problems.push(String(error))
+        },
+      )
+      return actor
+    }
+
+    const problems: string[] = []
+    let actors = await Promise.all(Array.from({ length: WORKERS }, start))
+    let deaths = 0
+    const ends = performance.now() + SECONDS * 1000
+    const isOver = () => performance.now() > ends || problems.length > 0
+
+    const poolTurns = (async () => {
+      while (!isOver()) {
+        const found = await tasks.run(stage).catch(() => [])
+        problems.push(...(found as string[]))
+      }
+    })()
+
+    const mainTurns = (async () => {
+      while (!isOver()) {
+        const i = Math.floor(Math.random() * MUTEXES)
+        await locks[i].runAsync((held) => visit(words, i, held.ownerDied, locks[i], problems), {
+          timeoutMs: 2000,
+        })
+        await semaphore.acquireAsync({ timeoutMs: 2000 })
+        semaphore.release()
+        await pause(1)
+      }
+    })().catch((error: unknown) => problems.push(`main: ${String(error)}`))
+
+    while (!isOver()) {
+      await pause(Math.random() * 150)
+      const victim = actors[Math.floor(Math.random() * actors.length)]
+      await victim.end()
+      deaths++
+      actors = [...actors.filter((actor) => actor !== victim), await start()]
+      if (deaths % 10 === 0) await atRest(words, actors, problems)
+      // Permits of the dead are gone: that is what a semaphore is.
+      refill(semaphore, words)
+    }
+
+    words[STOP] = 1
+    await within(Promise.all([poolTurns, mainTurns]), 'the last turns')
+    await Promise.all(actors.map((actor) => actor.end()))
+    await tasks.destroy()
+    await eventually(() => memory.check().ok, 'the reaper', 5000).catch(() => undefined)
+
+    expect(problems).toEqual([])
+    expect(memory.check().problems).toEqual([])
+    for (const lock of locks) {
+      if (lock.lock({ timeoutMs: 2000 }).ownerDied) lock.markConsistent()
+      lock.unlock()
+    }
+    expect(words[SECTIONS]).toBeGreaterThan(1000)
+    expect(deaths).toBeGreaterThan(SECONDS)
+    console.log(`soak: ${words[SECTIONS]} sections, ${deaths} deaths, ${words[NOTICES]} notices`)
+  },
+  (SECONDS + 60) * 1000,
+)
+
+test('what threads that were killed had is given back', async () => {
+  const memory = SharedMemory.default
+  const stage: Stage = {
+    locks: Array.from({ length: MUTEXES }, () => new Mutex()),
+    semaphore: new Semaphore(PERMITS),
+    region: memory.alloc(WORDS * 4),
+  }
+  const generation = async () => {
+    const actors = await Actor.crew(3)
+    const url = new URL('../fixtures/soak-worker.mjs', import.meta.url).href
+    for (const actor of actors) {
+      actor.begin(
+        async (_, module, given) => {
+          const { turns } = (await eval(`import(${JSON.stringify(module)})`)) as {
+            turns: (stage: unknown) => Promise<string[]>
+          }
+          return turns(given)
+        },
+        url,
+        stage as object,
+      )
+    }
+    await pause(300)
+    await Promise.all(actors.map((actor) => actor.end()))
+    await eventually(() => memory.check().ok, 'the reaper')
+    refill(stage.semaphore as Semaphore, (stage.region as Region).as(Int32Array))
+  }
+  await generation()
+  const { usedBytes } = memory
+
+  for (let i = 0; i < 6; i++) await generation()
+
+  expect(memory.usedBytes).toBe(usedBytes)
+  expect(memory.check().problems).toEqual([])
+})
+
+/** One visit to what a mutex protects: both words are equal, or the last visitor died here. */
+function visit(words: Int32Array, i: number, ownerDied: boolean, lock: Mutex, problems: string[]): void {
+  const [a, b] = [2 * i, 2 * i + 1]
+  if (words[a] !== words[b] && !ownerDied)
+    problems.push(`main: mutex ${i}: ${words[a]} and ${words[b]}, and no notice`)
+  if (ownerDied) {
+    words[b] = words[a]
+    Atomics.add(words, NOTICES, 1)
+    lock.markConsistent()
+  }
+  words[a]++
+  words[b]++
+  Atomics.add(words, SECTIONS, 1)
+}
+
+/** All threads rest for a moment, and the memory is counted. */
+async function atRest(words: Int32Array, actors: readonly Actor[], problems: string[]): Promise<void> {
+  Atomics.store(words, PAUSED, 1)
+  await pause(60)
+  let last: readonly string[] = []
+  for (let tries = 0; tries < 40; tries++) {
+    last = SharedMemory.default.check().problems
+    if (last.length === 0) break
+    await pause(50)
+  }
+  if (last.length > 0) problems.push(`at rest, ${actors.length} threads: ${last.join('; ')}`)
+  Atomics.store(words, PAUSED, 0)
+}
+
+function refill(semaphore: Semaphore, words: Int32Array): void {
+  // Taken at this moment by the living is at most one a thread; whoever died kept what it had.
+  if (semaphore.value === 0) semaphore.release(PERMITS)
+  void words[TAKEN]
+  void words[RESTING]
+}

@@ -1,0 +1,130 @@
+/** The lot with keys of two words, which floors above use for what is not a word of a bare memory. In one process. */
+
+import { beforeEach, expect, test } from 'vitest'
+import { atomicsCpu, type Cpu } from '../../src/host/cpu.ts'
+import { debugCpu } from '../../src/host/debug-cpu.ts'
+import { Bucket, Lot, UNUSED, WAITING, WOKEN } from '../../src/sync/lot.ts'
+import { repairSync } from '../../src/sync/repair.ts'
+import { ThreadSlot, tidOf } from '../../src/threads/slot.ts'
+import type { Thread } from '../../src/threads/thread.ts'
+import { PAGE_WORDS } from '../../src/words/constants.ts'
+
+const SLOTS = 4
+const BUCKETS = 4
+const BUCKETS_AT = SLOTS * ThreadSlot.sizeof
+const CHUNKS_AT = BUCKETS_AT + BUCKETS * Bucket.sizeof
+const WHY = 99
+
+let cpu: Cpu
+let rung: number[]
+
+beforeEach(() => {
+  const buffer = new SharedArrayBuffer((CHUNKS_AT + SLOTS * PAGE_WORDS) * 4)
+  cpu = debugCpu(atomicsCpu(buffer), buffer.byteLength)
+  rung = []
+})
+
+function lotOf(index: number): Lot {
+  const thread: Thread = {
+    cpu,
+    at: index * ThreadSlot.sizeof,
+    tid: tidOf(index, 1),
+    held: 0,
+    spinTurns: 0,
+    sleep: () => false,
+    ring: (at) => void rung.push(at),
+    awaitChange: () => {
+      throw new Error('there is nobody who could change it')
+    },
+    now: () => 0,
+    isStarving: () => false,
+  }
+  return new Lot(thread, {
+    bucketsAt: BUCKETS_AT,
+    bucketCount: BUCKETS,
+    slotsAt: 0,
+    slotCount: SLOTS,
+    more: () => CHUNKS_AT + index * PAGE_WORDS,
+  })
+}
+
+function park(lot: Lot, first: number, second: number): number {
+  const record = lot.allocRecord()
+  lot.prepare(record, first, second, WHY)
+  const bucket = lot.lockBucket(first, second)
+  lot.enqueueLocked(bucket, record)
+  lot.unlockBucket(bucket)
+  return record
+}
+
+function wake(lot: Lot, first: number, second: number, count: number): number[] {
+  const woken: number[] = []
+  const bucket = lot.lockBucket(first, second)
+  lot.wakeLocked(bucket, first, second, count, woken)
+  lot.unlockBucket(bucket)
+  lot.ring(woken)
+  return woken
+}
+
+test('a waiter is woken under both words of its key, and under no other pair', () => {
+  const [waiter, waker] = [lotOf(0), lotOf(1)]
+  const record = park(waiter, 7, 1000)
+
+  expect([...wake(waker, 7, 1001, 9), ...wake(waker, 8, 1000, 9), ...wake(waker, 0, 1000, 9), ...wake(waker, 1000, 7, 9)]).toEqual([])
+  expect(waiter.stateOf(record)).toBe(WAITING)
+  expect(wake(waker, 7, 1000, 9)).toEqual([record])
+
+  expect(waiter.stateOf(record)).toBe(WOKEN)
+}) // prettier-ignore
+
+test('any two int32 words are a key, negative ones too', () => {
+  const [waiter, waker] = [lotOf(0), lotOf(1)]
+  const keys = [[0, 1], [1, 0], [-1, -1], [0x7fffffff, -0x80000000], [-0x80000000, 0x7fffffff], [12345, 0]] as const
+  const records = keys.map(([first, second]) => park(waiter, first, second))
+
+  keys.forEach(([first, second], i) => { expect(wake(waker, first, second, 9)).toEqual([records[i]]) })
+}) // prettier-ignore
+
+test('waiters of one key are woken in the order in which they came, those of others stay', () => {
+  const waker = lotOf(3)
+  const waiters = [0, 1, 2].map(lotOf)
+  const mine = waiters.map((lot) => park(lot, 5, 6))
+  const others = waiters.map((lot) => park(lot, 6, 5))
+
+  expect(wake(waker, 5, 6, 1)[0]).toBe(mine[0])
+  expect(wake(waker, 5, 6, 9)).toEqual(mine.slice(1))
+  expect(others.map((record) => waker.stateOf(record))).toEqual([WAITING, WAITING, WAITING])
+})
+
+test('waking rings the bell of the thread that waits', () => {
+  const [waiter, waker] = [lotOf(0), lotOf(1)]
+  park(waiter, 3, 4)
+  cpu.store(waiter.thread.at + ThreadSlot.bell, 1)
+
+  wake(waker, 3, 4, 1)
+
+  expect(rung).toEqual([waiter.thread.at + ThreadSlot.bell])
+})
+
+test('the waits of a dead thread are withdrawn, whatever their key and purpose, and its records forgotten', () => {
+  const [waiter, other, reaper] = [lotOf(0), lotOf(1), lotOf(2)]
+  const record = park(waiter, 3, 4)
+  const alive = park(other, 3, 4)
+
+  repairSync(reaper, waiter.thread.tid)
+
+  expect(reaper.stateOf(record)).toBe(UNUSED)
+  expect(cpu.load(waiter.thread.at + ThreadSlot.records)).toBe(0)
+  expect(wake(reaper, 3, 4, 9)).toEqual([alive])
+})
+
+test('a bucket that a dead thread had locked is opened, and its waiters look again', () => {
+  const [waiter, dead, reaper] = [lotOf(0), lotOf(1), lotOf(2)]
+  const record = park(waiter, 3, 4)
+  const bucket = dead.lockBucket(3, 4)
+
+  repairSync(reaper, dead.thread.tid)
+
+  expect(waiter.stateOf(record)).toBe(WOKEN)
+  expect(cpu.load(bucket + Bucket.lock)).toBe(0)
+})
