@@ -75,7 +75,10 @@ test('redelivered: the record itself, first', async () => {
   }, channel)
 
   await first.end()
-  await eventually(() => thrownCode(() => channel.tryLoan(1)?.[Symbol.dispose]()) === 'EPIPE', 'a death that is noticed')
+  await eventually(
+    () => thrownCode(() => channel.tryLoan(1)?.[Symbol.dispose]()) === 'EPIPE',
+    'a death that is noticed',
+  )
   const seen = await second.run(({ Channel }, handle) => {
     const channel = Channel.from(handle)
     const seen: [number, boolean][] = []
