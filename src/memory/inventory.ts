@@ -175,16 +175,21 @@ function inherit(): string {
 }
 
 function meet(id: string): Known {
-  const offer = isMemoryId(id) ? fetchOffer(state, defaultAttachment(), id) : undefined
-  if (offer === undefined) {
-    throw usageError(
-      'ERR_PAGEFRAME_NO_MEMORY',
-      `this handle belongs to memory '${id}', which nobody in this process can supply any more`,
-    )
+  if (isMemoryId(id)) {
+    const home = defaultAttachment() // which may be the one that was asked for, and known by now
+    const known = state.known.get(id)
+    if (known !== undefined) return known
+    const offer = fetchOffer(state, home, id)
+    if (offer !== undefined) {
+      const met: Known = { offer, isMaker: false, attachment: undefined }
+      state.known.set(id, met)
+      return met
+    }
   }
-  const known: Known = { offer, isMaker: false, attachment: undefined }
-  state.known.set(id, known)
-  return known
+  throw usageError(
+    'ERR_PAGEFRAME_NO_MEMORY',
+    `this handle belongs to memory '${id}', which nobody in this process can supply any more`,
+  )
 }
 
 /** Whether any thread can have made a memory of that id: garbage is not worth a question. */

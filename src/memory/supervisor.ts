@@ -156,6 +156,7 @@ export class Supervisor {
   #bury(attachment: Attachment, threadId: number): void {
     if (!this.#kept.has(attachment.id)) return
     const { cpu, map } = attachment
+    let mustComeBack = false
     for (let index = 0; index < map.frames.slotCount; index++) {
       if (index === SUPERVISOR_SLOT) continue
       const slot = map.slotsAt + index * ThreadSlot.sizeof
@@ -167,15 +168,19 @@ export class Supervisor {
         reap(attachment, tid, this.#repairs)
       } catch (error) {
         if (error instanceof MustNotBlock) {
-          setTimeout(() => {
-            this.#bury(attachment, threadId)
-          }, RETRY_MS)
-          return
+          mustComeBack = true // perhaps for a lock that another slot of the same dead thread holds: go on with that
+          continue
         }
         // What the reaper cannot repair nobody may go on with.
         poisonEverybody(attachment, POISON_CHECK_FAILED)
         throw error
       }
+    }
+    if (mustComeBack) {
+      setTimeout(() => {
+        this.#bury(attachment, threadId)
+      }, RETRY_MS)
+      return
     }
     this.#drain(attachment)
   }

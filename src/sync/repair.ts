@@ -21,7 +21,7 @@ import { returnDeadPermit, SEMAPHORE_PURPOSE, semaphoreWait } from './semaphore.
 import type { Waitable } from './wait.ts'
 
 const { lock, head, tail } = Bucket
-const { state, key0, key1, bucket: inBucket, purpose } = WaitRecord
+const { state, key1, bucket: inBucket, purpose } = WaitRecord
 
 const waitables = new Map<number, Waitable>([
   [MUTEX_PURPOSE, mutexWait],
@@ -47,7 +47,10 @@ export function takeOverBuckets(lot: Lot, dead: number): void {
   }
 }
 
-/** Empties a bucket whose queue may be torn, by waking every record whose key belongs to it. Its lock is held. */
+/**
+ * Empties a bucket whose queue may be torn, by waking every record in it. Its lock is held, so a record that says it is in
+ * this bucket stays so; what the others say may change under our eyes, and does not matter.
+ */
 function wakeBucket(lot: Lot, bucket: number): void {
   const { cpu } = lot
   const { slotsAt, slotCount } = lot.geometry
@@ -55,8 +58,7 @@ function wakeBucket(lot: Lot, bucket: number): void {
   cpu.plainStore(bucket + tail, 0)
   for (let index = 0; index < slotCount; index++) {
     for (const record of lot.recordsOf(slotsAt + index * ThreadSlot.sizeof)) {
-      if (cpu.load(record + state) === UNUSED) continue
-      if (lot.bucketOf(cpu.plainLoad(record + key0), cpu.plainLoad(record + key1)) !== bucket) continue
+      if (cpu.plainLoad(record + inBucket) !== bucket) continue
       cpu.plainStore(record + inBucket, 0)
       cpu.compareExchange(record + state, WAITING, WOKEN)
     }
