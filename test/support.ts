@@ -268,13 +268,13 @@ export async function runFile(file: string, args: string[], options: ProcessOpti
   const node = [process.execPath, path, ...args]
   const [command, ...rest] =
     before === undefined ? node : ['bash', '-c', `${before}; exec "$@"`, 'bash', ...node]
-  // What vitest sets for its own processes is none of theirs.
-  const { NODE_OPTIONS: _, ...env } = process.env
+  const env = { ...process.env, ...options.env }
+  delete env.NODE_OPTIONS // what vitest sets for its own processes is none of theirs
   const began = performance.now()
   const child = spawn(command, rest, {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...env, ...options.env },
+    env,
   })
   let stdout = ''
   let stderr = ''

@@ -156,6 +156,7 @@ describe.each(implementations)('the Cpu: $name', ({ cpu, kind }) => {
     const [counter, go] = [200, 400]
     const worker = new Worker(new URL('../fixtures/increment.mjs', import.meta.url), {
       workerData: { memory, module, kind, rounds, counter, go },
+      stderr: true, // it warns that this process has no default memory
     })
     workers.push(worker)
     const done = new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))

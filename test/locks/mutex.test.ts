@@ -16,7 +16,7 @@ async function heldElsewhere(mutex: Mutex, forMs = 60_000): Promise<Actor> {
       there.unlock()
       tell('released')
     },
-    mutex as object,
+    mutex,
     forMs,
   )
   await other.told('holds')
@@ -191,7 +191,7 @@ describe('types: what happens to an owner that locks again', () => {
         if (there.tryLock() === null) return false
         there.unlock()
         return true
-      }, lock as object)
+      }, lock)
 
     for (let i = 0; i < 5; i++) lock.unlock()
     expect(await attempt()).toBe(false)
@@ -439,7 +439,7 @@ describe('when the owner dies', () => {
     await other.run(({ Mutex }, handle) => {
       const there = Mutex.from(handle)
       for (let i = 0; i < 3; i++) there.lock()
-    }, lock as object)
+    }, lock)
     await other.end()
 
     const token = lock.lock({ timeoutMs: 5000 })
@@ -469,7 +469,7 @@ describe('when the owner dies', () => {
       // Some are released and taken again, so that list and chain are not in the order of locking.
       for (let i = 0; i < there.length; i += 3) there[i].unlock()
       for (let i = 0; i < there.length; i += 3) there[i].lock()
-    }, locks as object[])
+    }, locks)
     await other.end()
 
     for (const lock of locks) {

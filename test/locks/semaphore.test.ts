@@ -33,7 +33,7 @@ test('release(n) lets n waiters through, and no more', async () => {
       tell('waits')
       Semaphore.from(handle).acquire({ timeoutMs: 8000 })
       tell('through')
-    }, semaphore as object)
+    }, semaphore)
   }
   const here = Array.from({ length: 3 }, () =>
     semaphore.acquireAsync({ timeoutMs: 5000 }).then(() => through++),
@@ -114,7 +114,7 @@ test('a thread that dies keeps its permits, and returns none', async () => {
     const there = Semaphore.from(handle)
     there.acquire()
     there.acquire()
-  }, semaphore as object)
+  }, semaphore)
 
   await other.end()
 
@@ -128,7 +128,7 @@ test('a waiter that dies takes no permit with it', async () => {
     actor.begin(({ Semaphore, tell }, handle) => {
       tell('waits')
       Semaphore.from(handle).acquire({ timeoutMs: 8000 })
-    }, semaphore as object)
+    }, semaphore)
     await actor.told('waits')
   }
 

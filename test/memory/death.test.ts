@@ -53,7 +53,7 @@ describe('a worker that dies with a lock: the next owner is told, and the memory
   test.each(Object.keys(ways))('%s', async (way) => {
     const lock = new Mutex()
     const actor = await Actor.start({ resourceLimits: { maxOldGenerationSizeMb: 24 } })
-    await actor.run(({ Mutex }, handle) => void Mutex.from(handle).lock(), lock as object)
+    await actor.run(({ Mutex }, handle) => void Mutex.from(handle).lock(), lock)
     expect(lock.owner).toBe(actor.threadId)
 
     ways[way](actor)
@@ -74,8 +74,8 @@ describe('a worker that dies with a lock: the next owner is told, and the memory
         tell('waits')
         second.lock()
       },
-      held as object,
-      wanted as object,
+      held,
+      wanted,
     )
     await actor.told('waits')
 
@@ -97,7 +97,7 @@ describe('a worker that dies with a lock: the next owner is told, and the memory
       await actor.run(({ Mutex }, handle) => {
         const there = Mutex.from(handle)
         for (let i = 0; i < 500; i++) void there.lockAsync().catch(() => undefined)
-      }, lock as object)
+      }, lock)
       await reaped(actor)
     }
     await lives()
@@ -117,14 +117,14 @@ describe('a worker that dies with a lock: the next owner is told, and the memory
     await actor.run(({ Mutex }, handle) => {
       const there = Mutex.from(handle)
       for (let i = 0; i < 300; i++) void there.lockAsync().catch(() => undefined)
-    }, lock as object)
+    }, lock)
     await reaped(actor)
     const regions = Array.from({ length: 64 }, () => SharedMemory.default.alloc(4096))
     for (const region of regions) region.as(Int32Array).fill(1)
 
     for (let i = 0; i < 3; i++) {
       const next = await Actor.start()
-      await next.run(({ Mutex }, handle) => void Mutex.from(handle).owner, lock as object)
+      await next.run(({ Mutex }, handle) => Mutex.from(handle).owner, lock)
       await next.end()
     }
 
@@ -181,7 +181,7 @@ describe('while the main thread is blocked in one of our waits', () => {
     // Starts while main's event loop runs; touches shared memory only when told by a word, when main sleeps.
     const gate = new SharedArrayBuffer(4)
     const first = await Actor.start()
-    await first.run(({ Mutex }, handle) => void Mutex.from(handle).lock(), lock as object)
+    await first.run(({ Mutex }, handle) => void Mutex.from(handle).lock(), lock)
     const late = await Actor.start()
     late.begin(
       ({ Mutex, Semaphore }, handle, word) => {
@@ -192,7 +192,7 @@ describe('while the main thread is blocked in one of our waits', () => {
         Semaphore.open('late', 0).release()
         Atomics.store(go, 0, there.owner === null ? 3 : 2)
       },
-      lock as object,
+      lock,
       gate,
     )
     first.begin(() => { // dies by itself while main sleeps
@@ -272,7 +272,7 @@ test('a worker that ends in order poisons nothing', async () => {
   actor.begin(({ Mutex }, handle) => {
     Mutex.from(handle).run(() => undefined)
     process.getBuiltinModule('node:worker_threads').parentPort?.close()
-  }, lock as object)
+  }, lock)
   await actor.ended()
 
   const next = await Actor.start()
@@ -300,16 +300,16 @@ test('when the supervisor dies, every wait ends with ENOTRECOVERABLE, and so doe
       const there = Mutex.from(handle)
       tell('waits')
       there.lock({ timeoutMs: 8000 })
-    }, lock as object),
+    }, lock),
   )
   const waitingCode = codeOf(
     waiting.run(async ({ Mutex, tell }, handle) => {
       const there = Mutex.from(handle)
       tell('waits')
       await there.lockAsync({ timeoutMs: 8000 })
-    }, elsewhere as object),
+    }, elsewhere),
   )
-  await idle.run(({ Mutex }, handle) => void Mutex.from(handle).owner, free as object)
+  await idle.run(({ Mutex }, handle) => Mutex.from(handle).owner, free)
   await Promise.all([blocked.told('waits'), waiting.told('waits')])
   const here = rejectionOf(lock.lockAsync())
   const { supervisor } = threadMemories
@@ -327,13 +327,13 @@ test('when the supervisor dies, every wait ends with ENOTRECOVERABLE, and so doe
     () => free.lock(),
     () => free.tryLock(),
     () => Mutex.open('x'),
-    () => Mutex.from({ ...free }),
+    () => Mutex.from(structuredClone(free)),
     () => SharedMemory.default.alloc(1),
     () => SharedMemory.default.usedBytes,
     () => elsewhere.lock({ timeoutMs: 100 }),
   ])
     expect(thrownBy(use)).toMatchObject({ code: 'ENOTRECOVERABLE' })
   expect(
-    await codeOf(idle.run(({ Mutex }, handle) => void Mutex.from(handle).lock(), { ...free } as object)),
+    await codeOf(idle.run(({ Mutex }, handle) => void Mutex.from(handle).lock(), structuredClone(free))),
   ).toBe('ENOTRECOVERABLE')
 })

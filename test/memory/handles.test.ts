@@ -13,7 +13,7 @@ describe('a thing is its own handle', () => {
 
     for (const thing of things) {
       expect(Object.keys(thing)).toEqual(['$pageframe', 'memory', 'at', 'generation'])
-      expect(JSON.parse(JSON.stringify(thing))).toEqual({ ...thing })
+      expect(JSON.parse(JSON.stringify(thing))).toEqual(structuredClone(thing))
     }
     expect(things.map((thing) => thing.$pageframe)).toEqual(['Mutex', 'Semaphore', 'Region', 'SharedMemory'])
   })
@@ -39,7 +39,7 @@ describe('a thing is its own handle', () => {
     ] as unknown[] // prettier-ignore
 
     for (const handle of handles) {
-      expect({ ...(handle as object) }).toEqual({ ...lock })
+      expect({ ...(handle as object) }).toEqual(structuredClone(lock))
       expect(Mutex.from(handle)).toBe(lock)
     }
     port1.close()
@@ -51,11 +51,11 @@ describe('a thing is its own handle', () => {
     const region = SharedMemory.default.alloc(10)
     const semaphore = new Semaphore(1)
 
-    expect(Region.from({ ...region })).toBe(region)
-    expect(Semaphore.from({ ...semaphore })).toBe(semaphore)
-    expect(SharedMemory.from({ ...SharedMemory.default })).toBe(SharedMemory.default)
+    expect(Region.from(structuredClone(region))).toBe(region)
+    expect(Semaphore.from(structuredClone(semaphore))).toBe(semaphore)
+    expect(SharedMemory.from(structuredClone(SharedMemory.default))).toBe(SharedMemory.default)
     expect(Mutex.open('same')).toBe(Mutex.open('same'))
-    expect(Mutex.from({ ...Mutex.open('same') })).toBe(Mutex.open('same'))
+    expect(Mutex.from(structuredClone(Mutex.open('same')))).toBe(Mutex.open('same'))
   })
 
   test('a worker gets the same object out of workerData, and gives it back', async () => {
@@ -66,7 +66,7 @@ describe('a thing is its own handle', () => {
       const { deep } = revive(workerData) as { deep: { lock: InstanceType<typeof Mutex> }[] }
       const there = deep[0].lock
       there.lock()
-      if (Mutex.from({ ...there }) !== there) throw new Error('another object')
+      if (Mutex.from(structuredClone(there)) !== there) throw new Error('another object')
       return there
     })
 
@@ -162,7 +162,7 @@ describe('after destroy()', () => {
       () => lock.name,
       () => { lock.markConsistent() },
       () => { lock.destroy() },
-      () => Mutex.from({ ...lock }),
+      () => Mutex.from(structuredClone(lock)),
       () => region.bytes,
       () => region.byteLength,
       () => region.as(Uint8Array),
@@ -176,21 +176,21 @@ describe('after destroy()', () => {
     await expect(lock.lockAsync()).rejects.toMatchObject(STALE)
     await expect(semaphore.acquireAsync()).rejects.toMatchObject(STALE)
     await expect(
-      worker.run(({ Mutex }, handle) => void Mutex.from(handle), { ...lock } as object),
+      worker.run(({ Mutex }, handle) => void Mutex.from(handle), structuredClone(lock)),
     ).rejects.toMatchObject({ code: 'ESTALE' })
     region[Symbol.dispose]()
   })
 
   test('a handle stays stale when the cell is another object’s', () => {
     const old = new Mutex()
-    const handle = { ...old }
+    const handle = structuredClone(old)
     old.destroy()
     const fresh = Array.from({ length: 200 }, () => new Mutex())
 
     expect(fresh.some((each) => each.at === handle.at)).toBe(true)
     expect(thrownBy(() => Mutex.from(handle))).toMatchObject(STALE)
     expect(thrownBy(() => old.lock())).toMatchObject(STALE)
-    for (const each of fresh) expect(Mutex.from({ ...each })).toBe(each)
+    for (const each of fresh) expect(Mutex.from(structuredClone(each))).toBe(each)
     for (const each of fresh) each.destroy()
   })
 
@@ -219,7 +219,9 @@ describe('handles of any shape', () => {
     expect(thrownBy(() => SharedMemory.from(semaphore)).message).toBe(
       'SharedMemory.from(): this is a Semaphore',
     )
-    expect(thrownBy(() => Mutex.from({ ...semaphore, $pageframe: 'Mutex' }))).toMatchObject(STALE)
+    expect(
+      thrownBy(() => Mutex.from(Object.assign(structuredClone(semaphore), { $pageframe: 'Mutex' }))),
+    ).toMatchObject(STALE)
   })
 
   test.each([undefined, null, 1, 'Mutex', [], {}, () => 1, Symbol('x'), { $pageframe: 'Mutex' }])(
@@ -259,6 +261,6 @@ describe('handles of any shape', () => {
 
     expect(memory.usedBytes).toBe(usedBytes)
     expect(memory.check().problems).toEqual([])
-    expect(Mutex.from({ ...real })).toBe(real)
+    expect(Mutex.from(structuredClone(real))).toBe(real)
   })
 })

@@ -1,4 +1,4 @@
-import { Mutex, Region, SharedMemory } from 'pageframe'
+import { Mutex, Region, SharedMemory, type Handle } from 'pageframe'
 import { describe, expect, test } from 'vitest'
 import { Actor, freshName, thrownBy } from '../support.ts'
 import { slotsOf } from './slots.ts'
@@ -35,7 +35,7 @@ test('a worker inherits the default memory, and the workers that it starts do to
       grandchild.once('message', resolve).once('error', reject)
     })
     return [SharedMemory.default.memory, answer]
-  }, region as object)
+  }, region)
 
   const id = SharedMemory.default.memory
   expect(seen).toEqual([id, [id, 7]])
@@ -46,7 +46,7 @@ test('a thread whose first use is a handle takes one thread slot', async () => {
   const lock = new Mutex()
   const worker = await Actor.start()
 
-  await worker.run(({ Mutex }, handle) => void Mutex.from(handle), lock as object)
+  await worker.run(({ Mutex }, handle) => void Mutex.from(handle), lock)
 
   expect(slotsOf(worker.threadId)).toBe(1)
 })
@@ -78,8 +78,8 @@ describe('a memory of its own', () => {
 
     expect(there).not.toBe(here)
     expect(there.memory).toBe(memory.memory)
-    expect(Mutex.from({ ...there })).toBe(there)
-    expect(Mutex.open(name, { memory: { ...memory } })).toBe(there)
+    expect(Mutex.from(structuredClone(there))).toBe(there)
+    expect(Mutex.open(name, { memory: structuredClone(memory) })).toBe(there)
     memory.destroy()
     here.destroy()
   })
@@ -92,12 +92,16 @@ describe('a memory of its own', () => {
 
     await worker.run(
       ({ revive, SharedMemory }, message) => {
-        const { region, lock } = revive(message) as unknown as { region: Region; lock: Mutex }
+        const { region, lock } = revive(message)
         lock.run(() => (region.bytes[5] = 6))
-        if (SharedMemory.from({ ...lock, $pageframe: 'SharedMemory' }).byteLength !== 2 ** 21)
+        if (
+          SharedMemory.from(Object.assign(structuredClone(lock), { $pageframe: 'SharedMemory' }))
+            .byteLength !==
+          2 ** 21
+        )
           throw new Error('another memory')
       },
-      { region, lock } as object,
+      { region, lock },
     )
 
     expect(region.bytes[5]).toBe(6)
@@ -109,16 +113,16 @@ describe('a memory of its own', () => {
     const handle = await maker.run(({ SharedMemory }) => {
       const region = new SharedMemory({ size: '2MiB' }).alloc(10)
       region.bytes[0] = 9
-      return { ...region }
+      return structuredClone(region)
     })
 
     expect(Region.from(handle).bytes[0]).toBe(9)
     await maker.end()
 
-    const seen = await other.run(({ Region }, wanted) => Region.from(wanted).bytes[0], handle as object)
+    const seen = await other.run(({ Region }, wanted) => Region.from(wanted).bytes[0], handle)
     expect(seen).toBe(9)
-    expect(SharedMemory.from({ ...handle, $pageframe: 'SharedMemory' }).check().problems).toEqual([])
-    SharedMemory.from({ ...handle, $pageframe: 'SharedMemory' }).destroy()
+    expect(memoryOf(handle).check().problems).toEqual([])
+    memoryOf(handle).destroy()
   })
 
   test('made in a worker that dies with a lock in it: the next owner is told', async () => {
@@ -126,7 +130,7 @@ describe('a memory of its own', () => {
     const handle = await maker.run(({ SharedMemory, Mutex }) => {
       const lock = new Mutex({ memory: new SharedMemory({ size: '2MiB' }) })
       lock.lock()
-      return { ...lock }
+      return structuredClone(lock)
     })
     const lock = Mutex.from(handle)
     expect(lock.owner).toBe(maker.threadId)
@@ -136,7 +140,7 @@ describe('a memory of its own', () => {
     expect(lock.lock({ timeoutMs: 3000 }).ownerDied).toBe(true)
     lock.markConsistent()
     lock.unlock()
-    const memory = SharedMemory.from({ ...handle, $pageframe: 'SharedMemory' })
+    const memory = memoryOf(handle)
     expect(memory.check().problems).toEqual([])
     memory.destroy()
   })
@@ -166,7 +170,7 @@ describe('after destroy()', () => {
     const memory = new SharedMemory({ size: '2MiB' })
     const lock = new Mutex({ memory })
     const region = memory.alloc(10)
-    const handle = { ...lock }
+    const handle = structuredClone(lock)
 
     memory.destroy()
 
@@ -212,17 +216,19 @@ describe('after destroy()', () => {
     memory.destroy()
 
     expect(await Promise.all([...outcomes, here])).toEqual(['ESTALE', 'ESTALE', 'ESTALE'])
-    const code = await late.run(
-      ({ Mutex }, handle) => {
-        try {
-          return Mutex.from(handle).at
-        } catch (error) {
-          return (error as { code: string }).code
-        }
-      },
-      { ...lock } as object,
-    )
+    const code = await late.run(({ Mutex }, handle) => {
+      try {
+        return Mutex.from(handle).at
+      } catch (error) {
+        return (error as { code: string }).code
+      }
+    }, structuredClone(lock))
     expect(code).toBe('ERR_PAGEFRAME_NO_MEMORY')
     expect(held.locked || true).toBe(true)
   })
 })
+
+/** The memory that a handle lies in. */
+function memoryOf({ memory }: Handle): SharedMemory {
+  return SharedMemory.from({ $pageframe: 'SharedMemory', memory, at: 0, generation: 0 })
+}

@@ -39,7 +39,7 @@ test('threads that open a name at the same moment get one object, made by exactl
           Atomics.add(words, 0, 1)
           while (Atomics.load(words, 0) < 4);
           const region = Region.open(wanted, '64KiB')
-          return [region.at, region.generation, { ...Semaphore.open(wanted, 3) }]
+          return [region.at, region.generation, structuredClone(Semaphore.open(wanted, 3))]
         },
         name,
         start as object,

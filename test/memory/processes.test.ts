@@ -41,7 +41,9 @@ test('a worker that has done its work and listens to nothing ends, and so does t
 test('a wait with ref: false lets the process end; one with ref: true keeps it', async () => {
   const [unref, ref, refTimeout, unrefTimeout] = await Promise.all([
     script(async ({ Semaphore }) => {
-      void new Semaphore(0).acquireAsync({ ref: false }).then(() => console.log('got it'))
+      void new Semaphore(0).acquireAsync({ ref: false }).then(() => {
+        console.log('got it')
+      })
       await Promise.resolve()
     }, []),
     script(async ({ Mutex, startActor }) => {
@@ -96,8 +98,8 @@ test('where the address space is limited it warns once and works with Atomics, i
           for (let i = 0; i < times; i++) mutex.run(() => words[0]++)
           mutex.lock()
         },
-        lock as object,
-        region as object,
+        lock,
+        region,
         rounds,
       )
       for (let i = 0; i < rounds; i++) await lock.runAsync(() => region.as(Int32Array)[0]++)
@@ -169,7 +171,7 @@ test('a second pageframe of another layout is refused with EPROTO, which says wh
         const { code, message } = error as { code: string; message: string }
         return { code, message }
       }
-    }, region as object)
+    }, region)
     words[1] = layout
     await actor.end()
     return [failure, layout.toString(16), (layout ^ 0x1234).toString(16)]

@@ -69,7 +69,7 @@ describe('the bytes of a region', () => {
 
     await worker.run(({ Region }, handle) => {
       Region.from(handle).as(Float64Array)[1] = Math.PI
-    }, region as object)
+    }, region)
 
     expect(region.as(Float64Array)[1]).toBe(Math.PI)
   })
@@ -119,7 +119,7 @@ describe('disposing', () => {
     const named = Region.open(freshName(), 100)
     const worker = await Actor.start()
     const foreign = Region.from(
-      await worker.run(({ SharedMemory }) => ({ ...SharedMemory.default.alloc(100) })),
+      await worker.run(({ SharedMemory }) => structuredClone(SharedMemory.default.alloc(100))),
     )
 
     for (const region of [named, foreign]) {

@@ -6,7 +6,7 @@ import { reserve } from '../../src/host/buffer.ts'
 import { compileCpu } from '../../src/host/cpu.ts'
 import { Attachment, attachReserved, claim, format, liveThread, view } from '../../src/memory/attachment.ts'
 import { reap, type KindRepair } from '../../src/memory/reaper.ts'
-import { lock, ownerOf, RawMutex } from '../../src/sync/mutex.ts'
+import { lock, ownerOf } from '../../src/sync/mutex.ts'
 import {
   CLAIMED,
   FREE,
@@ -159,7 +159,6 @@ test('after a death the steps of a kind from a floor above run on its objects, l
   reaper.frames.detach()
   expect(reaper.frames.check()).toEqual([])
   expect(before - reaper.frames.freeBytes()).toBe(3 * PAGE_SIZE)
-  void RawMutex
 })
 
 test('the default memory of this very process is untouched by all that', () => {

@@ -11,7 +11,7 @@
  */
 
 import { Piscina } from 'piscina'
-import { Mutex, Semaphore, SharedMemory, type Region } from 'pageframe'
+import { Mutex, Semaphore, SharedMemory } from 'pageframe'
 import { afterAll, expect, test } from 'vitest'
 import { Actor, eventually, pause, within } from '../support.ts'
 
@@ -21,11 +21,9 @@ const WORKERS = 4
 const PERMITS = 3
 /** Words of the region: pairs behind the mutexes, then these. */
 const STOP = 2 * MUTEXES
-const TAKEN = STOP + 1
 const SECTIONS = STOP + 2
 const NOTICES = STOP + 3
 const PAUSED = STOP + 4
-const RESTING = STOP + 5
 const WORDS = STOP + 8
 
 interface Stage {
@@ -71,7 +69,7 @@ test(
           return turns(given)
         },
         url,
-        stage as object,
+        stage,
       )
       failures.then(
         (found) => problems.push(...found),
@@ -90,17 +88,22 @@ test(
 
     const poolTurns = (async () => {
       while (!isOver()) {
-        const found = await tasks.run(stage).catch(() => [])
-        problems.push(...(found as string[]))
+        const found = (await tasks.run(stage).catch(() => [])) as string[]
+        problems.push(...found)
       }
     })()
 
     const mainTurns = (async () => {
       while (!isOver()) {
         const i = Math.floor(Math.random() * MUTEXES)
-        await locks[i].runAsync((held) => visit(words, i, held.ownerDied, locks[i], problems), {
-          timeoutMs: 2000,
-        })
+        await locks[i].runAsync(
+          (held) => {
+            visit(words, i, held.ownerDied, locks[i], problems)
+          },
+          {
+            timeoutMs: 2000,
+          },
+        )
         await semaphore.acquireAsync({ timeoutMs: 2000 })
         semaphore.release()
         await pause(1)
@@ -115,7 +118,7 @@ test(
       actors = [...actors.filter((actor) => actor !== victim), await start()]
       if (deaths % 10 === 0) await atRest(words, actors, problems)
       // Permits of the dead are gone: that is what a semaphore is.
-      refill(semaphore, words)
+      refill(semaphore)
     }
 
     words[STOP] = 1
@@ -156,13 +159,13 @@ test('what threads that were killed had is given back', async () => {
           return turns(given)
         },
         url,
-        stage as object,
+        stage,
       )
     }
     await pause(300)
     await Promise.all(actors.map((actor) => actor.end()))
     await eventually(() => memory.check().ok, 'the reaper')
-    refill(stage.semaphore as Semaphore, (stage.region as Region).as(Int32Array))
+    refill(stage.semaphore as Semaphore)
   }
   await generation()
   const { usedBytes } = memory
@@ -202,9 +205,6 @@ async function atRest(words: Int32Array, actors: readonly Actor[], problems: str
   Atomics.store(words, PAUSED, 0)
 }
 
-function refill(semaphore: Semaphore, words: Int32Array): void {
-  // Taken at this moment by the living is at most one a thread; whoever died kept what it had.
+function refill(semaphore: Semaphore): void {
   if (semaphore.value === 0) semaphore.release(PERMITS)
-  void words[TAKEN]
-  void words[RESTING]
 }
