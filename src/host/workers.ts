@@ -4,7 +4,6 @@
 
 import { subscribe } from 'node:diagnostics_channel'
 import { availableParallelism } from 'node:os'
-import process from 'node:process'
 import * as workerThreads from 'node:worker_threads'
 import {
   getEnvironmentData,
@@ -29,6 +28,12 @@ export {
   Worker,
 }
 export type { MessagePort, Transferable }
+
+/**
+ * The global, and not `import process from 'node:process'`: that import asks for each of its properties, and some of them
+ * cost a worker a millisecond.
+ */
+const { process } = globalThis
 
 /** How many threads this machine runs at once. */
 export const cores = availableParallelism()
