@@ -20,7 +20,10 @@ import { Hand } from './hand.ts'
 import type { Input } from './input.ts'
 import { merge } from './result.ts'
 
-const LEAST_WINDOW = 4
+const BLOCKS_IN_CHANNEL = 4
+
+/** What a record has besides its block: the envelope, and the ring's own header. */
+const OVERHEAD_BYTES = 16 + 8
 
 export interface CrewOptions {
   readonly transport: Transport
@@ -41,14 +44,14 @@ export interface Round {
   readonly result: Result
 }
 
-/** Room in each channel: a power of two, for four blocks or more. */
+/** The size of each channel: a power of two, four blocks or more. */
 export function capacityFor(blockBytes: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.max(4096, LEAST_WINDOW * blockBytes)))
+  return 2 ** Math.ceil(Math.log2(Math.max(4096, BLOCKS_IN_CHANNEL * blockBytes)))
 }
 
-/** Blocks that may be with one consumer, in every transport: as many as the channel has room for. */
+/** Blocks that may be with one consumer, in every transport: as many as the channel has room for, wherever its lap ends. */
 export function windowFor(blockBytes: number): number {
-  return Math.floor(capacityFor(blockBytes) / blockBytes)
+  return Math.floor(capacityFor(blockBytes) / (blockBytes + OVERHEAD_BYTES))
 }
 
 export class Crew {
