@@ -5,8 +5,9 @@
 
 import { workerData } from 'node:worker_threads'
 import { channelRepairs } from '../src/channel/repairs.ts'
+import { lockRepairs } from '../src/locks/repairs.ts'
 import { memoryRepairs } from '../src/memory/repairs.ts'
 import type { SupervisorData } from '../src/memory/protocol.ts'
 import { Supervisor } from '../src/memory/supervisor.ts'
 
-new Supervisor(workerData as SupervisorData, [...memoryRepairs, ...channelRepairs])
+new Supervisor(workerData as SupervisorData, [...memoryRepairs, ...lockRepairs, ...channelRepairs])

@@ -24,7 +24,6 @@ import { runningThreads } from '../memory/check.ts'
 import {
   abandonLock,
   beginLock,
-  forgetLock,
   lock,
   lockFast,
   markConsistent,
@@ -33,9 +32,9 @@ import {
   OWNER_MASK,
   ownerOf,
   RawMutex,
-  rememberLock,
   tryLock,
   unlock,
+  unlockFast,
 } from '../sync/mutex.ts'
 import { EDEADLK, EEXIST, EINVAL, ENOMEM, EOWNERDEAD, EPERM, ErrnoError, ETIMEDOUT } from '../words/errno.ts'
 import { i32, layout, newLine, words } from '../words/layout.ts'
@@ -95,8 +94,8 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   readonly #context: Attachment
   readonly #cpu: Cpu
   readonly #lot: Lot
-  readonly #isRobust: boolean
-  /** Robust, not recursive, and never held by lockAsync() in this thread: its mode word is 0 and need not be asked. */
+  readonly #tid: number
+  /** Not recursive, and never held by lockAsync() in this thread: its mode word is 0 and need not be asked. */
   #isPlain: boolean
   readonly #token: SyncToken
 
@@ -107,8 +106,8 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     this.#generationAt = this.at + MutexObject.generation
     this.#cpu = this.#context.cpu
     this.#lot = this.#context.lot
-    this.#isRobust = this.#cpu.load(this.at + robustAt) === 1
-    this.#isPlain = this.#isRobust && this.#type !== RECURSIVE
+    this.#tid = this.#context.thread.tid
+    this.#isPlain = this.#type !== RECURSIVE
     this.#token = new SyncToken(this)
   }
 
@@ -130,8 +129,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
    */
   lock(wait?: Wait): UnlockToken {
     if (this.#cpu.plainLoad(this.#generationAt) !== this.generation) this.assertLive('lock')
-    if (!lockFast(this.#lot, this.#word)) this.#lockSlow(wait)
-    else if (!this.#isPlain) this.#onLocked(0)
+    if (!lockFast(this.#cpu, this.#word, this.#tid)) this.#lockSlow(wait)
     return this.#token
   }
 
@@ -168,8 +166,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   /** Unlocks what lock() or tryLock() locked. EPERM if this thread does not hold it so. */
   unlock(): void {
     if (!this.#isPlain && this.#unlockSpecial()) return
-    const result = unlock(this.#lot, this.#word)
-    if (result < 0) throw this.#error(result, 'unlock')
+    if (!unlockFast(this.#cpu, this.#word, this.#tid)) this.#unlockSlow()
   }
 
   /** Runs a section with the lock held; blocks while another holds it. The section gets the token. */
@@ -231,7 +228,6 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   }
 
   [unlockAsync](): void {
-    if (!this.#isRobust) rememberLock(this.#lot, this.#word)
     this.#cpu.plainStore(this.#word + modeAt, 0)
     const result = unlock(this.#lot, this.#word)
     if (result < 0) throw this.#error(result, 'unlock')
@@ -257,6 +253,11 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     },
   }
 
+  #unlockSlow(): void {
+    const result = unlock(this.#lot, this.#word)
+    if (result < 0) throw this.#error(result, 'unlock')
+  }
+
   #lockSlow(wait: Wait | undefined): void {
     const timeoutMs = milliseconds('Mutex.lock()', wait?.timeoutMs)
     const context = this.#context
@@ -273,7 +274,6 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   #onLocked(result: number): void {
     // The mode word is a dead owner's.
     if (result === EOWNERDEAD) this.#cpu.plainStore(this.#word + modeAt, 0)
-    if (!this.#isRobust) forgetLock(this.#lot, this.#word)
   }
 
   /**
@@ -283,7 +283,6 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   #onLockedAsync(result: number): number {
     if (result < 0 || result === PENDING) return result
     this.#cpu.plainStore(this.#word + modeAt, ASYNC_HOLD)
-    if (!this.#isRobust) forgetLock(this.#lot, this.#word)
     return result
   }
 
@@ -317,7 +316,6 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
       this.#cpu.plainStore(this.#word + modeAt, this.#mode - 1)
       return true
     }
-    if (!this.#isRobust && this.#isOwn) rememberLock(this.#lot, this.#word)
     return false
   }
 

@@ -5,8 +5,8 @@
  *
  * Steps, in order; each may be repeated, and looks at the truth only:
  *   0  zone     the allocator's lock, if the dead held it: the other steps allocate and free
- *   1  sync     buckets, waits, robust locks (sync/repair.ts)
- *   2  kinds    what a kind of object does about its dead user: a channel publishes and frees the roles
+ *   1  sync     buckets and waits (sync/repair.ts), the directory's lock
+ *   2  kinds    what a kind of object does about its dead user: a robust mutex is handed on, a channel publishes
  *   3  making   objects that the dead was making or destroying: what they had allocated
  *   4  frames   frames, cells, magazines, limbo (frames/repair.ts)
  *
@@ -14,9 +14,11 @@
  * throws MustNotBlock, and the whole is tried again a millisecond later: the supervisor has to hear other deaths.
  */
 
+import { releaseDead } from '../sync/mutex.ts'
 import { repairSync } from '../sync/repair.ts'
-import { DEAD, FREE, moveState, REAPING, RUNNING } from '../threads/slot.ts'
+import { DEAD, FREE, moveState, REAPING, RUNNING, slotOf, ThreadSlot } from '../threads/slot.ts'
 import type { Attachment } from './attachment.ts'
+import { Superblock } from './superblock.ts'
 
 /** What one kind of object needs after a death. `at` is a cell of that kind. */
 export interface KindRepair {
@@ -34,12 +36,14 @@ export function reap(attachment: Attachment, dead: number, repairs: readonly Kin
   moveState(cpu, map.slotsAt, dead, DEAD, REAPING)
   frames.takeOver(dead)
   repairSync(lot, dead)
+  releaseDead(lot, Superblock.directory, dead)
   for (const { signature, afterDeath, unfinished } of repairs) {
     if (afterDeath !== undefined) for (const at of frames.cellsOf(signature)) afterDeath(attachment, at, dead)
     if (unfinished !== undefined)
       for (const at of frames.unfinishedCellsOf(signature, dead)) unfinished(attachment, at)
   }
   frames.repair(dead)
+  cpu.store(slotOf(map.slotsAt, dead) + ThreadSlot.threadId, -1) // the next claimer is somebody else from its first moment
   moveState(cpu, map.slotsAt, dead, REAPING, FREE)
   lot.ringEverybody() // those who wait for a thread slot, or for what the dead had
 }

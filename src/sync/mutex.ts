@@ -3,12 +3,11 @@
  *
  *   RawMutex  0      1       2      3
  *           ┌──────┬───────┬──────┬──────┐
- *           │ word │ spins │ mode │ next │   16 bytes, 0 = free
+ *           │ word │ spins │ mode │      │   16 bytes, 0 = free
  *           └──────┴───────┴──────┴──────┘
  *
  *   spins  a hint: how many turns of spinning have paid lately
  *   mode   the owner's: how it holds the lock, and how often (locks/mutex.ts)
- *   next   the owner's: chain of held locks (held.ts)
  *
  *   word                          who holds it     who waits for it
  *   0                             nobody           nobody
@@ -34,14 +33,14 @@
 
 import { EDEADLK, ENOTRECOVERABLE, EOWNERDEAD, EPERM, ETIMEDOUT } from '../words/errno.ts'
 import { i32, layout } from '../words/layout.ts'
-import { dropHeld, forgetHeld, HELD_LAST, heldList, linkHeld, noteHeld, unlinkHeld } from './held.ts'
+import type { Cpu } from '../host/cpu.ts'
 import type { Lot } from './lot.ts'
 import { spinFor } from './spin.ts'
-import { abandon, begin, BUSY, onBell, PENDING, waitBlocked, type Waitable } from './wait.ts'
+import { abandon, begin, BUSY, onBell, waitBlocked, type Waitable } from './wait.ts'
 
-export const RawMutex = layout('RawMutex', 16, { word: i32, spins: i32, mode: i32, next: i32 })
+export const RawMutex = layout('RawMutex', 16, { word: i32, spins: i32, mode: i32, _spare: i32 })
 
-const { spins, next } = RawMutex
+const { spins } = RawMutex
 
 export const WAITERS = 0x80000000 | 0
 export const OWNER_DIED = 0x40000000
@@ -50,16 +49,16 @@ export const NOT_RECOVERABLE = OWNER_MASK
 
 export const MUTEX_PURPOSE = 1
 
-/** Locks the mutex if nobody holds it, waits for it or has died with it, in a few instructions. The rest is lock()'s. */
-export function lockFast(lot: Lot, at: number): boolean {
-  const { cpu, thread } = lot
-  const count = thread.held
-  if (count >= HELD_LAST) return false
-  cpu.plainStore(thread.at + heldList + count, at) // before the lock is taken: see held.ts
-  // Acquire: pairs with the compareExchange in unlock(). Whoever sees 0 sees all that the last holder wrote.
-  if (cpu.compareExchange(at, 0, thread.tid) !== 0) return false
-  thread.held = count + 1
-  return true
+/** Locks the mutex if nobody holds it, waits for it or has died with it. The rest is lock()'s. */
+export function lockFast(cpu: Cpu, at: number, tid: number): boolean {
+  // Acquire: pairs with the compareExchange in unlockFast(). Whoever sees 0 sees all that the last holder wrote.
+  return cpu.compareExchange(at, 0, tid) === 0
+}
+
+/** Unlocks the mutex if it is ours and nobody waits. The rest is unlock()'s. */
+export function unlockFast(cpu: Cpu, at: number, tid: number): boolean {
+  // Release: pairs with the compareExchange in lockFast() and take().
+  return cpu.compareExchange(at, tid, 0) === tid
 }
 
 /**
@@ -71,31 +70,19 @@ export function lockFast(lot: Lot, at: number): boolean {
  *  -ENOTRECOVERABLE  an owner died and the next one did not call markConsistent()
  */
 export function lock(lot: Lot, at: number, deadline: number): number {
-  if (lockFast(lot, at)) return 0
-  noteHeld(lot.thread, at)
-  return settle(lot, at, lockContended(lot, at, deadline))
+  return lockFast(lot.cpu, at, lot.thread.tid) ? 0 : lockContended(lot, at, deadline)
 }
 
 /** Locks the mutex if that needs no waiting: as lock(), with -ETIMEDOUT when somebody else holds it. */
 export function tryLock(lot: Lot, at: number): number {
-  noteHeld(lot.thread, at)
-  if ((lot.cpu.load(at) & OWNER_MASK) === lot.thread.tid) return settle(lot, at, -EDEADLK)
+  if ((lot.cpu.load(at) & OWNER_MASK) === lot.thread.tid) return -EDEADLK
   const taken = mutexWait.take(lot, at)
-  return settle(lot, at, taken === BUSY ? -ETIMEDOUT : taken)
+  return taken === BUSY ? -ETIMEDOUT : taken
 }
 
 /** Unlocks the mutex and wakes who is due. -EPERM if this thread does not hold it. */
 export function unlock(lot: Lot, at: number): number {
-  const { cpu, thread } = lot
-  const count = thread.held - 1
-  const entry = thread.at + heldList + count
-  if (count >= HELD_LAST || cpu.plainLoad(entry) !== at) return unlockOlder(lot, at)
-  // Release: pairs with the compareExchange in lockFast() and take().
-  const seen = cpu.compareExchange(at, thread.tid, 0)
-  if (seen !== thread.tid) return unlockContended(lot, at, seen)
-  thread.held = count
-  cpu.plainStore(entry, 0)
-  return 0
+  return unlockFast(lot.cpu, at, lot.thread.tid) ? 0 : unlockContended(lot, at)
 }
 
 /** The owner that was told EOWNERDEAD has repaired what the lock protects. -EINVAL is the caller's to check: see locks. */
@@ -104,20 +91,6 @@ export function markConsistent(lot: Lot, at: number): number {
   if ((seen & OWNER_MASK) !== lot.thread.tid || (seen & OWNER_DIED) === 0) return -EPERM
   lot.cpu.and(at, ~OWNER_DIED)
   return 0
-}
-
-/**
- * For a mutex that is not robust: takes it off the held list once it is ours, so that the reaper does not find it and it
- * stays locked for ever. rememberLock() puts it back before unlock().
- */
-export function forgetLock(lot: Lot, at: number): void {
-  unlinkHeld(lot.thread, at, next)
-  dropHeld(lot.thread, at, next)
-}
-
-export function rememberLock(lot: Lot, at: number): void {
-  noteHeld(lot.thread, at)
-  linkHeld(lot.thread, at, next)
 }
 
 /** The id of the thread that holds the mutex, or 0. */
@@ -130,14 +103,12 @@ export function ownerOf(lot: Lot, at: number): number {
 
 /** Starts to wait, with a record from the lot. As lock(), or PENDING. Queues also behind this thread's own hold. */
 export function beginLock(lot: Lot, at: number, record: number): number {
-  noteHeld(lot.thread, at)
-  return settle(lot, at, begin(lot, mutexWait, at, record))
+  return begin(lot, mutexWait, at, record)
 }
 
 /** Carries the wait on after the bell rang. As lock(), or PENDING. */
 export function onBellLock(lot: Lot, at: number, record: number): number {
-  noteHeld(lot.thread, at)
-  return settle(lot, at, onBell(lot, mutexWait, at, record))
+  return onBell(lot, mutexWait, at, record)
 }
 
 /** Ends the wait: `outcome` is TIMED_OUT or ABORTED. */
@@ -146,13 +117,6 @@ export function abandonLock(lot: Lot, at: number, record: number, outcome: numbe
 }
 
 // ── below the fast paths ──────────────────────────────────────────────────────────────────────────────────────────
-
-/** The note in the held list stays when the lock became ours, and goes when it did not. */
-function settle(lot: Lot, at: number, result: number): number {
-  if (result < 0 || result === PENDING) forgetHeld(lot.thread)
-  else linkHeld(lot.thread, at, next)
-  return result
-}
 
 function lockContended(lot: Lot, at: number, deadline: number): number {
   if ((lot.cpu.load(at) & OWNER_MASK) === lot.thread.tid) return -EDEADLK
@@ -167,7 +131,7 @@ export const mutexWait: Waitable = {
     for (let seen = lot.cpu.load(at); ;) {
       const holder = seen & OWNER_MASK
       if (holder !== 0) return holder === NOT_RECOVERABLE ? -ENOTRECOVERABLE : BUSY
-      // Acquire: pairs with unlock(). Keeps WAITERS (others may wait) and OWNER_DIED (we are told).
+      // Acquire: pairs with unlockFast(). Keeps WAITERS (others may wait) and OWNER_DIED (we are told).
       const now = lot.cpu.compareExchange(at, seen, seen | lot.thread.tid)
       if (now === seen) return (seen & OWNER_DIED) === 0 ? 0 : EOWNERDEAD
       seen = now
@@ -198,20 +162,11 @@ export const mutexWait: Waitable = {
   },
 }
 
-/** Not the lock that was taken last, or the held list is full. */
-function unlockOlder(lot: Lot, at: number): number {
-  const { thread } = lot
-  unlinkHeld(thread, at, next)
-  const seen = lot.cpu.compareExchange(at, thread.tid, 0)
-  if (seen !== thread.tid) return unlockContended(lot, at, seen)
-  dropHeld(thread, at, next)
-  return 0
-}
-
 /** The word is not just our id: the lock is not ours, somebody waits, or we were told of a death and did not repair. */
-function unlockContended(lot: Lot, at: number, seen: number): number {
-  const { cpu, thread } = lot
-  if ((seen & OWNER_MASK) !== thread.tid) return -EPERM
+function unlockContended(lot: Lot, at: number): number {
+  const { cpu } = lot
+  const seen = cpu.load(at)
+  if ((seen & OWNER_MASK) !== lot.thread.tid) return -EPERM
   const woken: number[] = []
   const bucket = lot.lockBucket(0, at)
   if ((seen & OWNER_DIED) !== 0) {
@@ -226,7 +181,6 @@ function unlockContended(lot: Lot, at: number, seen: number): number {
   }
   lot.unlockBucket(bucket)
   lot.ring(woken)
-  dropHeld(thread, at, next)
   return 0
 }
 
@@ -239,11 +193,14 @@ function wakeOne(lot: Lot, at: number): void {
   lot.ring(woken)
 }
 
-/**
- * The reaper: the mutex may have been held, or in the middle of being taken or released, by a thread that died. If it is
- * still its own, it becomes OWNER_DIED; one waiter is woken in any case, since the dead may have been about to.
- */
+/** The reaper: a mutex that a dead thread holds becomes OWNER_DIED, and one waiter is woken. Its waits are withdrawn. */
 export function releaseDead(lot: Lot, at: number, dead: number): void {
+  // No thread but it writes its id, and no waker hands over to a wait that is withdrawn: what it holds now is all.
+  if ((lot.cpu.load(at) & OWNER_MASK) === dead) releaseHanded(lot, at, dead)
+}
+
+/** The same for a lock that was handed to the dead: the waker may not have written the word yet, under the bucket's lock. */
+export function releaseHanded(lot: Lot, at: number, dead: number): void {
   const { cpu } = lot
   const woken: number[] = []
   const bucket = lot.lockBucket(0, at)

@@ -1,22 +1,22 @@
 /**
- * After a death: what the reaper does about a dead thread's waits and locks, in steps that may be repeated.
+ * After a death: what the reaper does about a dead thread's waits, in steps that may be repeated.
  *
  *   1  buckets that it had locked     the queue may be torn: thrown away, everyone in it woken (they queue again)
  *   2  its wait records               WAITING: withdrawn. WOKEN: the wake-up goes to the next. HANDED: given back
- *   3  its held list                  robust locks become OWNER_DIED, one waiter each is woken, even if the lock is free
- *   4  every doorbell                 it may have woken a record and not yet rung
+ *   3  every doorbell                 it may have woken a record and not yet rung
  *
- * Step 1 first: the others lock buckets. Every step looks at the truth and not at what a former try has done, so a reaper
- * that is interrupted begins again. A reaper that must not block has a Thread whose awaitChange() throws; nothing is
- * held at that point, and it comes back later.
+ * The locks that it held are found by their words, which hold its id: whoever knows where locks lie calls releaseDead()
+ * for each (the kinds' steps of the reaper). After step 1, since that locks buckets.
  *
- * See: torvalds/linux kernel/futex/core.c, handle_futex_death(), for the two lost wake-ups that 2 and 3 prevent.
+ * Every step looks at the truth and not at what a former try has done, so a reaper that is interrupted begins again. A
+ * reaper that must not block has a Thread whose awaitChange() throws; nothing is held at that point, and it comes back.
+ *
+ * See: torvalds/linux kernel/futex/core.c, handle_futex_death(), for the lost wake-ups that 2 prevents.
  */
 
 import { ThreadSlot, slotOf } from '../threads/slot.ts'
-import { clearHeld, heldBy } from './held.ts'
 import { ABORTED, Bucket, HANDED, UNUSED, WaitRecord, WAITING, WOKEN, type Lot } from './lot.ts'
-import { MUTEX_PURPOSE, mutexWait, RawMutex, releaseDead } from './mutex.ts'
+import { MUTEX_PURPOSE, mutexWait, releaseHanded } from './mutex.ts'
 import { returnDeadPermit, SEMAPHORE_PURPOSE, semaphoreWait } from './semaphore.ts'
 import type { Waitable } from './wait.ts'
 
@@ -28,11 +28,10 @@ const waitables = new Map<number, Waitable>([
   [SEMAPHORE_PURPOSE, semaphoreWait],
 ])
 
-/** All four steps. `dead` is a thread id whose slot is REAPING. */
+/** All steps. `dead` is a thread id whose slot is REAPING. */
 export function repairSync(lot: Lot, dead: number): void {
   takeOverBuckets(lot, dead)
   withdrawRecords(lot, dead)
-  releaseHeld(lot, dead)
   lot.ringEverybody()
 }
 
@@ -75,15 +74,10 @@ export function withdrawRecords(lot: Lot, dead: number): void {
     const what = waitables.get(cpu.plainLoad(record + purpose))
     const at = cpu.plainLoad(record + key1)
     if (ended === HANDED && what === semaphoreWait) returnDeadPermit(lot, at)
+    else if (ended === HANDED && what === mutexWait) releaseHanded(lot, at, dead)
     else if (ended === WOKEN) what?.passOn(lot, at)
     cpu.store(record + state, UNUSED)
   }
   // The chunks are frames that are freed soon: nobody may take what comes to lie in them for records of this slot.
   cpu.store(slotOf(lot.geometry.slotsAt, dead) + ThreadSlot.records, 0)
-}
-
-export function releaseHeld(lot: Lot, dead: number): void {
-  const slot = slotOf(lot.geometry.slotsAt, dead)
-  for (const at of heldBy(lot.cpu, slot, RawMutex.next)) releaseDead(lot, at, dead)
-  clearHeld(lot.cpu, slot)
 }

@@ -119,6 +119,10 @@ function wakeWaiters(lot: Lot, at: number, permits: number, wakes: number): numb
   const { cpu } = lot
   const woken: number[] = []
   const bucket = lot.lockBucket(0, at)
+  if ((cpu.load(at) & PERMITS) + permits > SEM_VALUE_MAX) {
+    lot.unlockBucket(bucket)
+    return -EOVERFLOW
+  }
   let added = permits
   const heir = added > 0 ? lot.handLocked(bucket, 0, at) : 0
   if (heir !== 0) {

@@ -4,7 +4,7 @@
  * Addresses and values are checked here as the debug Cpu checks them. Hints never become requests at all.
  *
  * Invariants
- *  1. Nothing outlives the rerun: a field that the code sets (`held`) is set again by the next one.
+ *  1. Nothing outlives the rerun.
  *  2. What a method answers follows from the model and the results so far.
  */
 
@@ -21,7 +21,6 @@ export class ThreadDouble implements ModelThread {
   readonly at: number
   readonly tid: number
   readonly spinTurns: number
-  held: number
   readonly #rerun: Rerun
   readonly #handsOff: boolean
   #now = 0
@@ -32,7 +31,6 @@ export class ThreadDouble implements ModelThread {
     this.at = setting.slotAt(index)
     this.tid = tidOf(index, 1)
     this.spinTurns = setting.model.spinTurns ?? 0
-    this.held = setting.model.held ?? 0
     this.#rerun = rerun
     this.#handsOff = setting.model.handOff ?? false
   }

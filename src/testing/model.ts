@@ -52,8 +52,6 @@ export interface Model {
   readonly ghostWords?: number
   /** Word index of the first ThreadSlot: what thread.at is computed from. Default 0. */
   readonly slotsAt?: number
-  /** What thread.held is at the start of each operation. Default 0. */
-  readonly held?: number
   /** Default 0: spinning adds states and no outcomes. */
   readonly spinTurns?: number
   /** Whether isStarving() may be true: then it is a free choice. Default false. */

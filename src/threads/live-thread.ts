@@ -22,7 +22,6 @@ export class LiveThread implements Thread {
   readonly tid: number
   readonly spinTurns: number
   readonly doorbells: Doorbells
-  held = 0
   onSlice: ((sinceMs: number) => void) | undefined
 
   constructor(cpu: Cpu, words: Int32Array<SharedArrayBuffer>, at: number, tid: number, spinTurns: number) {

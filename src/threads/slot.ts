@@ -10,12 +10,10 @@
  *        64     bell           doorbell of all asynchronous waits                             the thread and its wakers
  *        96     inKernel       odd while the thread walks structures of others                the thread
  *        97     building       object that is being made and nobody can see yet               the thread (note)
- *        98     heldOverflow   locks beyond the held list: chained through RawMutex.next      the thread (note)
- *        99     records        chunks of asynchronous wait records: chained                   the thread (note)
- *       128     held           locks held or being taken, any order, stale entries allowed    the thread (note)
- *       160     record         the static WaitRecord of the blocked wait
- *       192     magazine       pfns, count first                                              the thread
- *       224     counters       sixteen float64 counters                                       the thread
+ *        98     records        chunks of asynchronous wait records: chained                   the thread (note)
+ *       128     record         the static WaitRecord of the blocked wait
+ *       160     magazine       pfns, count first                                              the thread
+ *       192     counters       sixteen float64 counters                                       the thread
  *
  * A *note* is a plain store that nobody reads while its writer lives. The reaper reads it after the death, which it was
  * told of by the host, so the stores have arrived.
@@ -36,7 +34,7 @@
 import type { Cpu } from '../host/cpu.ts'
 import { i32, layout, newLine, words } from '../words/layout.ts'
 
-export const ThreadSlot = layout('ThreadSlot', 1024, {
+export const ThreadSlot = layout('ThreadSlot', 896, {
   state: i32,
   claimedAt: i32,
   threadId: i32,
@@ -50,10 +48,7 @@ export const ThreadSlot = layout('ThreadSlot', 1024, {
   _notes: newLine,
   inKernel: i32,
   building: i32,
-  heldOverflow: i32,
   records: i32,
-  _held: newLine,
-  held: words(32),
   _record: newLine,
   record: words(16),
   _magazine: newLine,
@@ -62,11 +57,9 @@ export const ThreadSlot = layout('ThreadSlot', 1024, {
   counters: words(32),
 })
 
-const { state, claimedAt, threadId, port, inKernel, building, heldOverflow, records, park, bell, sizeof } =
-  ThreadSlot
+const { state, claimedAt, threadId, port, inKernel, building, records, park, bell, sizeof } = ThreadSlot
 
 export const SLOT_COUNT = 256
-export const HELD_CAPACITY = 32
 export const NAME_CAPACITY_BYTES = 64
 
 /** The maker of a memory is slot 0, its supervisor slot 1; the others claim. */
@@ -170,6 +163,6 @@ function claimAt(
   cpu.store(at + claimedAt, now)
   cpu.store(at + threadId, nodeThreadId)
   cpu.store(at + port, 0)
-  for (const note of [inKernel, building, heldOverflow, records, park, bell]) cpu.store(at + note, 0)
+  for (const note of [inKernel, building, records, park, bell]) cpu.store(at + note, 0)
   return true
 }

@@ -14,8 +14,6 @@ export interface Thread {
   readonly at: number
   /** Identity in lock words: generation << 8 | slot index. Never 0, at most 30 bits, never used again. */
   readonly tid: number
-  /** Locks held or being taken by this thread: how many entries of its slot's `held` list are in use. */
-  held: number
   /** The most turns of a spin loop that this thread should ever take before it sleeps; 0 where spinning is no use. */
   readonly spinTurns: number
 

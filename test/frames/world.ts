@@ -59,7 +59,6 @@ export function threadOf(cpu: Cpu, slotsAt: number, index: number): Thread {
     cpu,
     at: slotsAt + index * ThreadSlot.sizeof,
     tid: tidOf(index, 1),
-    held: 0,
     spinTurns: 0,
     sleep: () => false,
     ring: () => undefined,

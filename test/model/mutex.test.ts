@@ -14,8 +14,7 @@ import {
   unlock,
   WAITERS,
 } from '../../src/sync/mutex.ts'
-import { noteHeld } from '../../src/sync/held.ts'
-import { releaseHeld, repairSync, takeOverBuckets, withdrawRecords } from '../../src/sync/repair.ts'
+import { repairSync, takeOverBuckets, withdrawRecords } from '../../src/sync/repair.ts'
 import { BUSY, PENDING, waitBlocked } from '../../src/sync/wait.ts'
 import { explore } from '../../src/testing/explore.ts'
 import type {
@@ -32,8 +31,7 @@ import type { Thread } from '../../src/threads/thread.ts'
 import { EOWNERDEAD, ETIMEDOUT } from '../../src/words/errno.ts'
 import { INSIDE, NOTICES, SECTIONS, syncWorld, type SyncWorld } from './sync-world.ts'
 
-/** More ghost words: how many locks the thread of the tasks holds; what the wait of task 1, 2 ... has come to. */
-const HELD = 3
+/** One more ghost word for each task: what its wait has come to. */
 const RESULT = 4
 
 const FULL: Bounds = { states: 60_000_000 }
@@ -338,9 +336,7 @@ function task(world: SyncWorld, number: number): Operation[] {
       when: (state) => state.ghost[RESULT + number] !== PENDING || !isWaiting(world, state, number),
       run: (thread) => {
         if (resultOf(thread, number) !== PENDING) return
-        const got = withLot(world, thread, (lot) =>
-          onBellLock(lot, world.lockAt, recordOf(world, thread, number)),
-        )
+        const got = onBellLock(world.lot(thread), world.lockAt, recordOf(world, thread, number))
         settle(world, thread, number, got)
       },
     })),
@@ -362,17 +358,14 @@ function aborting(world: SyncWorld, number: number): Operation[] {
         leaves(world, thread)
         return
       }
-      withLot(world, thread, (lot) => {
-        abandonLock(lot, world.lockAt, recordOf(world, thread, number), ABORTED)
-        return 0
-      })
+      abandonLock(world.lot(thread), world.lockAt, recordOf(world, thread, number), ABORTED)
     },
   ]
 }
 
 function begins(world: SyncWorld, number: number): Operation {
   return (thread) => {
-    const got = withLot(world, thread, (lot) => beginLock(lot, world.lockAt, recordOf(world, thread, number)))
+    const got = beginLock(world.lot(thread), world.lockAt, recordOf(world, thread, number))
     settle(world, thread, number, got)
   }
 }
@@ -388,16 +381,8 @@ function resultOf(thread: ModelThread, number: number): number {
 
 function leaves(world: SyncWorld, thread: ModelThread): void {
   leave(world, thread)
-  const result = withLot(world, thread, (lot) => unlock(lot, world.lockAt))
+  const result = unlock(world.lot(thread), world.lockAt)
   thread.assert(result === 0, 'unlock: not the owner')
-}
-
-/** A real thread counts its held locks in JavaScript, across operations; here a ghost word does. */
-function withLot(world: SyncWorld, thread: ModelThread, work: (lot: Lot) => number): number {
-  thread.held = thread.ghost((ghost) => ghost[HELD])
-  const result = work(world.lot(thread))
-  thread.ghost((ghost) => (ghost[HELD] = thread.held))
-  return result
 }
 
 function recordOf(world: SyncWorld, thread: ModelThread, number: number): number {
@@ -410,9 +395,16 @@ function isWaiting(world: SyncWorld, state: Snapshot, number: number): boolean {
 
 // ── reapers ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/** What the reaper does: the lot's steps, and those of the kind that the lock is of. */
+function repair(world: SyncWorld, thread: ModelThread, dead: number): void {
+  const lot = world.lot(thread)
+  repairSync(lot, dead)
+  releaseDead(lot, world.lockAt, dead)
+}
+
 function reaps(world: SyncWorld): ReaperOperation {
   return (thread, dead) => {
-    repairSync(world.lot(thread), dead)
+    repair(world, thread, dead)
   }
 }
 
@@ -425,7 +417,6 @@ function twice(world: SyncWorld): ReaperOperation {
       cpu,
       at,
       tid,
-      held: 0,
       spinTurns: 0,
       now: () => 0,
       isStarving: () => false,
@@ -440,11 +431,11 @@ function twice(world: SyncWorld): ReaperOperation {
       },
     }
     try {
-      repairSync(world.lot(impatient as ModelThread), dead)
+      repair(world, impatient as ModelThread, dead)
     } catch (error) {
       if (!(error instanceof GivesUp)) throw error
     }
-    repairSync(world.lot(thread), dead)
+    repair(world, thread, dead)
   }
 }
 
@@ -453,7 +444,7 @@ function wakesOnlyIfOwner(world: SyncWorld): ReaperOperation {
     const lot = world.lot(thread)
     takeOverBuckets(lot, dead)
     clearRecord(lot, dead)
-    if ((thread.cpu.load(world.lockAt) & OWNER_MASK) === dead) releaseHeld(lot, dead)
+    if ((thread.cpu.load(world.lockAt) & OWNER_MASK) === dead) releaseDead(lot, world.lockAt, dead)
     lot.ringEverybody()
   }
 }
@@ -463,7 +454,7 @@ function doesNotRing(world: SyncWorld): ReaperOperation {
     const lot = world.lot(thread)
     takeOverBuckets(lot, dead)
     withdrawRecords(lot, dead)
-    releaseHeld(lot, dead)
+    releaseDead(lot, world.lockAt, dead)
   }
 }
 
@@ -472,7 +463,7 @@ function trustsQueues(world: SyncWorld): ReaperOperation {
     const lot = world.lot(thread)
     if (thread.cpu.load(world.bucketsAt) === dead) lot.unlockBucket(world.bucketsAt)
     withdrawRecords(lot, dead)
-    releaseHeld(lot, dead)
+    releaseDead(lot, world.lockAt, dead)
     lot.ringEverybody()
   }
 }
@@ -488,7 +479,7 @@ function clearRecord(lot: Lot, dead: number): void {
 function reapsTheLiving(world: SyncWorld): ReaperOperation {
   return (thread, dead) => {
     const lot = world.lot(thread)
-    repairSync(lot, dead)
+    repair(world, thread, dead)
     const owner = thread.cpu.load(world.lockAt) & OWNER_MASK
     if (owner !== 0) releaseDead(lot, world.lockAt, owner)
   }
@@ -512,7 +503,6 @@ function lockWithoutRecheck(lot: Lot, at: number): number {
       return taken
     },
   }
-  noteHeld(lot.thread, at)
   return waitBlocked(lot, hasty, at, Infinity)
 }
 
@@ -528,7 +518,6 @@ function lockWithSloppyTimeout(lot: Lot, at: number): number {
       },
     },
   }) as Lot
-  noteHeld(lot.thread, at)
   // The planted withdraw replaces the one that block() calls on itself.
   lot.withdraw = sloppy.withdraw.bind(sloppy)
   return waitBlocked(lot, mutexWait, at, 1)
@@ -543,7 +532,6 @@ function lockAndForgetWaiters(lot: Lot, at: number): number {
       return taken
     },
   }
-  noteHeld(lot.thread, at)
   return waitBlocked(lot, forgetful, at, Infinity)
 }
 

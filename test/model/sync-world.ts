@@ -54,11 +54,10 @@ export function syncWorld(threads: number, async = false): SyncWorld {
     if (at < bucketsAt) {
       const offset = at % ThreadSlot.sizeof
       const inRecord = offset - ThreadSlot.record
-      if (inRecord >= 0 && inRecord < WaitRecord.sizeof) return recordWords.has(inRecord)
-      return offset >= ThreadSlot.held && offset < ThreadSlot.held + 32
+      return inRecord >= 0 && inRecord < WaitRecord.sizeof && recordWords.has(inRecord)
     }
     if (at >= chunksAt) return recordWords.has((at - chunksAt) % WaitRecord.sizeof)
-    return at === lockAt + RawMutex.next || at === lockAt + RawMutex.mode
+    return at === lockAt + RawMutex.mode
   }
 
   return {

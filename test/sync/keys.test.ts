@@ -29,7 +29,6 @@ function lotOf(index: number): Lot {
     cpu,
     at: index * ThreadSlot.sizeof,
     tid: tidOf(index, 1),
-    held: 0,
     spinTurns: 0,
     sleep: () => false,
     ring: (at) => void rung.push(at),

@@ -1,0 +1,19 @@
+/**
+ * The reaper's steps for locks. A robust mutex that a dead thread holds says so itself, by the id in its word; so the
+ * reaper asks every mutex there is, a few nanoseconds each, and locking costs nothing more for being robust.
+ */
+
+import type { KindRepair } from '../memory/reaper.ts'
+import { releaseDead } from '../sync/mutex.ts'
+import { MutexObject } from './mutex.ts'
+
+const { raw, isRobust } = MutexObject
+
+export const lockRepairs: readonly KindRepair[] = [
+  {
+    signature: MutexObject.signature,
+    afterDeath: ({ cpu, lot }, at, dead) => {
+      if (cpu.load(at + isRobust) === 1) releaseDead(lot, at + raw, dead)
+    },
+  },
+]
