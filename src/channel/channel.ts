@@ -236,16 +236,27 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
   // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #sending(verb: string): Sender<T> {
+    const sender = this.#sender
+    if (sender !== undefined && this.#context.cpu.plainLoad(this.#generationAt) === this.#own) return sender
+    return this.#becomeSender(verb)
+  }
+
+  #becomeSender(verb: string): Sender<T> {
     this.#assertOwn(verb)
-    if (this.#sender !== undefined) return this.#sender
     this.#sender = new Sender(this.#view(), verb)
     this.#sender.producer.batches = this.#batches
     return this.#sender
   }
 
   #receiving(verb: string): Receiver<T> {
+    const receiver = this.#receiver
+    if (receiver !== undefined && this.#context.cpu.plainLoad(this.#generationAt) === this.#own)
+      return receiver
+    return this.#becomeReceiver(verb)
+  }
+
+  #becomeReceiver(verb: string): Receiver<T> {
     this.#assertOwn(verb)
-    if (this.#receiver !== undefined) return this.#receiver
     this.#receiver = new Receiver(this.#view(), verb, () => this.#sender?.producer.publish())
     this.#receiver.consumer.batches = this.#batches
     return this.#receiver

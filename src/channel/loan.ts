@@ -45,13 +45,14 @@ export class ReusedLoan implements Loan {
 
   commit(lengthBytes?: number): void {
     if (!this.isOut) throw overError()
-    const length =
-      lengthBytes === undefined
-        ? this.#lengthBytes
-        : integer('Loan.commit()', 'lengthBytes', lengthBytes, 0, this.#lengthBytes)
+    const length = lengthBytes === undefined ? this.#lengthBytes : this.#part(lengthBytes)
     this.isOut = false
     this.#producer.commit(length)
     this.#turns.next()
+  }
+
+  #part(lengthBytes: number): number {
+    return integer('Loan.commit()', 'lengthBytes', lengthBytes, 0, this.#lengthBytes)
   }
 
   [dispose](): void {

@@ -46,8 +46,9 @@ export class Producer {
   readonly #data: number
   readonly #capacity: number
   readonly #largest: number
-  /** Position of the claimed record. Its padding, if it has one, begins at `committed`. */
+  /** Position of the claimed record, and where its padding begins: `committed`, the same if it has none. */
   #start = 0
+  #padding = 0
 
   constructor(lot: Lot, at: number) {
     this.#lot = lot
@@ -92,6 +93,7 @@ export class Producer {
       return BUSY
     }
     this.#start = start
+    this.#padding = position
     return this.#data + (start & (size - 1)) + HEADER_WORDS
   }
 
@@ -110,9 +112,8 @@ export class Producer {
     const at = this.#at
     const mask = this.#capacity - 1
     const start = this.#start
-    const position = cpu.plainLoad(at + committed)
     const number = cpu.plainLoad(at + sent)
-    if (start !== position) cpu.plainStore(this.#data + (position & mask), PAD)
+    if (start !== this.#padding) cpu.plainStore(this.#data + (this.#padding & mask), PAD)
     const header = this.#data + (start & mask)
     cpu.plainStore(header, lengthBytes)
     cpu.plainStore(header + 1, number)

@@ -75,8 +75,11 @@ export class Receiver<T> extends End<T> {
   }
 
   read(timeout: number | undefined): Message<T> | undefined {
-    const payload = this.#next('read', timeout)
-    return payload === DRAINED ? undefined : this.#message.open(payload)
+    // Flat, and without a message: what V8 inlines into the user's loop is bounded.
+    if (this.#message.isHeld || this.#turns.areTaken) return this.#readCarefully(timeout)
+    const payload = this.consumer.next()
+    // One comparison: an errno is negative, BUSY and DRAINED are above every index.
+    return payload >>> 0 >= BUSY ? this.#readCarefully(timeout) : this.#message.open(payload)
   }
 
   tryRead(): Message<T> | undefined {
@@ -96,6 +99,12 @@ export class Receiver<T> extends End<T> {
   }
 
   // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** read() when there is not simply a record: says what is wrong, or waits. */
+  #readCarefully(timeout: number | undefined): Message<T> | undefined {
+    const payload = this.#next('read', timeout)
+    return payload === DRAINED ? undefined : this.#message.open(payload)
+  }
 
   /** A value to keep: copied out, and its record released, also when the codec cannot read it. */
   #keep(payload: number): T {
