@@ -37,8 +37,7 @@ afterAll(async () => {
   await Promise.all(pools.map((pool) => pool.destroy().catch(() => undefined)))
 })
 
-// A place for channels: a channel in Stage, a turn that sends and one that receives in fixtures/soak-worker.mjs, and its
-// sums here beside SECTIONS.
+// Channels have a soak of their own: exchange.test.ts.
 
 test(
   'nothing is lost, torn or forgotten while threads die',
