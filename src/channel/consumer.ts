@@ -15,7 +15,6 @@
  * batch ends.
  */
 
-import { spinFor } from '../sync/spin.ts'
 import { BUSY, waitBlocked, type Waitable } from '../sync/wait.ts'
 import type { Lot } from '../sync/lot.ts'
 import type { Cpu } from '../host/cpu.ts'
@@ -34,6 +33,7 @@ import {
   SLEEPS,
   wake,
 } from './ring.ts'
+import { spinForPeer } from './spin.ts'
 
 const { data, capacity, status, tail, head, consumer, released, readEnd, tailSeen, received, emptySpins } =
   RawChannel
@@ -155,7 +155,7 @@ export class Consumer {
     const record = this.next()
     if (record !== BUSY) return record
     const arrival = this.record()
-    const spun = spinFor(this.#lot, arrival, this.recordAt, this.#at + emptySpins)
+    const spun = spinForPeer(this.#lot, arrival, this.recordAt, this.#at + emptySpins)
     return spun === BUSY ? waitBlocked(this.#lot, arrival, this.recordAt, deadline) : spun
   }
 

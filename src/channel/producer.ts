@@ -9,7 +9,6 @@
  * dead producer publishes it, the unpublished rest of a batch included.
  */
 
-import { spinFor } from '../sync/spin.ts'
 import { BUSY, waitBlocked, type Waitable } from '../sync/wait.ts'
 import type { Lot } from '../sync/lot.ts'
 import type { Cpu } from '../host/cpu.ts'
@@ -29,6 +28,7 @@ import {
   SLEEPS,
   wake,
 } from './ring.ts'
+import { spinForPeer } from './spin.ts'
 
 const { data, capacity, status, tail, producer, committed, headSeen, sent, fullSpins, head } = RawChannel
 
@@ -99,10 +99,12 @@ export class Producer {
 
   /** Apparently full: looks again how far the consumer is. */
   #hasRoom(end: number): boolean {
-    this.publish() // in a batch: the consumer cannot make room before it sees what there is
+    const cpu = this.#cpu
+    // In a batch: the consumer cannot make room before it sees what there is.
+    if ((cpu.plainLoad(this.#at + tail) & ~SLEEPS) !== cpu.plainLoad(this.#at + committed)) this.publish()
     // Acquire: pairs with the exchange in Consumer.publish(). It is done with the words that we write from now on.
-    const seen = this.#cpu.load(this.#at + head) & ~SLEEPS
-    this.#cpu.plainStore(this.#at + headSeen, seen)
+    const seen = cpu.load(this.#at + head) & ~SLEEPS
+    cpu.plainStore(this.#at + headSeen, seen)
     return ((end - seen) | 0) <= this.#capacity
   }
 
@@ -139,7 +141,7 @@ export class Producer {
     const claimed = this.claim(lengthBytes)
     if (claimed !== BUSY) return claimed
     const room = this.room(lengthBytes)
-    const spun = spinFor(this.#lot, room, this.roomAt, this.#at + fullSpins)
+    const spun = spinForPeer(this.#lot, room, this.roomAt, this.#at + fullSpins)
     return spun === BUSY ? waitBlocked(this.#lot, room, this.roomAt, deadline) : spun
   }
 

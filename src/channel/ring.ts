@@ -26,7 +26,8 @@
  *   head   position | SLEEPS while the producer sleeps
  *
  * Each side remembers what it last saw of the other's word (headSeen, tailSeen) and looks again only when that is used up:
- * at full speed the two lines stay with their threads. All that a side must remember lies in its line as notes (slot.ts),
+ * at full speed the two lines stay with their threads. While it waits it looks all the time: so the notes, which their
+ * owner writes for each record, are 64 bytes behind the published word, on a cache line that nobody else reads. All that a side must remember lies in its line as notes (slot.ts),
  * none of it in JavaScript. So a new owner finds everything in place, and the explorer sees all state there is.
  *
  * Invariants
@@ -49,7 +50,7 @@ import { isPowerOfTwo } from '../words/bits.ts'
 import { assert } from '../words/assert.ts'
 import { GiB } from '../words/constants.ts'
 import { EBUSY } from '../words/errno.ts'
-import { i32, layout, newLine } from '../words/layout.ts'
+import { i32, layout, newLine, words } from '../words/layout.ts'
 
 export const RawChannel = layout('RawChannel', 384, {
   data: i32,
@@ -58,6 +59,7 @@ export const RawChannel = layout('RawChannel', 384, {
   _producer: newLine,
   tail: i32,
   producer: i32,
+  _producerNotes: words(14),
   committed: i32,
   headSeen: i32,
   sent: i32,
@@ -65,6 +67,7 @@ export const RawChannel = layout('RawChannel', 384, {
   _consumer: newLine,
   head: i32,
   consumer: i32,
+  _consumerNotes: words(14),
   released: i32,
   readEnd: i32,
   tailSeen: i32,

@@ -40,10 +40,8 @@ export class Views {
   /** The view of `lengthBytes` bytes at a word of the ring. */
   at(payload: number, lengthBytes: number): Bytes {
     const row = (payload - this.#dataAt) >>> this.#shift
-    if (this.#begins[row] === payload) {
-      const kept = this.#rows[row]!
-      if (kept.length === lengthBytes) return kept
-    }
+    const kept = this.#rows[row]
+    if (this.#begins[row] === payload && kept?.length === lengthBytes) return kept
     return this.#make(row, payload, lengthBytes)
   }
 
