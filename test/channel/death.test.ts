@@ -15,10 +15,10 @@ test('a producer dies: what it had sent is received, a waiting receive is told, 
     channel.loan(50).bytes.fill(9) // never committed: never sent
   }, channel)
   const received = [channel.receive(), channel.receive()]
-  const waiting = channel.receiveAsync()
+  const waiting = rejectionOf(channel.receiveAsync())
 
   await producer.end()
-  const error = await rejectionOf(waiting)
+  const error = await waiting
   channel.send(record(3))
 
   expect(received).toEqual([record(1), record(2)])
