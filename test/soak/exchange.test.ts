@@ -94,7 +94,7 @@ test(
   async () => {
     const memory = SharedMemory.default
     const warmUp = await exchange(1.5)
-    const { usedBytes } = memory
+    const usedBytes = await settled(() => memory.usedBytes)
 
     const verdict = await exchange(SECONDS)
 
@@ -104,10 +104,8 @@ test(
     for (const count of verdict.released) expect(count).toBeGreaterThan(100)
     expect(verdict.deaths).toBeGreaterThan(SECONDS)
     expect(verdict.notices).toBeGreaterThan(SECONDS)
-    await eventually(() => memory.usedBytes === usedBytes, 'the memory of the dead', 5000).catch(
-      () => undefined,
-    )
-    expect(memory.usedBytes).toBe(usedBytes)
+    // Less is no leak: the warm-up may have left a page that came free later.
+    expect(await settled(() => memory.usedBytes)).toBeLessThanOrEqual(usedBytes)
     expect(memory.check().problems).toEqual([])
     console.log(
       `soak exchange: ${sumOf(verdict.released)} records, ${verdict.bytes} bytes, ${verdict.deaths} deaths, ` +
@@ -271,6 +269,17 @@ async function rest(words: Int32Array, problems: string[]): Promise<void> {
   if (last.length > 0) problems.push(`at rest: ${last.join('; ')}`)
   Atomics.store(words, at.PAUSED, 0)
   Atomics.add(words, at.RESTS, 1)
+}
+
+/** A number once it has stood still for half a second: the last of the dead have been reaped. */
+async function settled(look: () => number): Promise<number> {
+  let [seen, since] = [look(), performance.now()]
+  const end = since + 5000
+  while (performance.now() < Math.min(since + 500, end)) {
+    await pause(10)
+    if (look() !== seen) [seen, since] = [look(), performance.now()]
+  }
+  return seen
 }
 
 function sumOf(counts: readonly number[]): number {
