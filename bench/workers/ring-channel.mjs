@@ -22,9 +22,8 @@ function produceBatch() {
 
 function produceOne() {
   const loan = channel.loan(BYTES)
-  const { bytes } = loan
-  words ??= wordsBehind(bytes)
-  const at = bytes.byteOffset >>> 2
+  words ??= wordsBehind(loan.bytes)
+  const at = loan.byteOffset >>> 2
   words[at] = sent
   words[at + LAST] = ~sent
   sent = (sent + 1) | 0
@@ -37,9 +36,8 @@ function consumeBatch() {
 
 function consumeOne() {
   const message = channel.read()
-  const { bytes } = message
-  words ??= wordsBehind(bytes)
-  const at = bytes.byteOffset >>> 2
+  words ??= wordsBehind(message.bytes)
+  const at = message.byteOffset >>> 2
   wrong |= (words[at] ^ sent) | (words[at + LAST] ^ ~sent)
   sent = (sent + 1) | 0
   message[Symbol.dispose]()

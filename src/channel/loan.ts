@@ -10,6 +10,11 @@ import type { Bytes, Views } from './views.ts'
 export interface Loan extends Disposable {
   /** The room itself, in shared memory. Old contents are there still: write all that you commit. */
   readonly bytes: Uint8Array<SharedArrayBuffer>
+  /**
+   * Where it begins in `bytes.buffer`, for views that were made once over all of it: `words[loan.byteOffset / 4]`. Asking
+   * a view on shared memory for its own byteOffset is a slow call in V8.
+   */
+  readonly byteOffset: number
   /** Sends the first `lengthBytes` bytes, or all. */
   commit(lengthBytes?: number): void
 }
@@ -41,6 +46,11 @@ export class ReusedLoan implements Loan {
   get bytes(): Bytes {
     if (!this.isOut) throw overError()
     return this.#views.at(this.#payload, this.#lengthBytes)
+  }
+
+  get byteOffset(): number {
+    if (!this.isOut) throw overError()
+    return this.#payload * 4
   }
 
   commit(lengthBytes?: number): void {

@@ -11,6 +11,8 @@ import type { Bytes, Views } from './views.ts'
 export interface Message<T> extends Disposable {
   /** The record itself, in shared memory: good until the message is disposed. */
   readonly bytes: Uint8Array<SharedArrayBuffer>
+  /** Where it begins in `bytes.buffer`, as in a Loan. */
+  readonly byteOffset: number
   /** What the record says: a value to keep, made anew each time. */
   readonly value: T
   /** A reader that died held this record: it may have acted on it. */
@@ -42,13 +44,13 @@ export class ReusedMessage<T> implements Message<T> {
   }
 
   get bytes(): Bytes {
-    if (!this.isHeld) {
-      throw usageError(
-        'ERR_PAGEFRAME_RELEASED',
-        "this message was disposed: its bytes are the sender's again",
-      )
-    }
+    if (!this.isHeld) throw overError()
     return this.#views.at(this.#payload, this.#consumer.lengthBytes)
+  }
+
+  get byteOffset(): number {
+    if (!this.isHeld) throw overError()
+    return this.#payload * 4
   }
 
   get value(): T {
@@ -65,4 +67,8 @@ export class ReusedMessage<T> implements Message<T> {
     this.#consumer.release()
     this.#turns.next()
   }
+}
+
+function overError(): TypeError {
+  return usageError('ERR_PAGEFRAME_RELEASED', "this message was disposed: its bytes are the sender's again")
 }

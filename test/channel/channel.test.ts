@@ -393,3 +393,19 @@ test('a readable stream that is cancelled leaves the rest to others', async () =
   expect(first.value).toBe('one')
   expect([words.receive(), words.receive()]).toEqual(['two', 'three'])
 })
+
+test('a loan and a message know where they begin in the memory, as their bytes do', () => {
+  const ring = channel()
+  const loan = ring.loan(8)
+  expect(loan.byteOffset).toBe(loan.bytes.byteOffset)
+  new Int32Array(loan.bytes.buffer)[loan.byteOffset / 4] = 42
+  loan.commit()
+  expect(thrownBy(() => loan.byteOffset).code).toBe('ERR_PAGEFRAME_RELEASED')
+
+  const message = ring.read()
+
+  expect(message?.byteOffset).toBe(message?.bytes.byteOffset)
+  expect(message?.bytes[0]).toBe(42)
+  message?.[Symbol.dispose]()
+  expect(thrownBy(() => message?.byteOffset).code).toBe('ERR_PAGEFRAME_RELEASED')
+})
