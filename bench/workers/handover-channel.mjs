@@ -14,28 +14,28 @@ let trip = 0
 function give() {
   trip = (trip + 1) | 0
   const block = blocks.loan(sizeBytes)
-  words ??= wordsBehind(block.bytes)
-  words[(block.bytes.byteOffset >>> 2) + MIDDLE] = trip
+  words ??= wordsBehind(block)
+  words[(block.byteOffset >>> 2) + MIDDLE] = trip
   block.commit()
 
   const answer = answers.read()
-  const seen = words[answer.bytes.byteOffset >>> 2]
+  const seen = words[answer.byteOffset >>> 2]
   answer[Symbol.dispose]()
   if (seen !== trip) throw new Error('a block arrived that was not sent')
 }
 
 function take() {
   const block = blocks.read()
-  words ??= wordsBehind(block.bytes)
-  const seen = words[(block.bytes.byteOffset >>> 2) + MIDDLE]
+  words ??= wordsBehind(block)
+  const seen = words[(block.byteOffset >>> 2) + MIDDLE]
   block[Symbol.dispose]()
 
   const answer = answers.loan(4)
-  words[answer.bytes.byteOffset >>> 2] = seen
+  words[answer.byteOffset >>> 2] = seen
   answer.commit()
 }
 
-function wordsBehind({ buffer }) {
+function wordsBehind({ bytes: { buffer } }) {
   return new Int32Array(buffer, 0, buffer.byteLength / 4)
 }
 

@@ -22,7 +22,7 @@ function produceBatch() {
 
 function produceOne() {
   const loan = channel.loan(BYTES)
-  words ??= wordsBehind(loan.bytes)
+  words ??= wordsBehind(loan)
   const at = loan.byteOffset >>> 2
   words[at] = sent
   words[at + LAST] = ~sent
@@ -36,14 +36,14 @@ function consumeBatch() {
 
 function consumeOne() {
   const message = channel.read()
-  words ??= wordsBehind(message.bytes)
+  words ??= wordsBehind(message)
   const at = message.byteOffset >>> 2
   wrong |= (words[at] ^ sent) | (words[at + LAST] ^ ~sent)
   sent = (sent + 1) | 0
   message[Symbol.dispose]()
 }
 
-function wordsBehind({ buffer }) {
+function wordsBehind({ bytes: { buffer } }) {
   return new Int32Array(buffer, 0, buffer.byteLength / 4)
 }
 
