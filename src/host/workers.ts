@@ -106,10 +106,14 @@ export function debugMode(): boolean {
   return process.env.PAGEFRAME_DEBUG === '1'
 }
 
+/** What Node calls a Worker that was given no name. */
+const UNNAMED = 'WorkerThread'
+
 /** What people call this thread: 'main', or the name its Worker was given (Node 22.20 and later), or nothing. */
 export function threadName(): string {
   if (isMainThread) return 'main'
-  return (workerThreads as { threadName?: string | null }).threadName ?? ''
+  const { threadName } = workerThreads as { threadName?: string | null }
+  return threadName == null || threadName === UNNAMED ? '' : threadName
 }
 
 /** Calls back in the next turn of the event loop, after timers and I/O had theirs. */
