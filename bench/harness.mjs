@@ -4,6 +4,7 @@
  *   row        name, unit
  *              contenders()  { floor, ours, ..., native }: in the order in which they run; other names are peers
  *              value         how a round's samples become its value: median if absent
+ *              repeat        rounds for each one that is asked for: 1 if absent
  *              goals         { NAME: { atMost } }   ours takes at most so many times what NAME takes
  *                            { NAME: { atLeast } }  NAME takes at least so many times what ours takes
  *                            NAME is a contender, or an earlier row, which stands for ours in it
@@ -13,6 +14,9 @@
  * A round measures each contender once. Rounds are interleaved because the machine is never quite the same: what the
  * report compares was measured within the same second. A contender's figure is the median of its rounds' values.
  *
+ * A ratio is one of those medians. The median of the rounds' own ratios stands beside it: where the two differ, the machine
+ * changed between rounds.
+ *
  * A round during which others used the machine is measured again, a few times; then the quietest ones count. Who decides
  * is the kernel's account of CPU time, never the result.
  */
@@ -21,6 +25,9 @@ import { describeMachine, listenToOthers } from './machine.mjs'
 import { readOptions } from './options.mjs'
 import { NOISY, printRow } from './report.mjs'
 import { median, percentile } from './stats.mjs'
+
+/** Rounds that count for nothing: they commit the memory, and V8 compiles the last loop anew in the third. */
+const WARM_UP_ROUNDS = 3
 
 /** So many rounds are measured at most for each one that counts. */
 const MOST_TRIES = 3
@@ -46,12 +53,13 @@ export function heading() {
   return { node: process.version, machine: describeMachine(), date: new Date().toISOString() }
 }
 
-async function runRow(row, rounds) {
+async function runRow(row, asked) {
+  const rounds = asked * (row.repeat ?? 1)
   const contenders = await row.contenders()
   const names = Object.keys(contenders).filter((name) => typeof contenders[name] !== 'string')
   const measured = []
   try {
-    await runRound() // teaches V8, commits the memory, and counts for nothing
+    for (let i = 0; i < WARM_UP_ROUNDS; i++) await runRound()
     for (let quiet = 0; quiet < rounds && measured.length < MOST_TRIES * rounds;) {
       const round = await runRound()
       measured.push(round)
@@ -76,12 +84,13 @@ function summary({ name, unit, value = median }, contenders, measured) {
   const scale = NANOSECONDS[unit]
   const details = {}
   for (const contender of Object.keys(measured[0].samples)) {
-    const rounds = measured.map(({ samples }) => samples[contender])
-    const all = rounds.flat()
+    const all = measured.flatMap(({ samples }) => samples[contender])
+    const values = measured.map(({ samples }) => value(samples[contender]) / scale)
     details[contender] = {
-      median: median(rounds.map(value)) / scale,
+      median: median(values),
       p50: percentile(all, 0.5) / scale,
       p99: percentile(all, 0.99) / scale,
+      values,
     }
   }
   const figure = (contender) => details[contender]?.median ?? null
@@ -102,12 +111,14 @@ function summary({ name, unit, value = median }, contenders, measured) {
   }
 }
 
-function judge({ goals = {} }, result, earlier) {
+function judge({ goals = {} }, { ours, details }, earlier) {
   return Object.entries(goals).map(([versus, { atMost, atLeast }]) => {
-    const theirs = result.details[versus]?.median ?? earlier.find(({ name }) => name === versus)?.ours
-    if (theirs === undefined || result.ours === null)
-      return { versus, atMost, atLeast, ratio: null, ok: null }
-    const ratio = atMost === undefined ? theirs / result.ours : result.ours / theirs
-    return { versus, atMost, atLeast, ratio, ok: atMost === undefined ? ratio >= atLeast : ratio <= atMost }
+    const theirs = details[versus]?.median ?? earlier.find(({ name }) => name === versus)?.ours
+    if (theirs === undefined || ours === null) return { versus, atMost, atLeast, ratio: null, ok: null }
+    const ratioOf = (our, their) => (atMost === undefined ? their / our : our / their)
+    const ratio = ratioOf(ours, theirs)
+    const ok = atMost === undefined ? ratio >= atLeast : ratio <= atMost
+    const rounds = details[versus]?.values.map((their, i) => ratioOf(details.ours.values[i], their))
+    return { versus, atMost, atLeast, ratio, inRound: rounds && median(rounds), ok }
   })
 }

@@ -39,10 +39,11 @@ function showFigures({ missing, median, p50, p99 }, ours) {
   return [show(median), show(p50), show(p99), ours === null ? '' : show(median / ours)]
 }
 
-function showGoal({ atMost, atLeast, ratio, ok }) {
+function showGoal({ atMost, atLeast, ratio, inRound, ok }) {
   const wanted = atMost === undefined ? `at least ${atLeast}x faster than it` : `at most ${atMost}x of it`
   if (ok === null) return `${wanted}: not judged`
-  return `${wanted}: ${ok ? 'ok' : 'MISSED'} (${show(ratio)}x)`
+  const paired = inRound === undefined ? '' : `, in the median round ${show(inRound)}x`
+  return `${wanted}: ${ok ? 'ok' : 'MISSED'} (${show(ratio)}x${paired})`
 }
 
 /** Three digits that matter. */
