@@ -3,7 +3,7 @@
  *
  *   MutexObject   0 .. 3            4                                  8
  *               ┌─────────────────┬──────┬───────┬──────┬──────┬─────┬──────┬────────┐
- *               │ object header   │ word │ spins │ mode │ next │     │ type │ robust │     128 bytes: a line of its own
+ *               │ object header   │ word │ spins │ mode │      │     │ type │ robust │     128 bytes: a line of its own
  *               └─────────────────┴──────┴───────┴──────┴──────┘     └──────┴────────┘
  *
  *   mode   written by the owner only: how it holds the lock. 0, ASYNC_HOLD, or the depth of a recursive lock beyond one

@@ -9,8 +9,7 @@
  *        32     park           doorbell of the one blocked wait                               the thread and its wakers
  *        64     bell           doorbell of all asynchronous waits                             the thread and its wakers
  *        96     inKernel       odd while the thread walks structures of others                the thread
- *        97     building       object that is being made and nobody can see yet               the thread (note)
- *        98     records        chunks of asynchronous wait records: chained                   the thread (note)
+ *        97     records        chunks of asynchronous wait records: chained                   the thread (note)
  *       128     record         the static WaitRecord of the blocked wait
  *       160     magazine       pfns, count first                                              the thread
  *       192     counters       sixteen float64 counters                                       the thread
@@ -47,7 +46,6 @@ export const ThreadSlot = layout('ThreadSlot', 896, {
   bell: i32,
   _notes: newLine,
   inKernel: i32,
-  building: i32,
   records: i32,
   _record: newLine,
   record: words(16),
@@ -57,7 +55,7 @@ export const ThreadSlot = layout('ThreadSlot', 896, {
   counters: words(32),
 })
 
-const { state, claimedAt, threadId, port, inKernel, building, records, park, bell, sizeof } = ThreadSlot
+const { state, claimedAt, threadId, port, inKernel, records, park, bell, sizeof } = ThreadSlot
 
 export const SLOT_COUNT = 256
 export const NAME_CAPACITY_BYTES = 64
@@ -163,6 +161,6 @@ function claimAt(
   cpu.store(at + claimedAt, now)
   cpu.store(at + threadId, nodeThreadId)
   cpu.store(at + port, 0)
-  for (const note of [inKernel, building, records, park, bell]) cpu.store(at + note, 0)
+  for (const note of [inKernel, records, park, bell]) cpu.store(at + note, 0)
   return true
 }

@@ -38,7 +38,7 @@ const stateAt = (tid: number) => cpu.load(slotOf(SLOTS_AT, tid) + ThreadSlot.sta
 
 test('a claimer gets a slot of its own, in CLAIMED, with its thread id in it and the notes of the last owner gone', () => {
   const first = SLOTS_AT + 2 * ThreadSlot.sizeof
-  for (const note of ['inKernel', 'building', 'records', 'park', 'bell'] as const)
+  for (const note of ['inKernel', 'records', 'park', 'bell'] as const)
     cpu.store(first + ThreadSlot[note], 99)
 
   const tid = claim()
@@ -46,7 +46,7 @@ test('a claimer gets a slot of its own, in CLAIMED, with its thread id in it and
   expect(slotOf(SLOTS_AT, tid)).toBe(first)
   expect(isInState(cpu, SLOTS_AT, tid, CLAIMED)).toBe(true)
   expect(cpu.load(first + ThreadSlot.threadId)).toBe(NODE_ID)
-  for (const note of ['inKernel', 'building', 'records', 'park', 'bell'] as const)
+  for (const note of ['inKernel', 'records', 'park', 'bell'] as const)
     expect(cpu.load(first + ThreadSlot[note])).toBe(0)
 })
 

@@ -36,7 +36,7 @@ export interface Outcome {
 export async function compete(contest: Contest, progress: Progress, signal: AbortSignal): Promise<Outcome> {
   const { input, consumers, blockBytes } = contest
   const { transports, comlink } = contest.transports
-  defaultAttachment() // before the first worker: a thread that comes later is let in only where this one is at home
+  defaultAttachment() // before the first round's clock: this thread attaches once, and not while one is measured
   const data: ReferenceData = { files: input.files, kind: input.kind, blockBytes }
   const single = new Hand('reference', referenceUrl, data, [])
   const crews: Crew[] = []
