@@ -38,8 +38,7 @@ const stateAt = (tid: number) => cpu.load(slotOf(SLOTS_AT, tid) + ThreadSlot.sta
 
 test('a claimer gets a slot of its own, in CLAIMED, with its thread id in it and the notes of the last owner gone', () => {
   const first = SLOTS_AT + 2 * ThreadSlot.sizeof
-  for (const note of ['inKernel', 'records', 'park', 'bell'] as const)
-    cpu.store(first + ThreadSlot[note], 99)
+  for (const note of ['inKernel', 'records', 'park', 'bell'] as const) cpu.store(first + ThreadSlot[note], 99)
 
   const tid = claim()
 
