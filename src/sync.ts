@@ -3,6 +3,6 @@
 import './memory/start.ts'
 
 export { Mutex } from './locks/mutex.ts'
-export type { MutexOptions } from './locks/mutex.ts'
+export type { MutexOptions } from './locks/mutex-kind.ts'
 export type { AsyncWait, Lockable, UnlockToken, Wait } from './locks/lockable.ts'
 export { Semaphore } from './locks/semaphore.ts'

@@ -1,12 +1,10 @@
 /**
  * Mutex: one thread at a time, by name, robust when its holder dies.
  *
- *   MutexObject   0 .. 3            4                                  8
- *               ┌─────────────────┬──────┬───────┬──────┬──────┬─────┬──────┬────────┐
- *               │ object header   │ word │ spins │ mode │      │     │ type │ robust │     128 bytes: a line of its own
- *               └─────────────────┴──────┴───────┴──────┴──────┘     └──────┴────────┘
+ *   lock(), tryLock()   mode 0, or the depth beyond one         unlock(), or the one token of all of them
+ *   lockAsync()         mode ASYNC_HOLD                         unlock() of its own token only
  *
- *   mode   written by the owner only: how it holds the lock. 0, ASYNC_HOLD, or the depth of a recursive lock beyond one
+ * The lock itself is sync/mutex.ts; where its words lie, and what a mutex is made of, mutex-kind.ts.
  *
  * See: pthread_mutex_lock(3), pthread_mutexattr_setrobust(3). Differences: a robust lock is the default; lockAsync() has no
  * counterpart, and two asynchronous sections of one thread exclude each other like two threads.
@@ -16,11 +14,10 @@ import { deadlineAfter } from '../host/clock.ts'
 import type { AsyncSteps } from '../memory/async-waits.ts'
 import type { Cpu } from '../host/cpu.ts'
 import type { Attachment } from '../memory/attachment.ts'
-import { objectHeader, registerKind, type Found, type Kind, type Place } from '../memory/kind.ts'
+import { registerKind, type Found } from '../memory/kind.ts'
 import { SharedObject } from '../memory/object.ts'
 import { from, open } from '../memory/open.ts'
 import type { Lot } from '../sync/lot.ts'
-import { runningThreads } from '../memory/check.ts'
 import {
   abandonLock,
   beginLock,
@@ -36,11 +33,11 @@ import {
   unlock,
   unlockFast,
 } from '../sync/mutex.ts'
-import { EDEADLK, EEXIST, EINVAL, ENOMEM, EOWNERDEAD, EPERM, ErrnoError, ETIMEDOUT } from '../words/errno.ts'
-import { i32, layout, newLine, words } from '../words/layout.ts'
+import { EDEADLK, EINVAL, ENOMEM, EOWNERDEAD, EPERM, ErrnoError, ETIMEDOUT } from '../words/errno.ts'
 import { PENDING } from '../sync/wait.ts'
-import { milliseconds, oneOf, typeError } from '../words/usage.ts'
+import { milliseconds } from '../words/usage.ts'
 import type { AsyncWait, Lockable, UnlockToken, Wait } from './lockable.ts'
+import { ASYNC_HOLD, mutexKind, MutexObject, NORMAL, RECURSIVE, type MutexOptions } from './mutex-kind.ts'
 import {
   AsyncToken,
   diedBefore,
@@ -51,34 +48,8 @@ import {
   type TokenHolder,
 } from './tokens.ts'
 
-export const MutexObject = layout('Mutex', 128, {
-  ...objectHeader,
-  raw: words(4),
-  type: i32,
-  isRobust: i32,
-  _end: newLine,
-})
-
-const { raw, type: typeAt, isRobust: robustAt } = MutexObject
+const { raw, type: typeAt } = MutexObject
 const { mode: modeAt } = RawMutex
-
-const TYPES = ['normal', 'errorCheck', 'recursive'] as const
-type MutexType = (typeof TYPES)[number]
-const NORMAL = 0
-const RECURSIVE = 2
-
-/** The owner holds it by lockAsync(). Any other value but 0 is a recursion depth. */
-const ASYNC_HOLD = -1
-
-export interface MutexOptions extends Place {
-  /**
-   * What happens to an owner that locks again: 'normal' waits (for ever), 'errorCheck' throws EDEADLK, 'recursive' counts.
-   * 'normal' if absent.
-   */
-  type?: MutexType
-  /** Handed on, with notice, when its owner dies; true if absent. Otherwise it stays locked for ever. */
-  robust?: boolean
-}
 
 /**
  * A lock that one thread holds at a time.
@@ -349,58 +320,6 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   }
 }
 
-const MUTEX: Kind<MutexOptions, Mutex> = {
-  name: 'Mutex',
-  layout: MutexObject,
-
-  validate(call, { type, robust }) {
-    if (type !== undefined) oneOf(call, 'type', type, TYPES)
-    if (robust !== undefined && typeof robust !== 'boolean')
-      throw typeError(call, 'robust', 'true or false', robust)
-  },
-
-  build(attachment, at, { type = 'normal', robust = true }) {
-    attachment.cpu.store(at + typeAt, TYPES.indexOf(type))
-    attachment.cpu.store(at + robustAt, robust ? 1 : 0)
-    return 0
-  },
-
-  compare(attachment, at, name, { type, robust }) {
-    const theirs = TYPES[attachment.cpu.load(at + typeAt)]
-    const isTheirs = attachment.cpu.load(at + robustAt) === 1
-    if (type !== undefined && type !== theirs) {
-      throw new ErrnoError(
-        EEXIST,
-        'open',
-        `Mutex '${name}' exists and is of type '${theirs}'; this thread asked for '${type}'`,
-      )
-    }
-    if (robust !== undefined && robust !== isTheirs) {
-      const say = (is: boolean) => (is ? 'robust' : 'not robust')
-      throw new ErrnoError(
-        EEXIST,
-        'open',
-        `Mutex '${name}' exists and is ${say(isTheirs)}; this thread asked for ${say(robust)}`,
-      )
-    }
-  },
-
-  demolish() {
-    // A mutex has nothing but its cell.
-  },
-
-  noMemory: (attachment, { name }) =>
-    attachment.noMemory(name === undefined ? 'Mutex' : `Mutex '${name}'`, 128),
-
-  make: (found) => new Mutex(found),
-
-  *check(attachment, at) {
-    const tid = ownerOf(attachment.lot, at + raw)
-    const isRobust = attachment.cpu.load(at + robustAt) === 1
-    if (tid !== 0 && isRobust && !runningThreads(attachment).has(tid)) {
-      yield `a Mutex at ${at} is held by a thread (${tid}) that does not run`
-    }
-  },
-}
+const MUTEX = mutexKind((found) => new Mutex(found))
 
 registerKind('Mutex', (value) => Mutex.from(value), MUTEX)

@@ -5,7 +5,7 @@
 
 import type { KindRepair } from '../memory/reaper.ts'
 import { releaseDead } from '../sync/mutex.ts'
-import { MutexObject } from './mutex.ts'
+import { MutexObject } from './mutex-kind.ts'
 
 const { raw, isRobust } = MutexObject
 
