@@ -16,7 +16,7 @@ export interface AsyncWait extends Wait {
 export interface UnlockToken extends Disposable {
   /** True while this token holds the lock. */
   readonly locked: boolean
-  /** The last owner died holding it: repair what it protects, then markConsistent(). False again after that. */
+  /** The last owner died holding it: repair what it protects, then call markConsistent(), after which this is false. */
   readonly ownerDied: boolean
   unlock(): void
 }
