@@ -33,9 +33,10 @@ import {
   unlock,
   unlockFast,
 } from '../sync/mutex.ts'
-import { EDEADLK, EINVAL, ENOMEM, EOWNERDEAD, EPERM, ErrnoError, ETIMEDOUT } from '../words/errno.ts'
+import { EDEADLK, EINVAL, EOWNERDEAD, EPERM, ErrnoError, ETIMEDOUT } from '../words/errno.ts'
 import { PENDING } from '../sync/wait.ts'
 import { milliseconds } from '../words/usage.ts'
+import { holderOf, whyLate, whyNot } from './explain.ts'
 import type { AsyncWait, Lockable, UnlockToken, Wait } from './lockable.ts'
 import { ASYNC_HOLD, mutexKind, MutexObject, NORMAL, RECURSIVE, type MutexOptions } from './mutex-kind.ts'
 import {
@@ -130,7 +131,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     }
     this.#isPlain = false
     const result = await this.#context.waits.wait(this.#steps, timeoutMs, wait)
-    if (result < 0) throw this.#error(result, 'lockAsync', timeoutMs)
+    if (result < 0) throw this.#error(result, 'lockAsync')
     return new AsyncToken(this)
   }
 
@@ -222,6 +223,8 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     abandon: (record, outcome) => {
       abandonLock(this.#lot, this.#word, record, outcome)
     },
+    late: (record, timeoutMs) =>
+      this.#late('lockAsync', timeoutMs, whyLate(this.#context, this.#word, record)),
   }
 
   #unlockSlow(): void {
@@ -234,11 +237,13 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     const context = this.#context
     context.assertSound()
     const outer = context.awaited
-    context.awaited = { describe: () => `${this.label} is held by ${this.#holder()}` }
+    context.awaited = { describe: () => `${this.label} is held by ${holderOf(context, this.#word)}` }
     const result = lock(context.lot, this.#word, deadlineAfter(timeoutMs))
     context.awaited = outer
     if (result === -EDEADLK) this.#lockOwn(timeoutMs)
-    else if (result < 0) throw this.#error(result, 'lock', timeoutMs)
+    else if (result === -ETIMEDOUT)
+      throw this.#late('lock', timeoutMs, whyLate(context, this.#word, this.#lot.ownRecord))
+    else if (result < 0) throw this.#error(result, 'lock')
     else this.#onLocked(result)
   }
 
@@ -266,7 +271,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     }
     // A normal mutex: nobody but this thread could unlock it, and this thread sleeps (pthread_mutex_lock(3)).
     this.#context.sleepUntil(deadlineAfter(timeoutMs))
-    throw this.#error(-ETIMEDOUT, 'lock', timeoutMs)
+    throw this.#late('lock', timeoutMs, 'this thread holds it itself')
   }
 
   #again(): UnlockToken {
@@ -290,33 +295,13 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     return false
   }
 
-  #holder(): string {
-    const tid = ownerOf(this.#lot, this.#word)
-    return tid === 0 ? 'nobody (just released)' : this.#context.threadName(tid)
+  #error(errno: number, verb: string): ErrnoError {
+    const why = whyNot(this.#context, this.#word, errno, this.#mode === ASYNC_HOLD)
+    return new ErrnoError(errno, verb, `${this.label}: ${why}`)
   }
 
-  #error(errno: number, verb: string, timeoutMs?: number): ErrnoError {
-    return new ErrnoError(errno, verb, `${this.label}: ${this.#explain(errno, timeoutMs)}`)
-  }
-
-  #explain(errno: number, timeoutMs: number | undefined): string {
-    switch (errno) {
-      case -ETIMEDOUT: {
-        const ahead = this.#lot.waitersOf(this.#word)
-        const waiters = ahead === 1 ? '1 waiter is' : `${ahead} waiters are`
-        return `not acquired in ${timeoutMs} ms; ${this.#holder()} holds it, ${waiters} ahead of you`
-      }
-      case -EDEADLK:
-        return this.#mode === ASYNC_HOLD
-          ? 'this thread holds it already, in an async section; to block here would never end. Use await lockAsync()'
-          : 'this thread holds it already'
-      case -EPERM:
-        return `this thread does not hold it; ${this.#holder()} does`
-      case -ENOMEM:
-        return `no memory is left for an asynchronous wait in '${this.#context.name}'`
-      default:
-        return 'an owner died, and the next one unlocked without markConsistent(): what it protects may be torn. Destroy it'
-    }
+  #late(verb: string, timeoutMs: number, why: string): ErrnoError {
+    return new ErrnoError(ETIMEDOUT, verb, `${this.label}: not acquired in ${timeoutMs} ms; ${why}`)
   }
 }
 

@@ -29,6 +29,7 @@ import {
 import { EEXIST, EOVERFLOW, ErrnoError, ETIMEDOUT } from '../words/errno.ts'
 import { i32, layout, newLine, words } from '../words/layout.ts'
 import { integer, milliseconds } from '../words/usage.ts'
+import { aheadOfYou, noRecord } from './explain.ts'
 import type { AsyncWait, Wait } from './lockable.ts'
 
 export const SemaphoreObject = layout('Semaphore', 128, {
@@ -90,7 +91,7 @@ export class Semaphore extends SharedObject {
     context.awaited = { describe: () => `${this.label} has no permits` }
     const result = acquire(context.lot, this.#word, deadlineAfter(timeoutMs))
     context.awaited = outer
-    if (result < 0) throw this.#timedOut(result, 'acquire', timeoutMs)
+    if (result < 0) throw this.#late('acquire', timeoutMs, context.lot.ownRecord)
   }
 
   /** Takes a permit if there is one. Never waits. */
@@ -104,7 +105,7 @@ export class Semaphore extends SharedObject {
     this.assertLive('acquireAsync')
     const timeoutMs = milliseconds('Semaphore.acquireAsync()', wait.timeoutMs)
     const result = await this.#context.waits.wait(this.#steps, timeoutMs, wait)
-    if (result < 0) throw this.#timedOut(result, 'acquireAsync', timeoutMs)
+    if (result < 0) throw new ErrnoError(result, 'acquireAsync', `${this.label}: ${noRecord(this.#context)}`)
   }
 
   /** Gives back `count` permits, one if absent, and wakes as many waiters. EOVERFLOW beyond SEM_VALUE_MAX. */
@@ -126,13 +127,12 @@ export class Semaphore extends SharedObject {
     abandon: (record, outcome) => {
       abandonAcquire(this.#context.lot, this.#word, record, outcome)
     },
+    late: (record, timeoutMs) => this.#late('acquireAsync', timeoutMs, record),
   }
 
-  #timedOut(errno: number, verb: string, timeoutMs: number): ErrnoError {
-    if (errno !== -ETIMEDOUT) return new ErrnoError(errno, verb, this.label)
-    const ahead = this.#context.lot.waitersOf(this.#word)
-    const waiters = ahead === 1 ? '1 waiter is' : `${ahead} waiters are`
-    return new ErrnoError(errno, verb, `${this.label}: no permit in ${timeoutMs} ms; ${waiters} ahead of you`)
+  #late(verb: string, timeoutMs: number, record: number): ErrnoError {
+    const ahead = aheadOfYou(this.#context.lot, record)
+    return new ErrnoError(ETIMEDOUT, verb, `${this.label}: no permit in ${timeoutMs} ms; ${ahead}`)
   }
 }
 

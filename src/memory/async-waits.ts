@@ -37,6 +37,8 @@ export interface AsyncSteps {
   begin(record: number): number
   onBell(record: number): number
   abandon(record: number, outcome: number): void
+  /** The error of a wait whose time is up; its record stands in the queue still. If absent, the wait answers -ETIMEDOUT. */
+  late?(record: number, timeoutMs: number): Error
 }
 
 interface Pending {
@@ -44,6 +46,7 @@ interface Pending {
   readonly settle: (result: number) => void
   readonly fail: (reason: unknown) => void
   readonly holdsLoop: boolean
+  readonly timeoutMs: number
   timer: NodeJS.Timeout | undefined
 }
 
@@ -81,7 +84,7 @@ export class AsyncWaits {
     let onAbort: (() => void) | undefined
     try {
       return await new Promise<number>((resolve, reject) => {
-        const pending = { steps, settle: resolve, fail: reject, holdsLoop: ref, timer: undefined }
+        const pending = { steps, settle: resolve, fail: reject, holdsLoop: ref, timeoutMs, timer: undefined }
         this.#add(record, pending)
         this.#startTimer(record, pending, deadlineAfter(timeoutMs))
         onAbort = () => {
@@ -112,11 +115,18 @@ export class AsyncWaits {
     pending.timer = setTimeout(
       () => {
         if (now() < deadline) this.#startTimer(record, pending, deadline)
-        else if (this.#end(record, TIMED_OUT)) pending.settle(-ETIMEDOUT)
+        else this.#expire(record, pending)
       },
       Math.min(left, LONGEST_TIMER_MS),
     )
     if (!pending.holdsLoop) pending.timer.unref()
+  }
+
+  #expire(record: number, pending: Pending): void {
+    const error = pending.steps.late?.(record, pending.timeoutMs)
+    this.#end(record, TIMED_OUT)
+    if (error === undefined) pending.settle(-ETIMEDOUT)
+    else pending.fail(error)
   }
 
   #end(record: number, outcome: number): boolean {

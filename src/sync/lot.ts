@@ -245,12 +245,17 @@ export class Lot {
     return record
   }
 
-  /** How many wait for an address at this moment: for messages. */
-  waitersOf(at: number): number {
-    const bucket = this.lockBucket(0, at)
+  /** How many wait for the same and came before, for messages. The record is in the queue, or has just left it. */
+  aheadOf(record: number): number {
+    const { cpu } = this
+    const [first, second] = [cpu.plainLoad(record + key0), cpu.plainLoad(record + key1)]
+    const mine = cpu.plainLoad(record + ticket)
+    const bucket = this.lockBucket(first, second)
     let count = 0
-    for (let record = this.firstLocked(bucket, 0, at); record !== 0; count++) {
-      record = this.#nextWith(0, at, this.cpu.plainLoad(record + next))
+    let other = this.firstLocked(bucket, first, second)
+    while (other !== 0 && ((cpu.plainLoad(other + ticket) - mine) | 0) < 0) {
+      count++
+      other = this.#nextWith(first, second, cpu.plainLoad(other + next))
     }
     this.unlockBucket(bucket)
     return count

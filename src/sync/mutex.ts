@@ -2,12 +2,14 @@
  * The mutex: the owner's id in one word, and the parking lot for those who wait.
  *
  *   RawMutex  0      1       2      3
- *           ┌──────┬───────┬──────┬──────┐
- *           │ word │ spins │ mode │      │   16 bytes, 0 = free
- *           └──────┴───────┴──────┴──────┘
+ *           ┌──────┬───────┬──────┬───────┐
+ *           │ word │ spins │ mode │ since │   16 bytes, 0 = free
+ *           └──────┴───────┴──────┴───────┘
  *
  *   spins  a hint: how many turns of spinning have paid lately
- *   mode   the owner's: how it holds the lock, and how often (locks/mutex.ts)
+ *   mode   the owner's: how it holds the lock, and how often (locks/mutex-kind.ts)
+ *   since  a hint for messages, while WAITERS is set: a time at which the present hold had begun, or 0. Written by those
+ *          who wait or have waited, never on the fast paths
  *
  *   word                          who holds it     who waits for it
  *   0                             nobody           nobody
@@ -38,9 +40,9 @@ import type { Lot } from './lot.ts'
 import { spinFor } from './spin.ts'
 import { abandon, begin, BUSY, onBell, waitBlocked, type Waitable } from './wait.ts'
 
-export const RawMutex = layout('RawMutex', 16, { word: i32, spins: i32, mode: i32, _spare: i32 })
+export const RawMutex = layout('RawMutex', 16, { word: i32, spins: i32, mode: i32, since: i32 })
 
-const { spins } = RawMutex
+const { spins, since } = RawMutex
 
 export const WAITERS = 0x80000000 | 0
 export const OWNER_DIED = 0x40000000
@@ -99,6 +101,16 @@ export function ownerOf(lot: Lot, at: number): number {
   return tid === NOT_RECOVERABLE ? 0 : tid
 }
 
+/** Who holds the mutex (0: nobody), and for how many milliseconds at least; 0 if nobody who waits can tell. */
+export function holdOf(lot: Lot, at: number): { readonly owner: number; readonly atLeastMs: number } {
+  const bucket = lot.lockBucket(0, at)
+  const seen = lot.cpu.load(at)
+  const began = lot.cpu.plainLoad(at + since)
+  lot.unlockBucket(bucket)
+  const isKnown = (seen & WAITERS) !== 0 && began !== 0
+  return { owner: seen & OWNER_MASK, atLeastMs: isKnown ? (lot.thread.now() - began) | 0 : 0 }
+}
+
 // ── asynchronous: steps for the shell in the floors above ─────────────────────────────────────────────────────────
 
 /** Starts to wait, with a record from the lot. As lock(), or PENDING. Queues also behind this thread's own hold. */
@@ -142,9 +154,15 @@ export const mutexWait: Waitable = {
     for (let seen = lot.cpu.load(at); ;) {
       const holder = seen & OWNER_MASK
       if (holder === 0 || holder === NOT_RECOVERABLE) return false
-      if ((seen & WAITERS) !== 0) return true
+      if ((seen & WAITERS) !== 0) {
+        if (lot.cpu.plainLoad(at + since) === 0) noteHold(lot, at)
+        return true
+      }
       const now = lot.cpu.compareExchange(at, seen, seen | WAITERS)
-      if (now === seen) return true
+      if (now === seen) {
+        noteHold(lot, at) // whatever stands there is of an older hold
+        return true
+      }
       seen = now
     }
   },
@@ -160,6 +178,13 @@ export const mutexWait: Waitable = {
   passOn(lot, at) {
     wakeOne(lot, at)
   },
+
+  taken: noteHold,
+}
+
+/** Somebody holds the mutex now. By its owner, or under the bucket's lock while WAITERS keeps it from being unlocked. */
+function noteHold(lot: Lot, at: number): void {
+  lot.cpu.plainStore(at + since, lot.thread.now() || 1)
 }
 
 /** The word is not just our id: the lock is not ours, somebody waits, or we were told of a death and did not repair. */
@@ -175,6 +200,7 @@ function unlockContended(lot: Lot, at: number): number {
   } else {
     const heir = lot.handLocked(bucket, 0, at)
     if (heir !== 0) woken.push(heir)
+    cpu.plainStore(at + since, 0)
     const more = heir === 0 ? lot.wakeLocked(bucket, 0, at, 1, woken) : lot.firstLocked(bucket, 0, at) !== 0
     // Release. A plain decision suffices: by invariant 3 the word cannot change here but through us.
     cpu.store(at, (heir === 0 ? 0 : lot.ownerOf(heir)) | (more ? WAITERS : 0))
@@ -204,6 +230,7 @@ export function releaseHanded(lot: Lot, at: number, dead: number): void {
   const { cpu } = lot
   const woken: number[] = []
   const bucket = lot.lockBucket(0, at)
+  cpu.plainStore(at + since, 0)
   for (let seen = cpu.load(at); (seen & OWNER_MASK) === dead;) {
     const now = cpu.compareExchange(at, seen, OWNER_DIED | (seen & WAITERS))
     if (now === seen) break

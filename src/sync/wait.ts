@@ -39,6 +39,8 @@ export interface Waitable {
   accept(lot: Lot, at: number): number
   /** A waiter that was woken does not want it any more: the wake-up goes to the next one. */
   passOn(lot: Lot, at: number): void
+  /** One that had to wait has it now: what it may note for those who still do. */
+  taken?(lot: Lot, at: number): void
 }
 
 /** Waits, asleep, until it is taken; the caller has just found it BUSY. Returns what `take` did, or -ETIMEDOUT. */
@@ -51,11 +53,11 @@ export function waitBlocked(lot: Lot, what: Waitable, at: number, deadline: numb
       if (ended === TIMED_OUT) return finish(lot, record, -ETIMEDOUT)
       if (ended === HANDED) {
         const accepted = what.accept(lot, at)
-        if (accepted !== BUSY) return finish(lot, record, accepted)
+        if (accepted !== BUSY) return finishTaken(lot, what, at, record, accepted)
       }
     }
     const taken = what.take(lot, at)
-    if (taken !== BUSY) return finish(lot, record, taken)
+    if (taken !== BUSY) return finishTaken(lot, what, at, record, taken)
   }
 }
 
@@ -71,7 +73,9 @@ export function begin(lot: Lot, what: Waitable, at: number, record: number): num
 /** After the thread's bell rang: carries a pending wait on. PENDING if it still is. */
 export function onBell(lot: Lot, what: Waitable, at: number, record: number): number {
   if (lot.stateOf(record) === WAITING) return PENDING
-  return carryOn(lot, what, at, record)
+  const result = carryOn(lot, what, at, record)
+  if (result !== PENDING && result >= 0) what.taken?.(lot, at)
+  return result
 }
 
 function carryOn(lot: Lot, what: Waitable, at: number, record: number): number {
@@ -95,6 +99,11 @@ function queue(lot: Lot, what: Waitable, at: number, record: number): boolean {
   if (waits) lot.enqueueLocked(bucket, record)
   lot.unlockBucket(bucket)
   return waits
+}
+
+function finishTaken(lot: Lot, what: Waitable, at: number, record: number, result: number): number {
+  if (result >= 0) what.taken?.(lot, at)
+  return finish(lot, record, result)
 }
 
 /** The record is freed only now: until then the reaper passes its wake-up on if this thread dies. */

@@ -80,6 +80,11 @@ export function showBytes(bytes: number): string {
   return `${bytes} bytes`
 }
 
+/** `850 ms`, `4.2 s`: durations as people read them. */
+export function showDuration(ms: number): string {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${Number((ms / 1000).toFixed(1))} s`
+}
+
 function show(value: unknown): string {
   if (typeof value === 'string') return `'${value.length > 40 ? `${value.slice(0, 40)}...` : value}'`
   if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean')

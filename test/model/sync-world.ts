@@ -67,7 +67,7 @@ export function syncWorld(threads: number, async = false): SyncWorld {
     base: {
       words,
       notes: isNote,
-      hints: (at) => at === lockAt + RawMutex.spins,
+      hints: (at) => at === lockAt + RawMutex.spins || at === lockAt + RawMutex.since,
       label: (at) => {
         if (at === lockAt) return 'lock'
         if (at === bucketsAt) return 'bucket.lock'

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { alignDown, alignUp, isPowerOfTwo, log2Ceil, log2Floor } from '../../src/words/bits.ts'
 import { GiB, KiB, MiB } from '../../src/words/constants.ts'
-import { bytesOf, integer, milliseconds, oneOf, showBytes } from '../../src/words/usage.ts'
+import { bytesOf, integer, milliseconds, oneOf, showBytes, showDuration } from '../../src/words/usage.ts'
 
 const INVALID = { name: 'TypeError', code: 'ERR_PAGEFRAME_INVALID_ARGUMENT' }
 const OUT_OF_RANGE = { name: 'RangeError', code: 'ERR_PAGEFRAME_OUT_OF_RANGE' }
@@ -82,4 +82,10 @@ test('rounding and logarithms are right for every 31 bit number', () => {
       expect(isPowerOfTwo(n)).toBe((n & (n - 1)) === 0)
     }),
   )
+})
+
+test('durations read as people write them', () => {
+  const shown = [0, 850, 999.4, 1000, 4230, 61_000].map(showDuration)
+
+  expect(shown).toEqual(['0 ms', '850 ms', '999 ms', '1 s', '4.2 s', '61 s'])
 })
