@@ -10,14 +10,15 @@
  *   wholeness   every record has the checksum that it was sent with
  *   notice      who gets a lock that died with its owner is told
  *   liveness    no wait lasts 2 s while the other side is there
- * and at rest, after each tenth death: check() is clean; at the end as many records were released as committed, and the
- * memory is as full as before.
+ * and at rest, after each death: check() is clean, and every lock is there to be had, with notice if the dead tore what it
+ * protects. At the end as many records were released as committed, and the memory is as full as before.
  */
 
 import { Piscina } from 'piscina'
 import { Channel, Mutex, SharedMemory } from 'pageframe'
 import { afterEach, expect, test } from 'vitest'
 import { Actor, eventually, pause, within } from '../support.ts'
+import { emptied, problemsAtRest } from './rest.ts'
 
 const SECONDS = Number(process.env.PAGEFRAME_SOAK_SECONDS ?? 12)
 const FIXTURE = new URL('../fixtures/soak-exchange.mjs', import.meta.url).href
@@ -94,7 +95,7 @@ test(
   async () => {
     const memory = SharedMemory.default
     const warmUp = await exchange(1.5)
-    const usedBytes = await settled(() => memory.usedBytes)
+    const { usedBytes } = memory
 
     const verdict = await exchange(SECONDS)
 
@@ -105,7 +106,7 @@ test(
     expect(verdict.deaths).toBeGreaterThan(SECONDS)
     expect(verdict.notices).toBeGreaterThan(SECONDS)
     // Less is no leak: the warm-up may have left a page that came free later.
-    expect(await settled(() => memory.usedBytes)).toBeLessThanOrEqual(usedBytes)
+    expect(memory.usedBytes).toBeLessThanOrEqual(usedBytes)
     expect(memory.check().problems).toEqual([])
     console.log(
       `soak exchange: ${sumOf(verdict.released)} records, ${verdict.bytes} bytes, ${verdict.deaths} deaths, ` +
@@ -195,17 +196,13 @@ async function exchange(seconds: number): Promise<Verdict> {
   while (performance.now() < ends && problems.length === 0) {
     await pause(Math.random() * 120)
     const role = Math.floor(Math.random() * HOSTS.length)
-    if (HOSTS[role] === 'plain') {
-      const victim = actors.get(role)
-      if (victim?.exitCode !== undefined || words[at.SEATED + role] === 0) continue
-      await victim?.end()
-    } else {
-      const victim = pool.threads.find(({ threadId }) => threadId === words[at.SEATED + role])
-      if (victim === undefined) continue
-      await victim.terminate()
-    }
+    const dead = words[at.SEATED + role]
+    const victim =
+      HOSTS[role] === 'plain' ? actors.get(role)?.worker : pool.threads.find((each) => each.threadId === dead)
+    if (dead === 0 || victim?.threadId !== dead) continue
+    await victim.terminate()
     deaths++
-    if (deaths % 10 === 0) await rest(words, problems)
+    await rest(stage, words, dead, problems)
   }
 
   Atomics.store(words, at.STOP, 1)
@@ -227,15 +224,8 @@ async function exchange(seconds: number): Promise<Verdict> {
     else if (words[at.SEATED + role] !== 0) problems.push(`seat ${role}: its owner died, and no notice`)
     seat.unlock()
   }
-  for (const [i, lock] of stage.locks.entries()) {
-    const { ownerDied } = lock.lock({ timeoutMs: 2000 })
-    if (ownerDied) lock.markConsistent()
-    else if (words[at.PAIRS + 2 * i] !== words[at.PAIRS + 2 * i + 1]) {
-      problems.push(`mutex ${i} is torn, and no notice`)
-    }
-    lock.unlock()
-  }
-  await eventually(() => memory.check().ok, 'the reaper', 5000).catch(() => undefined)
+  visitLocks(stage, words, problems)
+  await emptied()
   problems.push(...memory.check().problems)
   const ofChannels = (word: number) =>
     CHANNELS.map((_, c) => words[at.CHANNELS + c * at.CHANNEL_WORDS + word])
@@ -255,31 +245,25 @@ async function exchange(seconds: number): Promise<Verdict> {
   return verdict
 }
 
-/** All threads rest for a moment, and the memory is counted. */
-async function rest(words: Int32Array, problems: string[]): Promise<void> {
+/** The memory at rest, and then each lock: it can be had, and what it protects is whole or its owner died. */
+async function rest(stage: Stage, words: Int32Array, dead: number, problems: string[]): Promise<void> {
   Atomics.add(words, at.RESTS, 1)
-  Atomics.store(words, at.PAUSED, 1)
-  await pause(60)
-  let last: readonly string[] = []
-  for (let tries = 0; tries < 40; tries++) {
-    last = SharedMemory.default.check().problems
-    if (last.length === 0) break
-    await pause(50)
-  }
-  if (last.length > 0) problems.push(`at rest: ${last.join('; ')}`)
-  Atomics.store(words, at.PAUSED, 0)
+  problems.push(...(await problemsAtRest(words, at.PAUSED, dead)))
+  visitLocks(stage, words, problems)
   Atomics.add(words, at.RESTS, 1)
 }
 
-/** A number once it has stood still for half a second: the last of the dead have been reaped. */
-async function settled(look: () => number): Promise<number> {
-  let [seen, since] = [look(), performance.now()]
-  const end = since + 5000
-  while (performance.now() < Math.min(since + 500, end)) {
-    await pause(10)
-    if (look() !== seen) [seen, since] = [look(), performance.now()]
+function visitLocks({ locks }: Stage, words: Int32Array, problems: string[]): void {
+  for (const [i, lock] of locks.entries()) {
+    const [a, b] = [at.PAIRS + 2 * i, at.PAIRS + 2 * i + 1]
+    const { ownerDied } = lock.lock({ timeoutMs: 2000 })
+    if (ownerDied) {
+      Atomics.add(words, at.NOTICES, 1)
+      words[b] = words[a]
+      lock.markConsistent()
+    } else if (words[a] !== words[b]) problems.push(`mutex ${i}: ${words[a]} and ${words[b]}, and no notice`)
+    lock.unlock()
   }
-  return seen
 }
 
 function sumOf(counts: readonly number[]): number {
