@@ -105,8 +105,7 @@ test(
     for (const count of verdict.released) expect(count).toBeGreaterThan(100)
     expect(verdict.deaths).toBeGreaterThan(SECONDS)
     expect(verdict.notices).toBeGreaterThan(SECONDS)
-    // Less is no leak: the warm-up may have left a page that came free later.
-    expect(memory.usedBytes).toBeLessThanOrEqual(usedBytes)
+    expect(memory.usedBytes).toBe(usedBytes)
     expect(memory.check().problems).toEqual([])
     console.log(
       `soak exchange: ${sumOf(verdict.released)} records, ${verdict.bytes} bytes, ${verdict.deaths} deaths, ` +
