@@ -39,7 +39,7 @@ export function whyNot(context: Attachment, word: number, errno: number, isAsync
 
 /** Why a wait could not even begin. */
 export function noRecord(context: Attachment): string {
-  return `no memory is left for an asynchronous wait in '${context.name}'`
+  return `no memory is left for an asynchronous wait in memory '${context.label}'`
 }
 
 /** `2 waiters are ahead of you`: those who came before the wait of a record, which is over or about to be. */

@@ -45,9 +45,10 @@ import {
 import { EAGAIN, ErrnoError } from '../words/errno.ts'
 import { assert } from '../words/assert.ts'
 import { claim, liveThread, view, type Attachment, type View } from './attachment.ts'
-import { poisonEverybody } from './poison.ts'
+import { assertSound, poisonEverybody } from './poison.ts'
 import {
   isProtocol,
+  labelOf,
   type Adopt,
   type Offer,
   type Ported,
@@ -63,7 +64,7 @@ const PATIENCE_MS = 5000
 
 /** Claims a slot and sleeps until the supervisor lets it run. EAGAIN if nobody answers. */
 export function adopt(state: ThreadMemories, seen: View, offer: Offer, threadName: string): LiveThread {
-  const { slot, tid } = claim(seen, offer.name, threadName)
+  const { slot, tid } = claim(seen, labelOf(offer), threadName)
   const thread = liveThread(seen, slot, tid)
   if (state.link === undefined) introduce(state, seen, offer, tid)
   else post(state.link, { pageframe: 'attach', memory: offer.id, tid })
@@ -72,6 +73,7 @@ export function adopt(state: ThreadMemories, seen: View, offer: Offer, threadNam
   const { cpu } = seen
   while (!isInState(cpu, seen.map.slotsAt, tid, RUNNING)) {
     cpu.exchange(slot + ThreadSlot.park, ASLEEP)
+    assertSound(cpu, labelOf(offer))
     const isRunning = isInState(cpu, seen.map.slotsAt, tid, RUNNING)
     if (!isRunning && !thread.sleep(slot + ThreadSlot.park, ASLEEP, deadline)) throw unanswered(offer)
     cpu.store(slot + ThreadSlot.park, AWAKE)
@@ -108,7 +110,7 @@ function unanswered(offer: Offer): ErrnoError {
   return new ErrnoError(
     EAGAIN,
     'attach',
-    `memory '${offer.name}': the main thread did not let this thread in within ${PATIENCE_MS / 1000} s; it is blocked ` +
+    `memory '${labelOf(offer)}': the main thread did not let this thread in within ${PATIENCE_MS / 1000} s; it is blocked ` +
       `outside pageframe's waits. Let its event loop run, or block in a wait of pageframe`,
   )
 }
@@ -141,7 +143,7 @@ export function startSupervisor(state: ThreadMemories): void {
  */
 export function announceSupervisor(state: ThreadMemories, { offer }: Known): void {
   if (state.supervisor === undefined || state.module === undefined) return
-  const { cpu } = view(offer.backing, state.module, offer.name)
+  const { cpu } = view(offer.backing, state.module, labelOf(offer))
   cpu.store(Superblock.supervisor, state.supervisor.threadId)
 }
 

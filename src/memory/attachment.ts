@@ -28,6 +28,7 @@ import { assert } from '../words/assert.ts'
 import { showBytes } from '../words/usage.ts'
 import { AsyncWaits } from './async-waits.ts'
 import { assertSound, poisonOf } from './poison.ts'
+import { labelOf } from './protocol.ts'
 import { LAYOUT, MAGIC, mapOf, readText, Superblock, writeText, type MemoryMap } from './superblock.ts'
 import { VERSION } from './version.ts'
 
@@ -44,6 +45,8 @@ export interface Awaited {
 export class Attachment {
   readonly id: string
   readonly name: string
+  /** What messages call it: its name, or its id. */
+  readonly label: string
   readonly backing: Backing
   readonly buffer: SharedArrayBuffer
   readonly words: Int32Array<SharedArrayBuffer>
@@ -63,6 +66,7 @@ export class Attachment {
   constructor(id: string, name: string, view: View, thread: LiveThread) {
     this.id = id
     this.name = name
+    this.label = labelOf({ id, name })
     this.backing = view.backing
     this.buffer = bufferOf(view.backing)
     this.words = view.words
@@ -81,20 +85,20 @@ export class Attachment {
         return pfn < 0 ? 0 : pfn * PAGE_WORDS
       },
     })
-    this.waits = new AsyncWaits(this.lot, thread, () => poisonOf(this.cpu, this.name))
+    this.waits = new AsyncWaits(this.lot, thread, () => poisonOf(this.cpu, this.label))
   }
 
   /** Throws if the memory was destroyed or poisoned. */
   assertSound(): void {
-    assertSound(this.cpu, this.name)
+    assertSound(this.cpu, this.label)
   }
 
   /** The text of an ENOMEM error: what did not fit, what there is, and what to do. */
-  noMemory(label: string, bytes: number): string {
+  noMemory(what: string, bytes: number): string {
     const free = showBytes(this.frames.freeBytes())
     const largest = showBytes(this.frames.largestFreeBytes())
     return (
-      `${label}: ${showBytes(bytes)} do not fit in memory '${this.name}' (${free} of ${showBytes(this.map.sizeBytes)} ` +
+      `${what}: ${showBytes(bytes)} do not fit in memory '${this.label}' (${free} of ${showBytes(this.map.sizeBytes)} ` +
       `free, largest block ${largest}). Free something with destroy(), or pass { memory: new SharedMemory() }`
     )
   }
@@ -129,23 +133,23 @@ export interface View {
 }
 
 /** Looks at a memory and checks that it was made by a pageframe of the same layout. EPROTO otherwise. */
-export function view(backing: Backing, module: WebAssembly.Module, name: string): View {
+export function view(backing: Backing, module: WebAssembly.Module, label: string): View {
   const words = wordsOf(bufferOf(backing))
   const cpu = cpuFor(backing, module)
   const theirs = cpu.load(Superblock.layoutSignature)
   if (cpu.load(Superblock.magic) !== MAGIC || theirs !== LAYOUT) {
     const version = readText(cpu, Superblock.versionBytes, Superblock.version)
-    throw new ErrnoError(EPROTO, 'attach', protocolMessage(name, version, theirs))
+    throw new ErrnoError(EPROTO, 'attach', protocolMessage(label, version, theirs))
   }
   const isDebug = cpu.load(Superblock.isDebug) !== 0
   const checked = isDebug ? debugCpu(cpu, words.byteLength) : cpu
   return { backing, words, cpu: checked, map: mapOf(words.byteLength, isDebug) }
 }
 
-export function protocolMessage(name: string, version: string, layout: number): string {
+export function protocolMessage(label: string, version: string, layout: number): string {
   const hex = (signature: number) => signature.toString(16)
   return (
-    `memory '${name}' was made by pageframe ${version || '(unknown)'} (layout ${hex(layout)}), this thread loaded ` +
+    `memory '${label}' was made by pageframe ${version || '(unknown)'} (layout ${hex(layout)}), this thread loaded ` +
     `${VERSION} (layout ${hex(LAYOUT)}) from ${LOADED_FROM}. All threads need one copy: npm ls pageframe`
   )
 }
@@ -183,7 +187,7 @@ export function attachReserved(seen: View, index: number, threadName: string): {
 }
 
 /** Claims a slot, which runs only when the supervisor says so. */
-export function claim(seen: View, memoryName: string, threadName: string): { slot: number; tid: number } {
+export function claim(seen: View, label: string, threadName: string): { slot: number; tid: number } {
   const { cpu, map } = seen
   const tid = claimSlot(cpu, map.slotsAt, threadId, sharedNow())
   if (tid === 0) {
@@ -191,7 +195,7 @@ export function claim(seen: View, memoryName: string, threadName: string): { slo
     throw new ErrnoError(
       EAGAIN,
       'attach',
-      `memory '${memoryName}' has no free thread slot: all ${count} are taken`,
+      `memory '${label}' has no free thread slot: all ${count} are taken`,
     )
   }
   const slot = slotOf(map.slotsAt, tid)

@@ -51,7 +51,7 @@ export function withDirectory<T>(attachment: Attachment, work: () => T): T {
   const { lot } = attachment
   const got = lock(lot, Superblock.directory, Infinity)
   if (got === -EDEADLK) throw new ErrnoError(got, 'open', 'the name directory is in use by this thread')
-  if (got < 0) throw new ErrnoError(got, 'open', `the name directory of memory '${attachment.name}' is torn`)
+  if (got < 0) throw new ErrnoError(got, 'open', `the name directory of memory '${attachment.label}' is torn`)
   try {
     if (got === EOWNERDEAD) {
       repairDirectory(attachment)

@@ -24,7 +24,7 @@ import {
 import { MAKER_SLOT } from '../threads/slot.ts'
 import { alignUp } from '../words/bits.ts'
 import { GiB, MiB, WASM_PAGE_SIZE } from '../words/constants.ts'
-import { ENOMEM, EPROTO, ErrnoError, ESTALE } from '../words/errno.ts'
+import { ENOMEM, EPROTO, ErrnoError } from '../words/errno.ts'
 import { showBytes, usageError } from '../words/usage.ts'
 import {
   adopt,
@@ -36,8 +36,8 @@ import {
   watchExit,
 } from './adoption.ts'
 import { Attachment, attachReserved, format, liveThread, protocolMessage, view } from './attachment.ts'
-import { poisonEverybody } from './poison.ts'
-import { ENVIRONMENT_KEY, type Inherited } from './protocol.ts'
+import { poisonEverybody, poisonOf } from './poison.ts'
+import { ENVIRONMENT_KEY, labelOf, type Inherited } from './protocol.ts'
 import { LAYOUT, POISON_DESTROYED } from './superblock.ts'
 import { threadMemories as state, type Known } from './thread-memories.ts'
 import { VERSION } from './version.ts'
@@ -104,7 +104,7 @@ export function makeMemory(lengthBytes: number, name: string): Attachment {
 export function destroyMemory(attachment: Attachment): void {
   const lengthBytes = attachment.buffer.byteLength
   poisonEverybody(attachment, POISON_DESTROYED)
-  attachment.waits.failAll(new ErrnoError(ESTALE, 'memory', `memory '${attachment.name}' was destroyed`))
+  attachment.waits.failAll(poisonOf(attachment.cpu, attachment.label))
   state.known.delete(attachment.id)
   attachment.objects.clear()
   tell(state, { pageframe: 'forget', memory: attachment.id })
@@ -166,7 +166,7 @@ function inherit(): string {
     throw new ErrnoError(
       EPROTO,
       'attach',
-      protocolMessage(inherited.offer.name, inherited.version, inherited.layout),
+      protocolMessage(labelOf(inherited.offer), inherited.version, inherited.layout),
     )
   }
   state.module ??= inherited.module
@@ -201,7 +201,7 @@ function attach(known: Known): Attachment {
   const { offer, isMaker } = known
   // Others than the root are introduced to the supervisor once, with the default memory.
   if (!isMaker && state.link === undefined && offer.id !== state.defaultId) defaultAttachment()
-  const seen = view(offer.backing, instructions(), offer.name)
+  const seen = view(offer.backing, instructions(), labelOf(offer))
   let thread
   if (isMaker) {
     const { slot, tid } = attachReserved(seen, MAKER_SLOT, threadName())
@@ -213,6 +213,7 @@ function attach(known: Known): Attachment {
   let complainedOf: unknown
   thread.onSlice = (sinceMs) => {
     attachment.assertSound()
+    if (sinceMs === 0) return
     serveBlockedMain()
     const { awaited } = attachment
     if (!isMainThread || sinceMs < COMPLAIN_AFTER_MS || awaited === undefined || awaited === complainedOf)

@@ -1,8 +1,8 @@
 /**
  * Poison: a memory that cannot be trusted any more refuses, everywhere, with an error that says why.
  *
- * The word is set once, by whoever learned it first, and everybody is rung. Waits look at it when they are rung, and
- * blocked ones once a second; what opens, attaches, allocates or goes to sleep looks at it first. Objects that threads
+ * The word is set once, by whoever learned it first, and everybody is rung. Waits look at it when their bell is set
+ * ASLEEP and when they are rung, and blocked ones once a second; what opens, attaches, allocates or goes to sleep looks at it first. Objects that threads
  * have met already lose their generation, so that even an uncontended lock refuses.
  */
 
@@ -40,25 +40,21 @@ interface Poisonable {
 }
 
 /** Throws if the memory is destroyed (ESTALE) or poisoned (ENOTRECOVERABLE). */
-export function assertSound(cpu: Cpu, memoryName: string): void {
-  const error = poisonOf(cpu, memoryName)
+export function assertSound(cpu: Cpu, label: string): void {
+  const error = poisonOf(cpu, label)
   if (error !== undefined) throw error
 }
 
 /** What assertSound() would throw. */
-export function poisonOf(cpu: Cpu, memoryName: string): ErrnoError | undefined {
+export function poisonOf(cpu: Cpu, label: string): ErrnoError | undefined {
   const reason = cpu.load(Superblock.poison)
-  return reason === SOUND ? undefined : poisonError(reason, memoryName)
+  return reason === SOUND ? undefined : poisonError(reason, label)
 }
 
-function poisonError(reason: number, memoryName: string): ErrnoError {
+function poisonError(reason: number, label: string): ErrnoError {
   if (reason === POISON_DESTROYED) {
-    return new ErrnoError(ESTALE, 'memory', `memory '${memoryName}' was destroyed`)
+    return new ErrnoError(ESTALE, 'memory', `memory '${label}' was destroyed`)
   }
   const why = reasons[reason]
-  return new ErrnoError(
-    ENOTRECOVERABLE,
-    'memory',
-    `memory '${memoryName}' is poisoned: ${why}. Make a new one`,
-  )
+  return new ErrnoError(ENOTRECOVERABLE, 'memory', `memory '${label}' is poisoned: ${why}. Make a new one`)
 }

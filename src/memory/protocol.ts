@@ -17,6 +17,11 @@ export interface Offer {
   readonly backing: Backing
 }
 
+/** What messages call a memory: its name, or its id. */
+export function labelOf({ id, name }: Pick<Offer, 'id' | 'name'>): string {
+  return name === '' ? id : name
+}
+
 /** "Listen for my death on this port; then my slot in that memory may run." */
 export interface Adopt {
   readonly pageframe: 'adopt'

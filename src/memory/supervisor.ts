@@ -29,6 +29,7 @@ import { Attachment, attachReserved, view } from './attachment.ts'
 import { poisonEverybody } from './poison.ts'
 import {
   isProtocol,
+  labelOf,
   type Adopt,
   type Offer,
   type SupervisorData,
@@ -99,7 +100,7 @@ export class Supervisor {
   }
 
   #keep(offer: Offer): void {
-    const seen = view(offer.backing, this.#module, offer.name)
+    const seen = view(offer.backing, this.#module, labelOf(offer))
     const { slot, tid } = attachReserved(seen, SUPERVISOR_SLOT, 'supervisor')
     const thread = new NonBlockingThread(seen.cpu, seen.words, slot, tid, 0)
     this.#kept.set(offer.id, { offer, attachment: new Attachment(offer.id, offer.name, seen, thread) })

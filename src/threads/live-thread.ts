@@ -1,8 +1,8 @@
 /**
  * LiveThread: the Thread that a real thread of Node is, with doorbells that ring and a clock that runs.
  *
- * A blocked wait is cut into slices: at each slice's end, and each time it is rung, `onSlice` has a look around (is the
- * memory poisoned? does a new thread wait to be adopted?). It may throw.
+ * A blocked wait is cut into slices: before it sleeps (after 0 ms), at each slice's end, and each time it is rung,
+ * `onSlice` has a look around (is the memory poisoned? does a new thread wait to be adopted?). It may throw.
  */
 
 import { now, sharedNow } from '../host/clock.ts'
@@ -34,6 +34,8 @@ export class LiveThread implements Thread {
 
   sleep(at: number, value: number, deadline: number): boolean {
     const began = now()
+    // The bell says ASLEEP by now. Whoever poisons the memory does that first, and then rings those who are ASLEEP.
+    this.onSlice?.(0)
     for (;;) {
       const left = deadline - now()
       if (left <= 0) return false

@@ -1,6 +1,6 @@
-import { Mutex, Region, SharedMemory, type Handle } from 'pageframe'
+import { Channel, Mutex, Region, Semaphore, SharedMemory, type Handle } from 'pageframe'
 import { describe, expect, test } from 'vitest'
-import { Actor, freshName, thrownBy } from '../support.ts'
+import { Actor, freshName, pause, thrownBy, type Tools } from '../support.ts'
 import { slotsOf } from './slots.ts'
 
 const MiB = 1024 * 1024
@@ -192,41 +192,63 @@ describe('after destroy()', () => {
     )
   })
 
-  test('waits in it end, blocked or not, in any thread', async () => {
-    const memory = new SharedMemory({ size: '2MiB' })
-    const lock = new Mutex({ memory })
-    const held = await lock.lockAsync()
-    const [blocked, waiting, late] = await Actor.crew(3)
-    const outcomes = [
-      blocked.run(({ Mutex, tell }, handle) => {
-        const there = Mutex.from(handle)
+  test('every wait in it ends with ESTALE, of each kind, blocked or not, in any thread', async () => {
+    const memory = new SharedMemory({ size: '4MiB' })
+    const place = { memory }
+    const pipe = { memory, from: 'one', to: 'one', capacity: '4KiB' } as const
+    const lock = new Mutex(place)
+    lock.lock()
+    const handles = structuredClone({
+      lock,
+      permits: new Semaphore(0, place),
+      empty: new Channel(pipe),
+      emptyToo: new Channel(pipe),
+      full: new Channel(pipe),
+      fullToo: new Channel(pipe),
+    })
+    type Way = (tools: Tools, those: typeof handles) => unknown
+    // prettier-ignore
+    const ways: Way[] = [
+      ({ Mutex, tell }, { lock }) => { const it = Mutex.from(lock); tell('waits'); it.lock() },
+      ({ Semaphore, tell }, { permits }) => { const it = Semaphore.from(permits); tell('waits'); it.acquire() },
+      ({ Channel, tell }, { empty }) => { const it = Channel.from(empty); tell('waits'); it.read() },
+      ({ Channel, tell }, { full }) => {
+        const it = Channel.from(full)
         tell('waits')
-        there.lock({ timeoutMs: 8000 })
-      }, lock as object),
-      waiting.run(async ({ Mutex, tell }, handle) => {
-        const there = Mutex.from(handle)
+        for (;;) it.send(new Uint8Array(1000))
+      },
+      async ({ Mutex, Semaphore, Channel, tell }, { lock, permits, emptyToo, fullToo }) => {
+        const [mutex, semaphore] = [Mutex.from(lock), Semaphore.from(permits)]
+        const [source, sink] = [Channel.from(emptyToo), Channel.from(fullToo)]
         tell('waits')
-        await there.lockAsync({ timeoutMs: 8000 })
-      }, lock as object),
-    ].map((each) => each.then(() => 'got it', (error: unknown) => (error as { code: string }).code)) // prettier-ignore
-    const here = lock.lockAsync().then(() => 'got it', (error: unknown) => (error as { code: string }).code) // prettier-ignore
-    await Promise.all([blocked.told('waits'), waiting.told('waits')])
-    await new Promise((resolve) => setTimeout(resolve, 50))
+        const filling = async () => { for (;;) await sink.sendAsync(new Uint8Array(1000)) }
+        const waits = [mutex.lockAsync(), semaphore.acquireAsync(), source.receiveAsync(), filling()]
+        const ends = await Promise.allSettled(waits)
+        const codes = ends.map((end) => (end.status === 'rejected' ? (end.reason as { code: string }).code : 'got it'))
+        throw Object.assign(new Error(), { code: [...new Set(codes)].join() })
+      },
+    ]
+    const crew = await Actor.crew(ways.length)
+    const outcomes = crew.map((actor, i) => actor.run(ways[i], handles).then(() => 'got it', codeOf))
+    const here = new Mutex(place)
+    await here.lockAsync()
+    outcomes.push(here.lockAsync().then(() => 'got it', codeOf))
+    await Promise.all(crew.map((actor) => actor.told('waits')))
+    await pause(50)
 
     memory.destroy()
 
-    expect(await Promise.all([...outcomes, here])).toEqual(['ESTALE', 'ESTALE', 'ESTALE'])
-    const code = await late.run(({ Mutex }, handle) => {
-      try {
-        return Mutex.from(handle).at
-      } catch (error) {
-        return (error as { code: string }).code
-      }
-    }, structuredClone(lock))
-    expect(code).toBe('ERR_PAGEFRAME_NO_MEMORY')
-    expect(held.locked || true).toBe(true)
+    expect(new Set(await Promise.all(outcomes))).toEqual(new Set(['ESTALE']))
+    expect(thrownBy(() => lock.lock()).message).toBe(`ESTALE: memory '${memory.memory}' was destroyed`)
+    const late = await Actor.start()
+    const unknown = late.run(({ Mutex }, handle) => Mutex.from(handle).at, structuredClone(lock))
+    expect(await unknown.then(() => 'got it', codeOf)).toBe('ERR_PAGEFRAME_NO_MEMORY')
   })
 })
+
+function codeOf(error: unknown): string {
+  return (error as { code: string }).code
+}
 
 /** The memory that a handle lies in. */
 function memoryOf({ memory }: Handle): SharedMemory {
