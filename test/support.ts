@@ -258,14 +258,16 @@ export interface ProcessOptions {
   readonly limitMs?: number
   /** For bash, before node starts: 'ulimit -v 10000000'. */
   readonly before?: string
+  /** For node, or V8. */
+  readonly flags?: readonly string[]
   readonly env?: NodeJS.ProcessEnv
 }
 
 /** Runs a file of test/fixtures in a process of its own. Killed, and an error, after the limit. */
 export async function runFile(file: string, args: string[], options: ProcessOptions = {}): Promise<Ended> {
-  const { limitMs = 20_000, before } = options
+  const { limitMs = 20_000, before, flags = [] } = options
   const path = fileURLToPath(new URL(`./fixtures/${file}`, import.meta.url))
-  const node = [process.execPath, path, ...args]
+  const node = [process.execPath, ...flags, path, ...args]
   const [command, ...rest] =
     before === undefined ? node : ['bash', '-c', `${before}; exec "$@"`, 'bash', ...node]
   const env = { ...process.env, ...options.env }
