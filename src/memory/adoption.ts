@@ -17,11 +17,12 @@
  */
 
 import { source } from 'virtual:worker/supervisor'
-import { deadlineAfter } from '../host/clock.ts'
+import { deadlineAfter, now } from '../host/clock.ts'
 import {
   isMainThread,
   MessageChannel,
   onThreadMessage,
+  postToPeer,
   postToThread,
   receiveMessageOnPort,
   startEmbedded,
@@ -50,6 +51,7 @@ import {
   isProtocol,
   labelOf,
   type Adopt,
+  type Alive,
   type Offer,
   type Ported,
   type Supply,
@@ -59,6 +61,7 @@ import { POISON_SUPERVISOR_DIED, Superblock } from './superblock.ts'
 import type { Known, ThreadMemories } from './thread-memories.ts'
 
 const PATIENCE_MS = 5000
+const LOOK_EVERY_MS = 1000
 
 // ── the thread that wants to run ──────────────────────────────────────────────────────────────────────────────────
 
@@ -209,6 +212,21 @@ function supplied(link: MessagePort, id: string): Supply | undefined {
     const supply = received.message as Supply
     if (isProtocol(supply, 'supply') && supply.memory === id) return supply
   }
+}
+
+/**
+ * A blocked thread, now and then: is the supervisor there? Its own port says so, also while nobody hears it close; and a
+ * thread whose port lies in the main thread still learns it from the default memory, which all the others poison.
+ */
+export function lookForSupervisor(state: ThreadMemories): void {
+  const time = now()
+  if (time < state.lookAgainAt) return
+  state.lookAgainAt = time + LOOK_EVERY_MS
+  const { link } = state
+  const home = state.known.get(state.defaultId ?? '')?.attachment
+  const wasTold = home?.cpu.load(Superblock.poison) === POISON_SUPERVISOR_DIED
+  const isThere = link === undefined || postToPeer(link, { pageframe: 'alive' } satisfies Alive)
+  if (wasTold || !isThere) poisonAll(state)
 }
 
 /** The supervisor is gone: nobody would notice a death any more. */

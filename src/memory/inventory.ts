@@ -30,6 +30,7 @@ import {
   adopt,
   announceSupervisor,
   fetchOffer,
+  lookForSupervisor,
   serveAdoptions,
   startSupervisor,
   tell,
@@ -212,6 +213,7 @@ function attach(known: Known): Attachment {
   const attachment = new Attachment(offer.id, offer.name, seen, thread)
   let complainedOf: unknown
   thread.onSlice = (sinceMs) => {
+    if (sinceMs > 0) lookForSupervisor(state)
     attachment.assertSound()
     if (sinceMs === 0) return
     serveBlockedMain()

@@ -2,7 +2,7 @@
  * Poison: a memory that cannot be trusted any more refuses, everywhere, with an error that says why.
  *
  * The word is set once, by whoever learned it first, and everybody is rung. Waits look at it when their bell is set
- * ASLEEP and when they are rung, and blocked ones once a second; what opens, attaches, allocates or goes to sleep looks at it first. Objects that threads
+ * ASLEEP and when they are rung, and blocked ones once a second, when they also ask whether the supervisor is there; what opens, attaches, allocates or goes to sleep looks at it first. Objects that threads
  * have met already lose their generation, so that even an uncontended lock refuses.
  */
 

@@ -2,7 +2,7 @@
  * What threads and their supervisor say to each other. Control only, never data: a few messages in a thread's life.
  *
  *   thread ──(by way of the main thread)──► supervisor    Adopt     with the private port that all the rest goes over
- *   thread ──port──► supervisor                           Attach, Register, Forget, Want, Exited
+ *   thread ──port──► supervisor                           Attach, Register, Forget, Want, Alive, Exited
  *   supervisor ──port──► thread                           Supply
  *   main ──(postMessageToThread)──► thread                Ported    the other end of a port that main made for it
  */
@@ -64,6 +64,11 @@ export interface Supply {
   readonly offer: Offer | undefined
 }
 
+/** "Is anybody there?" That it cannot be posted is the answer. */
+export interface Alive {
+  readonly pageframe: 'alive'
+}
+
 /** "A worker that I made has ended": what its creator hears from Node. */
 export interface Exited {
   readonly pageframe: 'exited'
@@ -76,7 +81,7 @@ export interface Ported {
   readonly port: MessagePort
 }
 
-export type ToSupervisor = Adopt | Attach | Register | Forget | Want | Exited
+export type ToSupervisor = Adopt | Attach | Register | Forget | Want | Alive | Exited
 
 /** What the supervisor is started with. */
 export interface SupervisorData {

@@ -93,6 +93,8 @@ export class Supervisor {
       case 'want':
         if (!this.#supply(message, port)) this.#wanting.push({ want: message, port })
         break
+      case 'alive':
+        break // to be heard at all was the answer
       case 'exited':
         this.#onDeath(message.threadId)
         break

@@ -32,6 +32,8 @@ export interface ThreadMemories {
   /** Thread ids whose adoption the blocked main thread has served. */
   readonly served: Set<number>
   made: number
+  /** When, on this thread's clock, a blocked wait looks for the supervisor again. */
+  lookAgainAt: number
 }
 
 /** This thread's state. Copies of pageframe with another layout have one of their own. */
@@ -47,4 +49,5 @@ export const threadMemories: ThreadMemories = threadState(`pageframe:${LAYOUT}`,
   kept: [],
   served: new Set(),
   made: 0,
+  lookAgainAt: 0,
 }))

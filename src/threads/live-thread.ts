@@ -2,7 +2,8 @@
  * LiveThread: the Thread that a real thread of Node is, with doorbells that ring and a clock that runs.
  *
  * A blocked wait is cut into slices: before it sleeps (after 0 ms), at each slice's end, and each time it is rung,
- * `onSlice` has a look around (is the memory poisoned? does a new thread wait to be adopted?). It may throw.
+ * `onSlice` has a look around (is the memory poisoned? does a new thread wait to be adopted?). It may throw. The short
+ * locks of the kernel look too, after each nap: their holder may be a thread that died unnoticed.
  */
 
 import { now, sharedNow } from '../host/clock.ts'
@@ -54,6 +55,7 @@ export class LiveThread implements Thread {
     // The holder may have lost its core, or have died: give ours away for a moment. Nobody rings for this.
     const park = this.at + ThreadSlot.park
     this.doorbells.wait(park, this.cpu.load(park), NAP_MS)
+    this.onSlice?.(NAP_MS)
   }
 
   now(): number {

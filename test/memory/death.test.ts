@@ -282,6 +282,82 @@ test('a worker that ends in order poisons nothing', async () => {
   )
 })
 
+test('when the supervisor dies while every thread is blocked, each wait ends with ENOTRECOVERABLE, in any memory', async () => {
+  const ended = await script(async ({ Mutex, Semaphore, SharedMemory, startActor }) => {
+    const apart = new SharedMemory({ size: '2MiB' })
+    const gate = new SharedArrayBuffer(4)
+    const handles = structuredClone({
+      lock: new Mutex(),
+      permits: new Semaphore(0),
+      apart: new Semaphore(0, { memory: apart }),
+    })
+    const crew = await Promise.all([startActor(), startActor(), startActor(), startActor()])
+    const [killer, locked, elsewhere, alone] = crew
+    await killer.run(({ Mutex }, { lock }) => void Mutex.from(lock).lock(), handles)
+    await elsewhere.run(({ Semaphore }, { apart }) => Semaphore.from(apart).value, handles)
+    const outcomes = [
+      killer.run(
+        ({ Semaphore }, { permits }, word) => {
+          const mayBegin = new Int32Array(word)
+          while (Atomics.load(mayBegin, 0) < 3) Atomics.wait(mayBegin, 0, Atomics.load(mayBegin, 0))
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200) // all are asleep
+          const ours = Object.getOwnPropertySymbols(process).find((each) => each.description?.startsWith('pageframe:'))
+          const { link } = Reflect.get(process, ours ?? '') as { link: { postMessage: (it: unknown) => void } }
+          link.postMessage({ pageframe: 'register', offer: null }) // no supervisor survives that
+          Semaphore.from(permits).acquire()
+        },
+        handles,
+        gate,
+      ),
+      locked.run(
+        ({ Mutex }, { lock }, word) => {
+          const there = Mutex.from(lock)
+          Atomics.add(new Int32Array(word), 0, 1)
+          Atomics.notify(new Int32Array(word), 0)
+          there.lock()
+        },
+        handles,
+        gate,
+      ),
+      elsewhere.run(
+        ({ Semaphore }, { apart }, word) => {
+          const there = Semaphore.from(apart)
+          Atomics.add(new Int32Array(word), 0, 1)
+          Atomics.notify(new Int32Array(word), 0)
+          there.acquire()
+        },
+        handles,
+        gate,
+      ),
+      // Nobody else knows its memory.
+      alone.run(
+        ({ Semaphore, SharedMemory }, word) => {
+          const there = new Semaphore(0, { memory: new SharedMemory({ size: '2MiB' }) })
+          Atomics.add(new Int32Array(word), 0, 1)
+          Atomics.notify(new Int32Array(word), 0)
+          there.acquire()
+        },
+        gate,
+      ),
+    ].map((each) => each.then(() => 'got it', (error: unknown) => (error as { message: string }).message)) // prettier-ignore
+    let here = 'got it'
+    try {
+      Semaphore.from(handles.permits).acquire()
+    } catch (error) {
+      here = (error as Error).message
+    }
+    const messages = [here, ...(await Promise.all(outcomes))]
+    await Promise.all(crew.map((actor) => actor.end()))
+    return messages
+  }, [])
+
+  const died = expect.stringMatching(
+    /^ENOTRECOVERABLE: memory '.*' is poisoned: its supervisor died, so the death of a thread would go unnoticed/,
+  ) as string
+  expect(ended.result).toEqual([died, died, died, died, died])
+  expect(ended.ms).toBeLessThan(10_000)
+})
+
 // Last: nothing of this process's default memory can be used afterwards.
 test('when the supervisor dies, every wait ends with ENOTRECOVERABLE, and so does all later use', async () => {
   const apart = new SharedMemory({ size: '2MiB' })

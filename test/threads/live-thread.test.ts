@@ -20,6 +20,16 @@ test('who was not rung, since it was not ASLEEP yet, looks around before it slee
   expect(thrownBy(() => live.sleep(ThreadSlot.park, ASLEEP, Infinity)).message).toBe('looked after 0 ms')
 })
 
+test('who waits for a short lock of the kernel looks after each nap, for its holder may have died unnoticed', () => {
+  const live = thread()
+  const word = ThreadSlot.sizeof
+  live.onSlice = (sinceMs) => {
+    throw new Error(`looked after ${sinceMs} ms`)
+  }
+
+  expect(thrownBy(() => { live.awaitChange(word, 0) }).message).toBe('looked after 1 ms') // prettier-ignore
+})
+
 test('it looks again at the end of each slice of a second, and goes on sleeping until the deadline', () => {
   const live = thread()
   const looks: number[] = []
