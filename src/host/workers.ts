@@ -6,6 +6,7 @@ import { subscribe } from 'node:diagnostics_channel'
 import { availableParallelism } from 'node:os'
 import * as workerThreads from 'node:worker_threads'
 import {
+  BroadcastChannel,
   getEnvironmentData,
   isMainThread,
   MessageChannel,
@@ -73,6 +74,39 @@ export function postToThread(thread: number, message: unknown, transfer: readonl
 /** Hears what other threads post with postToThread. Holds no handle. */
 export function onThreadMessage(callback: (message: unknown, from: number) => void): void {
   process.on('workerMessage', callback)
+}
+
+/** Posts to whoever listens under a name. Passes by no event loop but the listener's, unlike postToThread. */
+export function broadcast(name: string, message: unknown): void {
+  const channel = new BroadcastChannel(name)
+  channel.postMessage(message)
+  channel.close()
+}
+
+/** Hears what is broadcast under a name from now on. Keeps the thread alive. */
+export function onBroadcast(name: string, callback: (message: unknown) => void): void {
+  new BroadcastChannel(name).onmessage = (event) => {
+    callback((event as { readonly data: unknown }).data)
+  }
+}
+
+/** What is broadcast under a name, for a thread whose event loop stands still: take() has the next message, or undefined. */
+export class Inbox {
+  readonly #channel: BroadcastChannel
+
+  constructor(name: string) {
+    this.#channel = new BroadcastChannel(name)
+  }
+
+  take(): unknown {
+    return (receiveMessageOnPort(this.#channel as unknown as MessagePort) as { message: unknown } | undefined)
+      ?.message
+  }
+
+  /** To be called before the event loop turns again, which would deliver the messages to nobody. */
+  close(): void {
+    this.#channel.close()
+  }
 }
 
 /**

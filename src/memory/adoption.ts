@@ -9,8 +9,10 @@
  *     │◄─────────────────────────────┼────────────────────────────────│
  *
  * Messages between threads pass through the main thread's event loop. When the main thread is asleep in one of our waits
- * instead, the claimer rings it, and it makes the port itself: one end to the supervisor, one to the thread. When it is
- * blocked elsewhere the claimer gives up after 5 s, and the claim lapses after 10.
+ * instead, the claimer rings it, and it makes the port itself: one end to the supervisor, one to the thread, which gets it
+ * when its event loop turns. Until then the thread speaks to the supervisor by broadcast, which passes by no event loop but
+ * the supervisor's: so it may meet and make further memories while main sleeps on. When main is blocked elsewhere the
+ * claimer gives up after 5 s, and the claim lapses after 10.
  *
  * The supervisor is started by the root thread, inside the constructor of the first other worker (the diagnostics channel
  * `worker_threads` is published there), so it exists before that worker's first line.
@@ -19,12 +21,13 @@
 import { source } from 'virtual:worker/supervisor'
 import { deadlineAfter, now } from '../host/clock.ts'
 import {
+  broadcast,
+  Inbox,
   isMainThread,
   MessageChannel,
   onThreadMessage,
   postToPeer,
   postToThread,
-  receiveMessageOnPort,
   startEmbedded,
   threadId,
   type MessagePort,
@@ -37,6 +40,7 @@ import {
   CLAIMED,
   isInState,
   MAKER_SLOT,
+  OWN_PORT,
   RUNG,
   RUNNING,
   stateOf,
@@ -50,12 +54,15 @@ import { assertSound, poisonEverybody } from './poison.ts'
 import {
   isProtocol,
   labelOf,
+  supervisorChannel,
+  supplyChannel,
   type Adopt,
   type Alive,
+  type Aside,
+  type ByPort,
   type Offer,
   type Ported,
   type Supply,
-  type ToSupervisor,
 } from './protocol.ts'
 import { POISON_SUPERVISOR_DIED, Superblock } from './superblock.ts'
 import type { Known, ThreadMemories } from './thread-memories.ts'
@@ -69,8 +76,9 @@ const LOOK_EVERY_MS = 1000
 export function adopt(state: ThreadMemories, seen: View, offer: Offer, threadName: string): LiveThread {
   const { slot, tid } = claim(seen, labelOf(offer), threadName)
   const thread = liveThread(seen, slot, tid)
-  if (state.link === undefined) introduce(state, seen, offer, tid)
-  else post(state.link, { pageframe: 'attach', memory: offer.id, tid })
+  const isFirst = state.link === undefined
+  if (isFirst) introduce(state, seen, offer, tid)
+  else tell(state, { pageframe: 'attach', memory: offer.id, tid })
 
   const deadline = deadlineAfter(PATIENCE_MS)
   const { cpu } = seen
@@ -81,6 +89,7 @@ export function adopt(state: ThreadMemories, seen: View, offer: Offer, threadNam
     if (!isRunning && !thread.sleep(slot + ThreadSlot.park, ASLEEP, deadline)) throw unanswered(offer)
     cpu.store(slot + ThreadSlot.park, AWAKE)
   }
+  if (isFirst) state.isLinkThrough = cpu.load(slot + ThreadSlot.port) === OWN_PORT
   return thread
 }
 
@@ -89,11 +98,14 @@ function introduce(state: ThreadMemories, seen: View, offer: Offer, tid: number)
   const supervisor = cpu.spinWhileEqual(Superblock.supervisor, 0, 1_000_000)
   if (supervisor === 0) throw unanswered(offer)
   onThreadMessage((message) => {
-    if (isProtocol(message, 'ported')) keepPort(state, (message as Ported).port)
+    if (!isProtocol(message, 'ported')) return
+    keepPort(state, (message as Ported).port)
+    state.isLinkThrough = true
   })
+  state.supervisorId = supervisor
   const { port1, port2 } = new MessageChannel()
   keepPort(state, port1)
-  const message: Adopt = { pageframe: 'adopt', threadId, memory: offer.id, tid, port: port2 }
+  const message: Adopt = { pageframe: 'adopt', threadId, memory: offer.id, tid, port: port2, byMain: false }
   postToThread(supervisor, message, [port2])
   // The main thread may be asleep in one of our waits, and the message stuck: knock, and it will see to us.
   const knock = map.slotsAt + MAKER_SLOT * ThreadSlot.sizeof + ThreadSlot.park
@@ -105,8 +117,8 @@ function keepPort(state: ThreadMemories, port: MessagePort): void {
   port.on('close', () => {
     poisonAll(state)
   })
-  if (state.link === undefined) state.link = port
-  else state.kept.push(port)
+  if (state.link !== undefined) state.kept.push(state.link)
+  state.link = port
 }
 
 function unanswered(offer: Offer): ErrnoError {
@@ -131,7 +143,9 @@ export function startSupervisor(state: ThreadMemories): void {
   const supervisor = startEmbedded(source, 'pageframe supervisor', data, [port2])
   state.isStartingSupervisor = false
   state.supervisor = supervisor
+  state.supervisorId = supervisor.threadId
   state.link = port1
+  state.isLinkThrough = true // what is posted before the supervisor listens waits in the port
   port1.unref()
   for (const known of state.known.values()) announceSupervisor(state, known)
   supervisor.once('exit', () => {
@@ -170,7 +184,14 @@ export function serveAdoptions(state: ThreadMemories, attachment: Attachment): v
     if (stateOf(word) !== CLAIMED || claimer === 0 || claimer === threadId || state.served.has(tid)) continue
     state.served.add(tid)
     const { port1, port2 } = new MessageChannel()
-    const message: Adopt = { pageframe: 'adopt', threadId: claimer, memory: id, tid, port: port1 }
+    const message: Adopt = {
+      pageframe: 'adopt',
+      threadId: claimer,
+      memory: id,
+      tid,
+      port: port1,
+      byMain: true,
+    }
     state.link.postMessage(message, [port1])
     postToThread(claimer, { pageframe: 'ported', port: port2 } satisfies Ported, [port2])
   }
@@ -179,39 +200,46 @@ export function serveAdoptions(state: ThreadMemories, attachment: Attachment): v
 // ── everybody ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Tells the supervisor, if there is one. */
-export function tell(state: ThreadMemories, message: Exclude<ToSupervisor, Adopt>): void {
-  if (state.link !== undefined) post(state.link, message)
-}
-
-function post(port: MessagePort, message: Exclude<ToSupervisor, Adopt>): void {
-  port.postMessage(message)
+export function tell(state: ThreadMemories, message: ByPort): void {
+  const { link, isLinkThrough, supervisorId } = state
+  if (link === undefined) return
+  if (isLinkThrough) link.postMessage(message)
+  else
+    broadcast(supervisorChannel(supervisorId), {
+      pageframe: 'aside',
+      from: threadId,
+      message,
+    } satisfies Aside)
 }
 
 /** Asks the supervisor for a memory that this thread does not know, and sleeps until it answers. */
 export function fetchOffer(state: ThreadMemories, home: Attachment, id: string): Offer | undefined {
-  const { link } = state
-  if (link === undefined) return undefined
+  if (state.link === undefined) return undefined
   const { cpu, thread } = home
   const bell = thread.at + ThreadSlot.park
-  post(link, { pageframe: 'want', memory: id, ringIn: home.id, ringAt: bell })
-  const deadline = deadlineAfter(PATIENCE_MS)
-  for (;;) {
-    cpu.exchange(bell, ASLEEP)
-    const answer = supplied(link, id)
-    const inTime = answer !== undefined || thread.sleep(bell, ASLEEP, deadline)
-    cpu.store(bell, AWAKE)
-    if (answer !== undefined) return answer.offer
-    if (!inTime) return undefined
+  const replyTo = supplyChannel(state.supervisorId, threadId)
+  const inbox = new Inbox(replyTo)
+  try {
+    tell(state, { pageframe: 'want', memory: id, ringIn: home.id, ringAt: bell, replyTo })
+    const deadline = deadlineAfter(PATIENCE_MS)
+    for (;;) {
+      cpu.exchange(bell, ASLEEP)
+      const answer = supplied(inbox, id)
+      const inTime = answer !== undefined || thread.sleep(bell, ASLEEP, deadline)
+      cpu.store(bell, AWAKE)
+      if (answer !== undefined) return answer.offer
+      if (!inTime) return undefined
+    }
+  } finally {
+    inbox.close()
   }
 }
 
-function supplied(link: MessagePort, id: string): Supply | undefined {
-  for (;;) {
-    const received = receiveMessageOnPort(link) as { message: unknown } | undefined
-    if (received === undefined) return undefined
-    const supply = received.message as Supply
-    if (isProtocol(supply, 'supply') && supply.memory === id) return supply
+function supplied(inbox: Inbox, id: string): Supply | undefined {
+  for (let message = inbox.take(); message !== undefined; message = inbox.take()) {
+    if (isProtocol(message, 'supply') && (message as Supply).memory === id) return message as Supply
   }
+  return undefined
 }
 
 /**

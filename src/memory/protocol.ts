@@ -3,7 +3,8 @@
  *
  *   thread ──(by way of the main thread)──► supervisor    Adopt     with the private port that all the rest goes over
  *   thread ──port──► supervisor                           Attach, Register, Forget, Want, Alive, Exited
- *   supervisor ──port──► thread                           Supply
+ *   thread ──broadcast──► supervisor                      Aside     one of these, while the port lies in the main thread
+ *   supervisor ──broadcast──► thread                      Supply    to a thread that sleeps until it comes
  *   main ──(postMessageToThread)──► thread                Ported    the other end of a port that main made for it
  */
 
@@ -29,6 +30,8 @@ export interface Adopt {
   readonly memory: string
   readonly tid: number
   readonly port: MessagePort
+  /** Main made the port, while it was blocked; the thread has not got its end yet. */
+  readonly byMain: boolean
 }
 
 /** "I have a slot in one more memory." */
@@ -50,12 +53,13 @@ export interface Forget {
   readonly memory: string
 }
 
-/** "Who can supply this memory? Ring that bell when it is on the port." */
+/** "Who can supply this memory? Ring that bell when you have broadcast it." */
 export interface Want {
   readonly pageframe: 'want'
   readonly memory: string
   readonly ringIn: string
   readonly ringAt: number
+  readonly replyTo: string
 }
 
 export interface Supply {
@@ -81,6 +85,14 @@ export interface Ported {
   readonly port: MessagePort
 }
 
+/** What a thread says past its port. The supervisor may have heard of its death before it hears this. */
+export interface Aside {
+  readonly pageframe: 'aside'
+  readonly from: number
+  readonly message: ByPort
+}
+
+export type ByPort = Exclude<ToSupervisor, Adopt>
 export type ToSupervisor = Adopt | Attach | Register | Forget | Want | Alive | Exited
 
 /** What the supervisor is started with. */
@@ -96,6 +108,15 @@ export interface Inherited {
   readonly version: string
   readonly module: WebAssembly.Module
   readonly offer: Offer
+}
+
+/** The names under which is broadcast: to the supervisor that is this thread, and from it to another. */
+export function supervisorChannel(supervisor: number): string {
+  return `pageframe supervisor ${supervisor}`
+}
+
+export function supplyChannel(supervisor: number, threadId: number): string {
+  return `pageframe supervisor ${supervisor} to ${threadId}`
 }
 
 export const ENVIRONMENT_KEY = 'pageframe'

@@ -10,13 +10,17 @@
  */
 
 import type { MessagePort } from '../host/workers.ts'
-import { onThreadMessage } from '../host/workers.ts'
+import { broadcast, onBroadcast, onThreadMessage, threadId } from '../host/workers.ts'
 import { MustNotBlock, NonBlockingThread } from '../threads/live-thread.ts'
 import {
   ASLEEP,
   CLAIMED,
   FREE,
+  isInState,
+  MAINS_PORT,
+  NO_PORT,
   moveState,
+  OWN_PORT,
   RUNG,
   RUNNING,
   slotOf,
@@ -30,7 +34,9 @@ import { poisonEverybody } from './poison.ts'
 import {
   isProtocol,
   labelOf,
+  supervisorChannel,
   type Adopt,
+  type Aside,
   type Offer,
   type SupervisorData,
   type Supply,
@@ -56,7 +62,7 @@ export class Supervisor {
   /** Memories that were destroyed: whoever asks for one need not wait. */
   readonly #forgotten = new Set<string>()
   /** Threads that asked for a memory which its maker has not registered yet. */
-  readonly #wanting: { readonly want: Want; readonly port: MessagePort }[] = []
+  readonly #wanting: Want[] = []
 
   constructor(data: SupervisorData, repairs: readonly KindRepair[]) {
     this.#module = data.module
@@ -67,21 +73,30 @@ export class Supervisor {
     onThreadMessage((message) => {
       if (isProtocol(message, 'adopt')) this.#adopt(message as Adopt)
     })
+    onBroadcast(supervisorChannel(threadId), (message) => {
+      if (isProtocol(message, 'aside')) this.#onAside(message as Aside)
+    })
   }
 
   #listen(port: MessagePort): void {
     port.on('message', (message: ToSupervisor) => {
-      this.#onMessage(message, port)
+      this.#onMessage(message)
     })
   }
 
-  #onMessage(message: ToSupervisor, port: MessagePort): void {
+  #onAside({ from, message }: Aside): void {
+    this.#onMessage(message)
+    // What it made or claimed came after it was buried.
+    if (!this.#watched.has(from)) this.#buryEverywhere(from)
+  }
+
+  #onMessage(message: ToSupervisor): void {
     switch (message.pageframe) {
       case 'adopt':
         this.#adopt(message)
         break
       case 'attach':
-        this.#letRun(message.memory, message.tid)
+        this.#letRun(message.memory, message.tid, NO_PORT)
         break
       case 'register':
         this.#keep(message.offer)
@@ -91,7 +106,7 @@ export class Supervisor {
         this.#forgotten.add(message.memory)
         break
       case 'want':
-        if (!this.#supply(message, port)) this.#wanting.push({ want: message, port })
+        if (!this.#supply(message)) this.#wanting.push(message)
         break
       case 'alive':
         break // to be heard at all was the answer
@@ -102,36 +117,39 @@ export class Supervisor {
   }
 
   #keep(offer: Offer): void {
+    if (this.#forgotten.has(offer.id)) return // what its maker said by two ways has changed places
     const seen = view(offer.backing, this.#module, labelOf(offer))
     const { slot, tid } = attachReserved(seen, SUPERVISOR_SLOT, 'supervisor')
     const thread = new NonBlockingThread(seen.cpu, seen.words, slot, tid, 0)
     this.#kept.set(offer.id, { offer, attachment: new Attachment(offer.id, offer.name, seen, thread) })
-    for (const { want, port } of this.#wanting.splice(0)) {
-      if (!this.#supply(want, port)) this.#wanting.push({ want, port })
+    for (const want of this.#wanting.splice(0)) {
+      if (!this.#supply(want)) this.#wanting.push(want)
     }
   }
 
-  #adopt({ threadId, memory, tid, port }: Adopt): void {
+  #adopt({ threadId, memory, tid, port, byMain }: Adopt): void {
     this.#listen(port)
     port.on('close', () => {
       this.#onDeath(threadId)
     })
     this.#watched.add(threadId)
-    this.#letRun(memory, tid)
+    this.#letRun(memory, tid, byMain ? MAINS_PORT : OWN_PORT)
   }
 
-  #letRun(memory: string, tid: number): void {
+  #letRun(memory: string, tid: number, port: number): void {
     const kept = this.#kept.get(memory)
     if (kept === undefined) return
     const { cpu, map } = kept.attachment
+    if (!isInState(cpu, map.slotsAt, tid, CLAIMED)) return // both of its ports came through
+    cpu.store(slotOf(map.slotsAt, tid) + ThreadSlot.port, port)
     moveState(cpu, map.slotsAt, tid, CLAIMED, RUNNING)
     this.#ring(kept.attachment, slotOf(map.slotsAt, tid) + ThreadSlot.park)
   }
 
-  #supply(want: Want, port: MessagePort): boolean {
+  #supply(want: Want): boolean {
     const kept = this.#kept.get(want.memory)
     if (kept === undefined && !this.#forgotten.has(want.memory)) return false
-    port.postMessage({ pageframe: 'supply', memory: want.memory, offer: kept?.offer } satisfies Supply)
+    broadcast(want.replyTo, { pageframe: 'supply', memory: want.memory, offer: kept?.offer } satisfies Supply)
     const home = this.#kept.get(want.ringIn)
     if (home !== undefined) this.#ring(home.attachment, want.ringAt)
     return true
@@ -142,7 +160,10 @@ export class Supervisor {
   }
 
   #onDeath(threadId: number): void {
-    if (!this.#watched.delete(threadId)) return
+    if (this.#watched.delete(threadId)) this.#buryEverywhere(threadId)
+  }
+
+  #buryEverywhere(threadId: number): void {
     for (const { attachment } of this.#kept.values()) this.#bury(attachment, threadId)
   }
 

@@ -27,6 +27,10 @@ export interface ThreadMemories {
   isStartingSupervisor: boolean
   /** The private port to the supervisor; that it closes is how a death is noticed, on either side. */
   link: MessagePort | undefined
+  /** False while the other end of `link` lies in the main thread, which is blocked: what it is told waits there. */
+  isLinkThrough: boolean
+  /** Node's threadId of the supervisor that this thread was introduced to, or 0. */
+  supervisorId: number
   /** Ports that only have to stay open. */
   readonly kept: MessagePort[]
   /** Thread ids whose adoption the blocked main thread has served. */
@@ -46,6 +50,8 @@ export const threadMemories: ThreadMemories = threadState(`pageframe:${LAYOUT}`,
   supervisor: undefined,
   isStartingSupervisor: false,
   link: undefined,
+  isLinkThrough: false,
+  supervisorId: 0,
   kept: [],
   served: new Set(),
   made: 0,

@@ -4,7 +4,7 @@
  *   word  0     state          generation << 3 | FREE, CLAIMED, RUNNING, DEAD or REAPING      everybody, by CAS
  *         1     claimedAt      when it was claimed                                            the claimer
  *         2     threadId       Node's worker_threads.threadId                                 the claimer
- *         3     port           1 when the supervisor has its private port                     the supervisor
+ *         3     port           which private port the supervisor listens to: NO_PORT ...      the supervisor
  *         4     nameBytes      length of the name that follows, UTF-8                         the claimer
  *        32     park           doorbell of the one blocked wait                               the thread and its wakers
  *        64     bell           doorbell of all asynchronous waits                             the thread and its wakers
@@ -76,6 +76,14 @@ const STATE_MASK = 7
 /** 22 bits; the last value stands in ENOTRECOVERABLE lock words and is never a thread's. */
 const LAST_GENERATION = 0x3ffffe
 const CLAIM_LASTS_MS = 10_000
+
+/**
+ * The word `port`, in the memory by which a thread was introduced: its own port; or one that main made, of which the
+ * thread gets its end when its event loop turns.
+ */
+export const NO_PORT = 0
+export const OWN_PORT = 1
+export const MAINS_PORT = 2
 
 /** The doorbell words of a blocked wait and of all asynchronous waits hold one of these. */
 export const AWAKE = 0
@@ -160,7 +168,7 @@ function claimAt(
   if (cpu.compareExchange(at + state, seen, claimed) !== seen) return false
   cpu.store(at + claimedAt, now)
   cpu.store(at + threadId, nodeThreadId)
-  cpu.store(at + port, 0)
+  cpu.store(at + port, NO_PORT)
   for (const note of [inKernel, records, park, bell]) cpu.store(at + note, 0)
   return true
 }
