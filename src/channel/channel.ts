@@ -10,7 +10,6 @@
  * or dies; a second producer or consumer gets EBUSY. How records lie, and what a death leaves: ring.ts.
  */
 
-import type { Attachment } from '../memory/attachment.ts'
 import type { AsyncOptions as AsyncWait } from '../memory/async-waits.ts'
 import { registerKind, type Found, type Kind } from '../memory/kind.ts'
 import { SharedObject } from '../memory/object.ts'
@@ -18,7 +17,7 @@ import { from, open } from '../memory/open.ts'
 import { bytes, codecOf, type Codec } from '../memory/types.ts'
 import { dispose } from '../words/dispose.ts'
 import { usageError } from '../words/usage.ts'
-import type { Context } from './end.ts'
+import type { Context, Wait } from './end.ts'
 import { capacityAt, channelKind, codecAt, raw, typeNameAt, type ChannelOptions } from './kind.ts'
 import type { Loan } from './loan.ts'
 import type { Message } from './message.ts'
@@ -27,12 +26,6 @@ import { closeChannel, countRecords, isClosed, RawChannel } from './ring.ts'
 import { Sender } from './sender.ts'
 import { readableOf, writableOf } from './streams.ts'
 import { Views } from './views.ts'
-
-/** How long a call may wait. */
-interface Wait {
-  /** Milliseconds until ErrnoError ETIMEDOUT; for ever if absent. */
-  timeoutMs?: number
-}
 
 /** What values come out of. */
 export interface Source<T> extends Iterable<T>, AsyncIterable<T>, Disposable {
@@ -60,23 +53,22 @@ const learn = Symbol.for('pageframe.channel.learn')
  *   for await (const job of jobs) work(job)     // the main thread: does not
  */
 export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
-  readonly #context: Attachment
-  #views: Views | undefined
-  readonly #generationAt: number
-  readonly #own: number
-  #codec: Codec<T> | undefined
-  #sender: Sender<T> | undefined
-  #receiver: Receiver<T> | undefined
-  #batches = 0
+  // Stored once, where they are declared: V8 folds such fields.
+  readonly #context = this.attachment
+  readonly #cpu = this.#context.cpu
+  readonly #generationAt = this.at + 1
+  readonly #own = this.generation
+  readonly #ends = this.#contextOfEnds()
+  readonly #sender = new Sender<T>(this.#ends)
+  // Before it waits: this thread may be the producer too, with a batch that nobody has seen.
+  readonly #receiver = new Receiver<T>(this.#ends, () => {
+    this.#publishOwn()
+  })
+  #codec = codecAt(this.#context, this.at) as Codec<T> | undefined
 
   /** A new channel. ENOTSUP without { from: 'one', to: 'one' }; ENOMEM; EEXIST if the name is taken. */
   constructor(options: ChannelOptions<T> | Found = {}) {
     super(CHANNEL, options)
-    const context = this.attachment
-    this.#context = context
-    this.#generationAt = this.at + 1
-    this.#own = this.generation
-    this.#codec = codecAt(context, this.at) as Codec<T> | undefined
     if (!('at' in options)) this[learn](options)
   }
 
@@ -116,7 +108,8 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
 
   /** Room for a record, to be written in place and sent by commit(). One at a time; blocks while there is none. */
   loan(lengthBytes: number, wait?: Wait): Loan {
-    return this.#sending('loan').loan(lengthBytes, wait?.timeoutMs)
+    if (this.#cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('loan')
+    return this.#sender.loan(lengthBytes, wait)
   }
 
   /** A loan if there is room, else null. */
@@ -153,7 +146,8 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
 
   /** The next record in place; it is consumed when the message is disposed. One at a time. */
   read(wait?: Wait): Message<T> | undefined {
-    return this.#receiving('read').read(wait?.timeoutMs)
+    if (this.#cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('read')
+    return this.#receiver.read(wait)
   }
 
   /** The next record in place, if there is one. */
@@ -187,18 +181,19 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
    * full), and what it consumes is given back likewise. A batch does not last beyond an `await`.
    */
   batch<R>(work: () => R): R {
-    this.#setBatches(this.#batches + 1)
+    const { batches } = this.#sender.producer
+    this.#setBatches(batches + 1)
     try {
       return work()
     } finally {
-      this.#setBatches(this.#batches - 1)
+      this.#setBatches(batches)
     }
   }
 
   /** Ends the channel: sends fail with EPIPE from now on, and what was sent can still be received. Any thread may. */
   close(): void {
     this.#assertOwn('close')
-    this.#sender?.producer.publish()
+    this.#publishOwn()
     closeChannel(this.#context.lot, this.at + raw)
   }
 
@@ -226,56 +221,42 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
   /** Gives back the roles that this thread has, so that another can take them. The channel stays. */
   [dispose](): void {
     if (this.isLive) {
-      this.#sender?.leave()
-      this.#receiver?.leave()
+      this.#sender.leave()
+      this.#receiver.leave()
     }
-    this.#sender = undefined
-    this.#receiver = undefined
   }
 
   // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #sending(verb: string): Sender<T> {
-    const sender = this.#sender
-    if (sender !== undefined && this.#context.cpu.plainLoad(this.#generationAt) === this.#own) return sender
-    return this.#becomeSender(verb)
-  }
-
-  #becomeSender(verb: string): Sender<T> {
     this.#assertOwn(verb)
-    this.#sender = new Sender(this.#view(), verb)
-    this.#sender.producer.batches = this.#batches
     return this.#sender
   }
 
   #receiving(verb: string): Receiver<T> {
-    const receiver = this.#receiver
-    if (receiver !== undefined && this.#context.cpu.plainLoad(this.#generationAt) === this.#own)
-      return receiver
-    return this.#becomeReceiver(verb)
-  }
-
-  #becomeReceiver(verb: string): Receiver<T> {
     this.#assertOwn(verb)
-    this.#receiver = new Receiver(this.#view(), verb, () => this.#sender?.producer.publish())
-    this.#receiver.consumer.batches = this.#batches
     return this.#receiver
   }
 
-  #assertOwn(verb: string): void {
-    if (this.#context.cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive(verb)
+  /** Shows the consumer what this thread has sent, if it is the producer. */
+  #publishOwn(): void {
+    const { producer } = this.#sender
+    if (producer.isJoined) producer.publish()
   }
 
-  #view(): Context<T> {
+  #assertOwn(verb: string): void {
+    if (this.#cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive(verb)
+  }
+
+  #contextOfEnds(): Context<T> {
     const context = this.#context
     const dataAt = context.cpu.load(this.at + raw + RawChannel.data)
-    this.#views ??= new Views(context.buffer, dataAt, capacityAt(context, this.at) / 4)
     const known = () => this.#knownCodec()
     const label = () => this.label
     return {
       attachment: context,
       rawAt: this.at + raw,
-      views: this.#views,
+      views: new Views(context.buffer, dataAt, capacityAt(context, this.at) / 4),
       get label() {
         return label()
       },
@@ -299,14 +280,13 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
   }
 
   #setBatches(count: number): void {
-    this.#batches = count
-    const producer = this.#sender?.producer
-    const consumer = this.#receiver?.consumer
-    if (producer !== undefined) producer.batches = count
-    if (consumer !== undefined) consumer.batches = count
+    const { producer } = this.#sender
+    const { consumer } = this.#receiver
+    producer.batches = count
+    consumer.batches = count
     if (count > 0) return
-    producer?.publish()
-    consumer?.publish()
+    this.#publishOwn()
+    if (consumer.isJoined) consumer.publish()
   }
 }
 

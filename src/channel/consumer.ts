@@ -48,106 +48,131 @@ export const RECORD_PURPOSE = 21
 export class Consumer {
   /** While above 0, release() publishes lazily. */
   batches = 0
+  /** This thread has the role. */
+  isJoined = false
   /** Of the record that next() returned. */
   lengthBytes = 0
   redelivered = false
 
-  readonly #lot: Lot
-  readonly #cpu: Cpu
-  readonly #at: number
-  readonly #data: number
-  readonly #capacity: number
+  declare private readonly lot: Lot
+  declare private readonly cpu: Cpu
+  declare private readonly at: number
+  declare private readonly data: number
+  declare private readonly mask: number
+  /** What the notes say, while this thread has the role. */
+  private released = 0
+  private readEnd = 0
+  private tailSeen = 0
+  private received = 0
+  /** The position up to which the room is published. */
+  private published = 0
 
   constructor(lot: Lot, at: number) {
-    this.#lot = lot
-    this.#cpu = lot.cpu
-    this.#at = at
-    this.#data = lot.cpu.plainLoad(at + data) // a fact: published with the handle
-    this.#capacity = lot.cpu.plainLoad(at + capacity)
+    this.lot = lot
+    this.cpu = lot.cpu
+    this.at = at
+    this.data = lot.cpu.plainLoad(at + data) // a fact: published with the handle
+    this.mask = lot.cpu.plainLoad(at + capacity) - 1
   }
 
   /** Takes the role: 0, or -EBUSY. */
   join(): number {
-    return joinRole(this.#lot, this.#at, consumer, CONSUMER_DIED)
+    const joined = joinRole(this.lot, this.at, consumer, CONSUMER_DIED)
+    if (joined === 0) this.recall()
+    return joined
+  }
+
+  /** Reads the notes. This thread has the role. */
+  recall(): void {
+    const cpu = this.cpu
+    this.released = cpu.plainLoad(this.at + released)
+    this.readEnd = cpu.plainLoad(this.at + readEnd)
+    this.tailSeen = cpu.plainLoad(this.at + tailSeen)
+    this.received = cpu.plainLoad(this.at + received)
+    this.published = cpu.plainLoad(this.at + head) & ~SLEEPS
+    this.isJoined = true
   }
 
   /** Publishes what is released and gives the role back. A record that is still held goes to the next consumer. */
   leave(): void {
     this.publish()
-    leaveRole(this.#lot, this.#at, consumer)
+    this.isJoined = false
+    this.tailSeen = this.released // so that next() looks
+    leaveRole(this.lot, this.at, consumer)
   }
 
   /**
    * The next record: the word index of its payload; `lengthBytes` and `redelivered` are set. The same one again while it is
    * not released. Or
-   *  BUSY         there is none yet
+   *  BUSY         there is none yet, or this thread does not have the role
    *  DRAINED      there is none, and the channel is closed
    *  -EOWNERDEAD  there is none, and the producer died, and no other has come
    */
   next(): number {
-    const cpu = this.#cpu
-    const at = this.#at
-    const position = cpu.plainLoad(at + released)
-    if (position === cpu.plainLoad(at + tailSeen)) {
-      const none = this.#look(position)
+    const cpu = this.cpu
+    const position = this.released
+    if (position === this.tailSeen) {
+      const none = this.look()
       if (none !== 0) return none
     }
-    const size = this.#capacity
-    let offset = position & (size - 1)
+    let header = this.data + (position & this.mask)
+    let length = cpu.plainLoad(header)
     let start = position
-    let length = cpu.plainLoad(this.#data + offset)
     if (length === PAD) {
-      start = position + size - offset
-      offset = 0
-      length = cpu.plainLoad(this.#data)
+      header = this.data
+      length = cpu.plainLoad(header)
+      start = ((position | this.mask) + 1) | 0
     }
-    this.lengthBytes = length
+    if (this.lengthBytes !== length) this.lengthBytes = length
     // Nobody holds a record: readEnd is released. If it is not, somebody saw this one and did not release it.
-    this.redelivered = cpu.plainLoad(at + readEnd) !== position
-    cpu.plainStore(at + readEnd, (start + recordWords(length)) | 0)
-    return this.#data + offset + HEADER_WORDS
+    const isAgain = this.readEnd !== position
+    if (this.redelivered !== isAgain) this.redelivered = isAgain
+    this.readEnd = (start + recordWords(length)) | 0
+    cpu.plainStore(this.at + readEnd, this.readEnd)
+    return header + HEADER_WORDS
   }
 
   /** All that was seen is used up: publishes the room, then looks for more. 0 when there is, or the answer of next(). */
-  #look(position: number): number {
-    const cpu = this.#cpu
-    if ((cpu.plainLoad(this.#at + head) & ~SLEEPS) !== position) this.publish()
+  private look(): number {
+    if (!this.isJoined) return BUSY
+    const cpu = this.cpu
+    const position = this.released
+    if (this.published !== position) this.publish()
     // Acquire: pairs with the exchange in Producer.publish(). We see the records before it.
-    let seen = cpu.load(this.#at + tail) & ~SLEEPS
+    let seen = cpu.load(this.at + tail) & ~SLEEPS
     if (seen === position) {
-      const ended = cpu.load(this.#at + status) & ENDED
+      const ended = cpu.load(this.at + status) & ENDED
       if (ended === 0) return BUSY
       // Again: what was published before the close, or by the reaper before it set the bit, must be seen.
-      seen = cpu.load(this.#at + tail) & ~SLEEPS
+      seen = cpu.load(this.at + tail) & ~SLEEPS
       if (seen === position) return (ended & CLOSED) !== 0 ? DRAINED : -EOWNERDEAD
     }
-    cpu.plainStore(this.#at + tailSeen, seen)
+    this.tailSeen = seen
+    cpu.plainStore(this.at + tailSeen, seen)
     return 0
   }
 
   /** The record that next() returned is done with: it is never delivered again, and its words are the producer's. */
   release(): void {
-    const cpu = this.#cpu
-    const at = this.#at
-    const position = cpu.plainLoad(at + readEnd)
+    this.released = this.readEnd
+    this.received = (this.received + 1) | 0
     // Dead before this line: delivered again. After it: never; the reaper publishes it, and recounts `received`.
-    cpu.plainStore(at + released, position)
-    cpu.plainStore(at + received, (cpu.plainLoad(at + received) + 1) | 0)
-    if (this.batches === 0 || this.#isQuarterFree(position)) this.publish()
+    this.cpu.plainStore(this.at + released, this.released)
+    if (this.batches === 0 || this.isQuarterFree()) this.publish()
   }
 
-  #isQuarterFree(position: number): boolean {
-    return ((position - this.#cpu.plainLoad(this.#at + head)) | 0) >= this.#capacity >>> 2
+  private isQuarterFree(): boolean {
+    return ((this.released - this.published) | 0) > this.mask >>> 2
   }
 
   /** Gives the producer all room that is released. */
   publish(): void {
-    const word = this.#at + head
+    const word = this.at + head
+    this.published = this.released
+    this.cpu.plainStore(this.at + received, this.received)
     // Release: pairs with the load in Producer.#hasRoom(), and hands over nothing that we still read. The handshake about
     // sleeping is that of Producer.publish(), with the sides exchanged.
-    if ((this.#cpu.exchange(word, this.#cpu.plainLoad(this.#at + released)) & SLEEPS) !== 0) {
-      wake(this.#lot, word)
-    }
+    if ((this.cpu.exchange(word, this.released) & SLEEPS) !== 0) wake(this.lot, word)
   }
 
   /** As next(), but waits for a record until `deadline`: never BUSY, and -ETIMEDOUT. */
@@ -155,13 +180,13 @@ export class Consumer {
     const record = this.next()
     if (record !== BUSY) return record
     const arrival = this.record()
-    const spun = spinForPeer(this.#lot, arrival, this.recordAt, this.#at + emptySpins)
-    return spun === BUSY ? waitBlocked(this.#lot, arrival, this.recordAt, deadline) : spun
+    const spun = spinForPeer(this.lot, arrival, this.recordAt, this.at + emptySpins)
+    return spun === BUSY ? waitBlocked(this.lot, arrival, this.recordAt, deadline) : spun
   }
 
   /** The word to wait on for a record. */
   get recordAt(): number {
-    return this.#at + tail
+    return this.at + tail
   }
 
   /**
@@ -169,7 +194,7 @@ export class Consumer {
    * before anything else of this thread can come in between; what it returns ends the wait.
    */
   record(use: (payload: number) => number = identity): Waitable {
-    return new Arrival(this, this.#at, use)
+    return new Arrival(this, this.at, use)
   }
 }
 
@@ -179,23 +204,23 @@ function identity(payload: number): number {
 
 class Arrival implements Waitable {
   readonly purpose = RECORD_PURPOSE
-  readonly #consumer: Consumer
-  readonly #at: number
-  readonly #use: (payload: number) => number
+  declare private readonly consumer: Consumer
+  declare private readonly at: number
+  declare private readonly use: (payload: number) => number
 
   constructor(from: Consumer, at: number, use: (payload: number) => number) {
-    this.#consumer = from
-    this.#at = at
-    this.#use = use
+    this.consumer = from
+    this.at = at
+    this.use = use
   }
 
   take(): number {
-    const payload = this.#consumer.next()
-    return payload < 0 || payload >= BUSY ? payload : this.#use(payload)
+    const payload = this.consumer.next()
+    return payload < 0 || payload >= BUSY ? payload : this.use(payload)
   }
 
   announce(lot: Lot, word: number): boolean {
-    return announceSleep(lot, this.#at, word, lot.cpu.plainLoad(this.#at + released), ENDED)
+    return announceSleep(lot, this.at, word, lot.cpu.plainLoad(this.at + released), ENDED)
   }
 
   accept(): number {

@@ -10,6 +10,12 @@ import type { Views } from './views.ts'
 /** Index of a thread's counter of bytes that were copied: send and receive copy; loan, commit and read do not. */
 export const BYTES_COPIED = 0
 
+/** How long a call may wait. */
+export interface Wait {
+  /** Milliseconds until ErrnoError ETIMEDOUT; for ever if absent. */
+  timeoutMs?: number
+}
+
 /** The channel, as its ends see it. */
 export interface Context<T> {
   readonly attachment: Attachment
@@ -23,10 +29,10 @@ export interface Context<T> {
 }
 
 export abstract class End<T> {
-  protected readonly context: Context<T>
-  protected readonly attachment: Attachment
-  protected readonly views: Views
-  protected readonly counters: Float64Array
+  declare protected readonly context: Context<T>
+  declare protected readonly attachment: Attachment
+  declare protected readonly views: Views
+  declare protected readonly counters: Float64Array
 
   constructor(context: Context<T>) {
     const { attachment, views } = context

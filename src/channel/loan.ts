@@ -20,56 +20,66 @@ export interface Loan extends Disposable {
 }
 
 export class ReusedLoan implements Loan {
-  readonly #producer: Producer
-  readonly #views: Views
-  readonly #turns: Turns
-  #payload = 0
-  #lengthBytes = 0
-  /** True from the claim to commit() or dispose. */
-  isOut = false
+  private readonly producer: Producer
+  private readonly views: Views
+  private readonly turns: Turns
+  /** Word index of the room, from the claim to commit() or dispose; else 0. */
+  private payload = 0
+  private lengthBytes = 0
 
   /** `turns`: those of this thread who wait until it is no longer out. */
   constructor(producer: Producer, views: Views, turns: Turns) {
-    this.#producer = producer
-    this.#views = views
-    this.#turns = turns
+    this.producer = producer
+    this.views = views
+    this.turns = turns
   }
 
   /** A claim has just been made: the loan is out. */
   open(payload: number, lengthBytes: number): this {
-    this.#payload = payload
-    this.#lengthBytes = lengthBytes
-    this.isOut = true
+    this.payload = payload
+    this.lengthBytes = lengthBytes
     return this
   }
 
+  get isOut(): boolean {
+    return this.payload !== 0
+  }
+
+  /** It is over, and nobody is told: the end of this channel, for this thread. */
+  forget(): void {
+    this.payload = 0
+  }
+
   get bytes(): Bytes {
-    if (!this.isOut) throw overError()
-    return this.#views.at(this.#payload, this.#lengthBytes)
+    if (this.payload === 0) throw overError()
+    return this.views.at(this.payload, this.lengthBytes)
   }
 
   get byteOffset(): number {
-    if (!this.isOut) throw overError()
-    return this.#payload * 4
+    return this.payload === 0 ? over() : this.payload * 4
   }
 
   commit(lengthBytes?: number): void {
-    if (!this.isOut) throw overError()
-    const length = lengthBytes === undefined ? this.#lengthBytes : this.#part(lengthBytes)
-    this.isOut = false
-    this.#producer.commit(length)
-    this.#turns.next()
+    if (this.payload === 0) throw overError()
+    const length = lengthBytes === undefined ? this.lengthBytes : this.part(lengthBytes)
+    this.payload = 0
+    this.producer.commit(length)
+    this.turns.next()
   }
 
-  #part(lengthBytes: number): number {
-    return integer('Loan.commit()', 'lengthBytes', lengthBytes, 0, this.#lengthBytes)
+  private part(lengthBytes: number): number {
+    return integer('Loan.commit()', 'lengthBytes', lengthBytes, 0, this.lengthBytes)
   }
 
   [dispose](): void {
-    if (!this.isOut) return
-    this.isOut = false // a claim that is not committed is forgotten: see Producer
-    this.#turns.next()
+    if (this.payload === 0) return
+    this.payload = 0 // a claim that is not committed is forgotten: see Producer
+    this.turns.next()
   }
+}
+
+function over(): never {
+  throw overError()
 }
 
 function overError(): TypeError {

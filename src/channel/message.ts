@@ -20,53 +20,63 @@ export interface Message<T> extends Disposable {
 }
 
 export class ReusedMessage<T> implements Message<T> {
-  readonly #consumer: Consumer
-  readonly #views: Views
-  readonly #codec: () => Codec<T>
-  readonly #turns: Turns
-  #payload = 0
-  /** True from read() to dispose. */
-  isHeld = false
+  private readonly consumer: Consumer
+  private readonly views: Views
+  private readonly codec: () => Codec<T>
+  private readonly turns: Turns
+  /** Word index of the record, from read() to dispose; else 0. */
+  private payload = 0
 
   /** `turns`: those of this thread who wait until it is no longer held. */
   constructor(consumer: Consumer, views: Views, codec: () => Codec<T>, turns: Turns) {
-    this.#consumer = consumer
-    this.#views = views
-    this.#codec = codec
-    this.#turns = turns
+    this.consumer = consumer
+    this.views = views
+    this.codec = codec
+    this.turns = turns
   }
 
   /** next() has just returned a record: it is held. */
   open(payload: number): this {
-    this.#payload = payload
-    this.isHeld = true
+    this.payload = payload
     return this
   }
 
+  get isHeld(): boolean {
+    return this.payload !== 0
+  }
+
+  /** It is over, and nobody is told: the end of this channel, for this thread. */
+  forget(): void {
+    this.payload = 0
+  }
+
   get bytes(): Bytes {
-    if (!this.isHeld) throw overError()
-    return this.#views.at(this.#payload, this.#consumer.lengthBytes)
+    if (this.payload === 0) throw overError()
+    return this.views.at(this.payload, this.consumer.lengthBytes)
   }
 
   get byteOffset(): number {
-    if (!this.isHeld) throw overError()
-    return this.#payload * 4
+    return this.payload === 0 ? over() : this.payload * 4
   }
 
   get value(): T {
-    return this.#codec().read(this.bytes)
+    return this.codec().read(this.bytes)
   }
 
   get redelivered(): boolean {
-    return this.isHeld && this.#consumer.redelivered
+    return this.isHeld && this.consumer.redelivered
   }
 
   [dispose](): void {
-    if (!this.isHeld) return
-    this.isHeld = false
-    this.#consumer.release()
-    this.#turns.next()
+    if (this.payload === 0) return
+    this.payload = 0
+    this.consumer.release()
+    this.turns.next()
   }
+}
+
+function over(): never {
+  throw overError()
 }
 
 function overError(): TypeError {

@@ -34,106 +34,149 @@ const { data, capacity, status, tail, producer, committed, headSeen, sent, fullS
 
 const HOPELESS = CLOSED | CONSUMER_DIED
 
+/** How far a fetch reaches: 4 KiB. A record of more than an eighth of that pays for its lines itself. */
+const FETCH_WORDS = 1024
+
 export const ROOM_PURPOSE = 20
 
 export class Producer {
   /** While above 0, commit() does not publish: see publish(). */
   batches = 0
+  /** This thread has the role. */
+  isJoined = false
+  /** The number of the record that comes next. */
+  sent = 0
 
-  readonly #lot: Lot
-  readonly #cpu: Cpu
-  readonly #at: number
-  readonly #data: number
-  readonly #capacity: number
-  readonly #largest: number
-  /** Position of the claimed record, and where its padding begins: `committed`, the same if it has none. */
-  #start = 0
-  #padding = 0
+  declare private readonly lot: Lot
+  declare private readonly cpu: Cpu
+  declare private readonly at: number
+  declare private readonly data: number
+  declare private readonly capacity: number
+  declare private readonly largest: number
+  /** The header of the next record, as a word of the memory; and the word up to which records may reach without a look. */
+  private next = 0
+  private limit = 0
+  /** Position of `next`, less `next`: the same for a whole lap. */
+  private lap = 0
+  private headSeen = 0
 
   constructor(lot: Lot, at: number) {
-    this.#lot = lot
-    this.#cpu = lot.cpu
-    this.#at = at
-    this.#data = lot.cpu.plainLoad(at + data) // a fact: published with the handle
-    this.#capacity = lot.cpu.plainLoad(at + capacity)
-    this.#largest = largestRecordBytes(this.#capacity)
+    this.lot = lot
+    this.cpu = lot.cpu
+    this.at = at
+    this.data = lot.cpu.plainLoad(at + data) // a fact: published with the handle
+    this.capacity = lot.cpu.plainLoad(at + capacity)
+    this.largest = largestRecordBytes(this.capacity)
   }
 
   /** Takes the role: 0, or -EBUSY. */
   join(): number {
-    return joinRole(this.#lot, this.#at, producer, PRODUCER_DIED)
+    const joined = joinRole(this.lot, this.at, producer, PRODUCER_DIED)
+    if (joined === 0) this.recall()
+    return joined
+  }
+
+  /** Reads the notes. This thread has the role. */
+  recall(): void {
+    const { cpu, at } = this
+    const position = cpu.plainLoad(at + committed)
+    this.sent = cpu.plainLoad(at + sent)
+    this.headSeen = cpu.plainLoad(at + headSeen)
+    this.next = this.data + (position & (this.capacity - 1))
+    this.limit = this.next // so that claim() looks
+    this.lap = (position - this.next) | 0
+    this.isJoined = true
   }
 
   /** Publishes what is committed and gives the role back. */
   leave(): void {
     this.publish()
-    leaveRole(this.#lot, this.#at, producer)
+    this.isJoined = false
+    this.limit = this.next
+    leaveRole(this.lot, this.at, producer)
   }
 
   /**
    * Room for a record of up to `lengthBytes`: the word index of its payload, 8-byte aligned. A second claim replaces the
    * first. Or
-   *  BUSY       there is no room yet
+   *  BUSY       there is no room yet, or this thread does not have the role
    *  -EPIPE     the channel is closed, or its consumer died and no other has come
    *  -EMSGSIZE  no ring of this capacity ever has so much room
    */
   claim(lengthBytes: number): number {
-    const cpu = this.#cpu
-    const at = this.#at
-    const size = this.#capacity
     // Plain: whoever was told of the close by other means sees it; whoever was not may as well have come before it.
-    if ((cpu.plainLoad(at + status) & HOPELESS) !== 0) return -EPIPE
-
-    if (lengthBytes > this.#largest) return -EMSGSIZE
-    const needed = recordWords(lengthBytes)
-    const position = cpu.plainLoad(at + committed)
-    const rest = size - (position & (size - 1))
-    const start = needed <= rest ? position : (position + rest) | 0
-    if (((start + needed - cpu.plainLoad(at + headSeen)) | 0) > size && !this.#hasRoom(start + needed)) {
-      return BUSY
-    }
-    this.#start = start
-    this.#padding = position
-    return this.#data + (start & (size - 1)) + HEADER_WORDS
+    if ((this.cpu.plainLoad(this.at + status) & HOPELESS) !== 0) return -EPIPE
+    const { next } = this
+    return next + recordWords(lengthBytes) <= this.limit ? next + HEADER_WORDS : this.look(lengthBytes)
   }
 
-  /** Apparently full: looks again how far the consumer is. */
-  #hasRoom(end: number): boolean {
-    const cpu = this.#cpu
+  /** claim() beyond `limit`: at the end of a lap, or of the lines that were fetched, or apparently full. */
+  private look(lengthBytes: number): number {
+    if (!this.isJoined) return BUSY
+    if (lengthBytes > this.largest) return -EMSGSIZE
+    const needed = recordWords(lengthBytes)
+    const rest = this.data + this.capacity - this.next
+    const skipped = needed <= rest ? 0 : rest
+    if (skipped + needed > this.free() && !this.hasRoom(skipped + needed)) return BUSY
+    if (skipped > 0) this.cpu.plainStore(this.next, PAD) // committed with the record behind it, or never seen
+    if (needed > rest) this.beginLap(rest)
+    this.fetch(needed)
+    return this.next + HEADER_WORDS
+  }
+
+  /** Words behind `next` that are free for all that this side knows. */
+  private free(): number {
+    return (this.headSeen + this.capacity - this.lap - this.next) | 0
+  }
+
+  /** Looks again how far the consumer is. */
+  private hasRoom(needed: number): boolean {
+    const { cpu, at } = this
     // In a batch: the consumer cannot make room before it sees what there is.
-    if ((cpu.plainLoad(this.#at + tail) & ~SLEEPS) !== cpu.plainLoad(this.#at + committed)) this.publish()
+    if ((cpu.plainLoad(at + tail) & ~SLEEPS) !== cpu.plainLoad(at + committed)) this.publish()
     // Acquire: pairs with the exchange in Consumer.publish(). It is done with the words that we write from now on.
-    const seen = cpu.load(this.#at + head) & ~SLEEPS
-    cpu.plainStore(this.#at + headSeen, seen)
-    return ((end - seen) | 0) <= this.#capacity
+    this.headSeen = cpu.load(at + head) & ~SLEEPS
+    cpu.plainStore(at + headSeen, this.headSeen)
+    return needed <= this.free()
+  }
+
+  private beginLap(rest: number): void {
+    this.lap = (this.lap + this.next + rest - this.data) | 0
+    this.next = this.data
+  }
+
+  /**
+   * Lets records reach as far as there is room, but one fetch at most, and gets those lines for writing. Each is in the
+   * consumer's cache, which has read it: written one record at a time, the stores wait for one line after the other.
+   */
+  private fetch(needed: number): void {
+    const { next } = this
+    const room = Math.min(this.free(), this.data + this.capacity - next)
+    const words = needed > FETCH_WORDS ? needed : Math.min(room, FETCH_WORDS)
+    this.limit = next + words
+    if (needed <= FETCH_WORDS / 8) this.cpu.fill(next * 4, 0, words * 4)
   }
 
   /** Makes a record of the first `lengthBytes` bytes of the claim. They are written. */
   commit(lengthBytes: number): void {
-    const cpu = this.#cpu
-    const at = this.#at
-    const mask = this.#capacity - 1
-    const start = this.#start
-    const number = cpu.plainLoad(at + sent)
-    if (start !== this.#padding) cpu.plainStore(this.#data + (this.#padding & mask), PAD)
-    const header = this.#data + (start & mask)
-    cpu.plainStore(header, lengthBytes)
-    cpu.plainStore(header + 1, number)
+    const { cpu, next, sent } = this
+    cpu.plainStore(next, lengthBytes)
+    cpu.plainStore(next + 1, sent)
+    this.sent = (sent + 1) | 0
+    this.next = next + recordWords(lengthBytes)
     // The commit. Dead before this line: there was no record. After it: the reaper publishes it, and recounts `sent`.
-    cpu.plainStore(at + committed, (start + recordWords(lengthBytes)) | 0)
-    cpu.plainStore(at + sent, (number + 1) | 0)
+    cpu.plainStore(this.at + committed, (this.next + this.lap) | 0)
     if (this.batches === 0) this.publish()
   }
 
   /** Shows the consumer all that is committed. */
   publish(): void {
-    const word = this.#at + tail
-    // Release: pairs with the load in Consumer.#look(). And one half of a handshake: the consumer sets SLEEPS by a
+    const { cpu, at } = this
+    cpu.plainStore(at + sent, this.sent)
+    // Release: pairs with the load in Consumer.look(). And one half of a handshake: the consumer sets SLEEPS by a
     // compareExchange on the very word it last saw, so either that fails, or we see the bit. Dead with the bit in hand:
     // the reaper wakes.
-    if ((this.#cpu.exchange(word, this.#cpu.plainLoad(this.#at + committed)) & SLEEPS) !== 0) {
-      wake(this.#lot, word)
-    }
+    if ((cpu.exchange(at + tail, cpu.plainLoad(at + committed)) & SLEEPS) !== 0) wake(this.lot, at + tail)
   }
 
   /** As claim(), but waits for room until `deadline`: never BUSY, and -ETIMEDOUT. */
@@ -141,13 +184,13 @@ export class Producer {
     const claimed = this.claim(lengthBytes)
     if (claimed !== BUSY) return claimed
     const room = this.room(lengthBytes)
-    const spun = spinForPeer(this.#lot, room, this.roomAt, this.#at + fullSpins)
-    return spun === BUSY ? waitBlocked(this.#lot, room, this.roomAt, deadline) : spun
+    const spun = spinForPeer(this.lot, room, this.roomAt, this.at + fullSpins)
+    return spun === BUSY ? waitBlocked(this.lot, room, this.roomAt, deadline) : spun
   }
 
   /** The word to wait on for room. */
   get roomAt(): number {
-    return this.#at + head
+    return this.at + head
   }
 
   /**
@@ -155,7 +198,7 @@ export class Producer {
    * claim at once, before anything else of this thread can come in between; what it returns ends the wait.
    */
   room(lengthBytes: number, use: (payload: number) => number = identity): Waitable {
-    return new Room(this, this.#at, lengthBytes, use)
+    return new Room(this, this.at, lengthBytes, use)
   }
 }
 
@@ -165,25 +208,25 @@ function identity(payload: number): number {
 
 class Room implements Waitable {
   readonly purpose = ROOM_PURPOSE
-  readonly #producer: Producer
-  readonly #at: number
-  readonly #lengthBytes: number
-  readonly #use: (payload: number) => number
+  declare private readonly producer: Producer
+  declare private readonly at: number
+  declare private readonly lengthBytes: number
+  declare private readonly use: (payload: number) => number
 
   constructor(from: Producer, at: number, lengthBytes: number, use: (payload: number) => number) {
-    this.#producer = from
-    this.#at = at
-    this.#lengthBytes = lengthBytes
-    this.#use = use
+    this.producer = from
+    this.at = at
+    this.lengthBytes = lengthBytes
+    this.use = use
   }
 
   take(): number {
-    const payload = this.#producer.claim(this.#lengthBytes)
-    return payload < 0 || payload === BUSY ? payload : this.#use(payload)
+    const payload = this.producer.claim(this.lengthBytes)
+    return payload < 0 || payload === BUSY ? payload : this.use(payload)
   }
 
   announce(lot: Lot, word: number): boolean {
-    return announceSleep(lot, this.#at, word, lot.cpu.plainLoad(this.#at + headSeen), HOPELESS)
+    return announceSleep(lot, this.at, word, lot.cpu.plainLoad(this.at + headSeen), HOPELESS)
   }
 
   accept(): number {

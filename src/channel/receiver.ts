@@ -1,6 +1,6 @@
 /**
  * Receiver: this thread as the consumer of a channel: copies values out, shows records in place, waits in three ways, says
- * what went wrong. Made when the thread first receives; it has the role from then on.
+ * what went wrong. It takes the role when the thread first receives.
  */
 
 import { deadlineAfter } from '../host/clock.ts'
@@ -9,7 +9,7 @@ import { BUSY } from '../sync/wait.ts'
 import { ENOMEM, EOWNERDEAD, ETIMEDOUT } from '../words/errno.ts'
 import { milliseconds } from '../words/usage.ts'
 import { Consumer, DRAINED } from './consumer.ts'
-import { BYTES_COPIED, End, type Context } from './end.ts'
+import { BYTES_COPIED, End, type Context, type Wait } from './end.ts'
 import { ReusedMessage, type Message } from './message.ts'
 import { RawChannel } from './ring.ts'
 import { Turns } from './turns.ts'
@@ -17,51 +17,51 @@ import { Turns } from './turns.ts'
 const { producer, consumer: role } = RawChannel
 
 export class Receiver<T> extends End<T> {
-  readonly consumer: Consumer
-  readonly #message: ReusedMessage<T>
-  readonly #turns: Turns
+  declare readonly consumer: Consumer
+  declare private readonly message: ReusedMessage<T>
+  declare private readonly turns: Turns
   /** Before a wait: this thread may be the producer too, with a batch that nobody has seen. */
-  readonly #beforeWait: () => void
+  declare private readonly beforeWait: () => void
 
-  constructor(context: Context<T>, verb: string, beforeWait: () => void) {
+  constructor(context: Context<T>, beforeWait: () => void) {
     super(context)
     const { attachment, rawAt, views } = context
     this.consumer = new Consumer(attachment.lot, rawAt)
-    this.#turns = new Turns(
+    this.turns = new Turns(
       attachment.lot,
       attachment.waits,
       this.consumer.recordAt,
-      () => !this.#message.isHeld,
+      () => !this.message.isHeld,
     )
-    this.#message = new ReusedMessage(this.consumer, views, () => context.codec, this.#turns)
-    this.#beforeWait = beforeWait
-    if (this.consumer.join() < 0) throw this.roleError(role, verb, 'receives')
+    this.message = new ReusedMessage(this.consumer, views, () => context.codec, this.turns)
+    this.beforeWait = beforeWait
   }
 
   /** Gives the role back: a message that is held is delivered again, to the next consumer. */
   leave(): void {
-    this.#message.isHeld = false
+    if (!this.consumer.isJoined) return
+    this.message.forget()
     this.consumer.leave()
   }
 
   receive(timeout: number | undefined): T | undefined {
-    const payload = this.#next('receive', timeout)
-    return payload === DRAINED ? undefined : this.#keep(payload)
+    const payload = this.next('receive', timeout)
+    return payload === DRAINED ? undefined : this.keep(payload)
   }
 
   tryReceive(): T | undefined {
-    const payload = this.#tryNext('tryReceive')
-    return payload === BUSY || payload === DRAINED ? undefined : this.#keep(payload)
+    const payload = this.tryNext('tryReceive')
+    return payload === BUSY || payload === DRAINED ? undefined : this.keep(payload)
   }
 
   async receiveAsync(options: AsyncOptions): Promise<T | undefined> {
     const timeoutMs = milliseconds('Channel.receiveAsync()', options.timeoutMs)
-    this.#assertNoMessage('receiveAsync')
+    this.ready('receiveAsync')
     let keep: () => T | undefined = () => undefined
     const record = this.consumer.record((payload) => {
       // What the codec throws is for the caller, not for the event loop that runs this.
       try {
-        const value = this.#keep(payload)
+        const value = this.keep(payload)
         keep = () => value
       } catch (error) {
         keep = () => {
@@ -70,44 +70,44 @@ export class Receiver<T> extends End<T> {
       }
       return 0
     })
-    await this.#wait('receiveAsync', record, timeoutMs, options)
+    await this.wait('receiveAsync', record, timeoutMs, options)
     return keep()
   }
 
-  read(timeout: number | undefined): Message<T> | undefined {
+  read(wait: Wait | undefined): Message<T> | undefined {
     // Flat, and without a message: what V8 inlines into the user's loop is bounded.
-    if (this.#message.isHeld || this.#turns.areTaken) return this.#readCarefully(timeout)
+    if (this.message.isHeld || this.turns.count !== 0) return this.readCarefully(wait)
     const payload = this.consumer.next()
     // One comparison: an errno is negative, BUSY and DRAINED are above every index.
-    return payload >>> 0 >= BUSY ? this.#readCarefully(timeout) : this.#message.open(payload)
+    return payload >>> 0 >= BUSY ? this.readCarefully(wait) : this.message.open(payload)
   }
 
   tryRead(): Message<T> | undefined {
-    const payload = this.#tryNext('tryRead')
-    return payload === BUSY || payload === DRAINED ? undefined : this.#message.open(payload)
+    const payload = this.tryNext('tryRead')
+    return payload === BUSY || payload === DRAINED ? undefined : this.message.open(payload)
   }
 
   async readAsync(options: AsyncOptions): Promise<Message<T> | undefined> {
     const timeoutMs = milliseconds('Channel.readAsync()', options.timeoutMs)
-    this.#assertNoMessage('readAsync')
+    this.ready('readAsync')
     const record = this.consumer.record((payload) => {
-      this.#message.open(payload)
+      this.message.open(payload)
       return 0
     })
-    const result = await this.#wait('readAsync', record, timeoutMs, options)
-    return result === DRAINED ? undefined : this.#message
+    const result = await this.wait('readAsync', record, timeoutMs, options)
+    return result === DRAINED ? undefined : this.message
   }
 
   // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** read() when there is not simply a record: says what is wrong, or waits. */
-  #readCarefully(timeout: number | undefined): Message<T> | undefined {
-    const payload = this.#next('read', timeout)
-    return payload === DRAINED ? undefined : this.#message.open(payload)
+  private readCarefully(wait: Wait | undefined): Message<T> | undefined {
+    const payload = this.next('read', wait?.timeoutMs)
+    return payload === DRAINED ? undefined : this.message.open(payload)
   }
 
   /** A value to keep: copied out, and its record released, also when the codec cannot read it. */
-  #keep(payload: number): T {
+  private keep(payload: number): T {
     const { consumer } = this
     const length = consumer.lengthBytes
     try {
@@ -118,51 +118,53 @@ export class Receiver<T> extends End<T> {
     }
   }
 
-  #next(verb: string, timeout: number | undefined): number {
-    this.#assertNoMessage(verb)
-    if (this.#turns.areTaken) throw this.turnError(verb, 'receiveAsync')
+  private next(verb: string, timeout: number | undefined): number {
+    this.ready(verb)
+    if (this.turns.count !== 0) throw this.turnError(verb, 'receiveAsync')
     const payload = this.consumer.next()
     if (payload >= 0 && payload !== BUSY) return payload
-    return payload === BUSY ? this.#nextBlocking(verb, timeout) : this.#refuse(payload, verb)
+    return payload === BUSY ? this.nextBlocking(verb, timeout) : this.refuse(payload, verb)
   }
 
-  #tryNext(verb: string): number {
-    this.#assertNoMessage(verb)
-    if (this.#turns.areTaken) return BUSY
+  private tryNext(verb: string): number {
+    this.ready(verb)
+    if (this.turns.count !== 0) return BUSY
     const payload = this.consumer.next()
-    return payload < 0 ? this.#refuse(payload, verb) : payload
+    return payload < 0 ? this.refuse(payload, verb) : payload
   }
 
-  #nextBlocking(verb: string, timeout: number | undefined): number {
+  private nextBlocking(verb: string, timeout: number | undefined): number {
     const timeoutMs = milliseconds(`Channel.${verb}()`, timeout)
-    this.#beforeWait()
+    this.beforeWait()
     const payload = this.blocked(
       () => `is empty: its producer is ${this.ownerOf(producer)}`,
       () => this.consumer.nextBlocking(deadlineAfter(timeoutMs)),
     )
-    return payload < 0 ? this.#refuse(payload, verb, timeoutMs) : payload
+    return payload < 0 ? this.refuse(payload, verb, timeoutMs) : payload
   }
 
-  async #wait(
+  private async wait(
     verb: string,
     record: ReturnType<Consumer['record']>,
     timeoutMs: number,
     options: AsyncOptions,
   ): Promise<number> {
-    this.#beforeWait()
-    const result = await this.#turns.wait(record, timeoutMs, options)
-    return result < 0 ? this.#refuse(result, verb, timeoutMs) : result
+    this.beforeWait()
+    const result = await this.turns.wait(record, timeoutMs, options)
+    return result < 0 ? this.refuse(result, verb, timeoutMs) : result
   }
 
-  #refuse(errno: number, verb: string, timeoutMs?: number): never {
-    throw this.error(errno, verb, this.#explain(errno, timeoutMs))
+  private refuse(errno: number, verb: string, timeoutMs?: number): never {
+    throw this.error(errno, verb, this.explain(errno, timeoutMs))
   }
 
-  #assertNoMessage(verb: string): void {
-    if (this.#message.isHeld) throw this.inUse(verb, 'holds a message', 'dispose it first')
+  /** Takes the role if this thread does not have it. Throws if it cannot, or holds a message. */
+  private ready(verb: string): void {
+    if (!this.consumer.isJoined && this.consumer.join() < 0) throw this.roleError(role, verb, 'receives')
+    if (this.message.isHeld) throw this.inUse(verb, 'holds a message', 'dispose it first')
   }
 
-  #explain(errno: number, timeoutMs: number | undefined): string {
+  private explain(errno: number, timeoutMs: number | undefined): string {
     switch (errno) {
       case -ETIMEDOUT:
         return `nothing to receive in ${timeoutMs} ms; its producer is ${this.ownerOf(producer)}`

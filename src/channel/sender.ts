@@ -1,6 +1,7 @@
 /**
  * Sender: this thread as the producer of a channel: copies values in, lends out room, waits in three ways, says what went
- * wrong. Made when the thread first sends; it has the role from then on.
+ * wrong. It takes the role when the
+ * thread first sends.
  */
 
 import { deadlineAfter } from '../host/clock.ts'
@@ -9,7 +10,7 @@ import { preparedLength, writePrepared, type Prepared } from '../memory/types.ts
 import { BUSY } from '../sync/wait.ts'
 import { EMSGSIZE, ENOMEM, EPIPE, ETIMEDOUT } from '../words/errno.ts'
 import { integer, milliseconds, showBytes } from '../words/usage.ts'
-import { BYTES_COPIED, End, type Context } from './end.ts'
+import { BYTES_COPIED, End, type Context, type Wait } from './end.ts'
 import { ReusedLoan, type Loan } from './loan.ts'
 import { Producer } from './producer.ts'
 import { capacityFor, isClosed, largestRecordBytes, MOST_CAPACITY_BYTES, RawChannel } from './ring.ts'
@@ -18,39 +19,39 @@ import { Turns } from './turns.ts'
 const { capacity, producer: role, consumer } = RawChannel
 
 export class Sender<T> extends End<T> {
-  readonly producer: Producer
-  readonly #loan: ReusedLoan
-  readonly #turns: Turns
+  declare readonly producer: Producer
+  declare private readonly lent: ReusedLoan
+  declare private readonly turns: Turns
 
-  constructor(context: Context<T>, verb: string) {
+  constructor(context: Context<T>) {
     super(context)
     const { attachment, rawAt, views } = context
     this.producer = new Producer(attachment.lot, rawAt)
-    this.#turns = new Turns(attachment.lot, attachment.waits, this.producer.roomAt, () => !this.#loan.isOut)
-    this.#loan = new ReusedLoan(this.producer, views, this.#turns)
-    if (this.producer.join() < 0) throw this.roleError(role, verb, 'sends')
+    this.turns = new Turns(attachment.lot, attachment.waits, this.producer.roomAt, () => !this.lent.isOut)
+    this.lent = new ReusedLoan(this.producer, views, this.turns)
   }
 
   /** Gives the role back: a loan that is out is forgotten. */
   leave(): void {
-    this.#loan.isOut = false
+    if (!this.producer.isJoined) return
+    this.lent.forget()
     this.producer.leave()
   }
 
   send(value: T, timeout: number | undefined): void {
-    this.#assertNoLoan('send')
+    this.ready('send')
     const prepared = this.context.codec.prepare('Channel.send()', value)
     const length = preparedLength(prepared)
-    this.#write(this.#claim('send', length, timeout), length, prepared)
+    this.write(this.claim('send', length, timeout), length, prepared)
   }
 
   trySend(value: T): boolean {
-    this.#assertNoLoan('trySend')
+    this.ready('trySend')
     const prepared = this.context.codec.prepare('Channel.trySend()', value)
     const length = preparedLength(prepared)
-    const payload = this.#tryClaim('trySend', length)
+    const payload = this.tryClaim('trySend', length)
     if (payload === BUSY) return false
-    this.#write(payload, length, prepared)
+    this.write(payload, length, prepared)
     return true
   }
 
@@ -59,95 +60,97 @@ export class Sender<T> extends End<T> {
     const prepared = this.context.codec.prepare('Channel.sendAsync()', value)
     const length = preparedLength(prepared)
     const room = this.producer.room(length, (payload) => {
-      this.#write(payload, length, prepared)
+      this.write(payload, length, prepared)
       return 0
     })
-    this.#assertNoLoan('sendAsync')
-    const result = await this.#turns.wait(room, timeoutMs, options)
-    if (result < 0) throw this.#sendError(result, 'sendAsync', length, timeoutMs)
+    this.ready('sendAsync')
+    const result = await this.turns.wait(room, timeoutMs, options)
+    if (result < 0) throw this.sendError(result, 'sendAsync', length, timeoutMs)
   }
 
-  loan(lengthBytes: number, timeout: number | undefined): Loan {
+  loan(lengthBytes: number, wait: Wait | undefined): Loan {
     // Flat, and without a message: what V8 inlines into the user's loop is bounded.
-    if (this.#loan.isOut || this.#turns.areTaken || lengthBytes >>> 0 !== lengthBytes) {
-      return this.#loanCarefully(lengthBytes, timeout)
+    if (this.lent.isOut || this.turns.count !== 0 || lengthBytes >>> 0 !== lengthBytes) {
+      return this.loanCarefully(lengthBytes, wait)
     }
     const payload = this.producer.claim(lengthBytes)
     // One comparison: an errno is negative, and BUSY above every index.
-    if (payload >>> 0 >= BUSY) return this.#loanCarefully(lengthBytes, timeout)
-    return this.#loan.open(payload, lengthBytes)
+    if (payload >>> 0 >= BUSY) return this.loanCarefully(lengthBytes, wait)
+    return this.lent.open(payload, lengthBytes)
   }
 
   tryLoan(lengthBytes: number): Loan | null {
-    this.#assertNoLoan('tryLoan')
+    this.ready('tryLoan')
     const length = lengthOf('Channel.tryLoan()', lengthBytes)
-    const payload = this.#tryClaim('tryLoan', length)
-    return payload === BUSY ? null : this.#loan.open(payload, length)
+    const payload = this.tryClaim('tryLoan', length)
+    return payload === BUSY ? null : this.lent.open(payload, length)
   }
 
   async loanAsync(lengthBytes: number, options: AsyncOptions): Promise<Loan> {
     const timeoutMs = milliseconds('Channel.loanAsync()', options.timeoutMs)
     const length = lengthOf('Channel.loanAsync()', lengthBytes)
-    this.#assertNoLoan('loanAsync')
+    this.ready('loanAsync')
     const room = this.producer.room(length, (payload) => {
-      this.#loan.open(payload, length)
+      this.lent.open(payload, length)
       return 0
     })
-    const result = await this.#turns.wait(room, timeoutMs, options)
-    if (result < 0) throw this.#sendError(result, 'loanAsync', length, timeoutMs)
-    return this.#loan
+    const result = await this.turns.wait(room, timeoutMs, options)
+    if (result < 0) throw this.sendError(result, 'loanAsync', length, timeoutMs)
+    return this.lent
   }
 
   // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** loan() when not everything is as it should be: says what is wrong, or waits. */
-  #loanCarefully(lengthBytes: number, timeout: number | undefined): Loan {
-    this.#assertNoLoan('loan')
+  private loanCarefully(lengthBytes: number, wait: Wait | undefined): Loan {
+    this.ready('loan')
     const length = lengthOf('Channel.loan()', lengthBytes)
-    return this.#loan.open(this.#claim('loan', length, timeout), length)
+    return this.lent.open(this.claim('loan', length, wait?.timeoutMs), length)
   }
 
-  #write(payload: number, length: number, prepared: Prepared): void {
+  private write(payload: number, length: number, prepared: Prepared): void {
     writePrepared(this.views.at(payload, length), prepared)
     this.producer.commit(length)
     this.counters[BYTES_COPIED] += length
   }
 
-  #claim(verb: string, length: number, timeout: number | undefined): number {
-    if (this.#turns.areTaken) throw this.turnError(verb, 'sendAsync')
+  private claim(verb: string, length: number, timeout: number | undefined): number {
+    if (this.turns.count !== 0) throw this.turnError(verb, 'sendAsync')
     const payload = this.producer.claim(length)
     if (payload >= 0 && payload !== BUSY) return payload
-    return payload === BUSY ? this.#claimBlocking(verb, length, timeout) : this.#refuse(payload, verb, length)
+    return payload === BUSY ? this.claimBlocking(verb, length, timeout) : this.refuse(payload, verb, length)
   }
 
-  #tryClaim(verb: string, length: number): number {
-    if (this.#turns.areTaken) return BUSY
+  private tryClaim(verb: string, length: number): number {
+    if (this.turns.count !== 0) return BUSY
     const payload = this.producer.claim(length)
-    return payload < 0 ? this.#refuse(payload, verb, length) : payload
+    return payload < 0 ? this.refuse(payload, verb, length) : payload
   }
 
-  #claimBlocking(verb: string, length: number, timeout: number | undefined): number {
+  private claimBlocking(verb: string, length: number, timeout: number | undefined): number {
     const timeoutMs = milliseconds(`Channel.${verb}()`, timeout)
     const payload = this.blocked(
       () => `has no room: its consumer is ${this.ownerOf(consumer)}`,
       () => this.producer.claimBlocking(length, deadlineAfter(timeoutMs)),
     )
-    return payload < 0 ? this.#refuse(payload, verb, length, timeoutMs) : payload
+    return payload < 0 ? this.refuse(payload, verb, length, timeoutMs) : payload
   }
 
-  #refuse(errno: number, verb: string, length: number, timeoutMs?: number): never {
-    throw this.#sendError(errno, verb, length, timeoutMs)
+  private refuse(errno: number, verb: string, length: number, timeoutMs?: number): never {
+    throw this.sendError(errno, verb, length, timeoutMs)
   }
 
-  #assertNoLoan(verb: string): void {
-    if (this.#loan.isOut) throw this.inUse(verb, 'has a loan out', 'commit() or dispose it first')
+  /** Takes the role if this thread does not have it. Throws if it cannot, or has a loan out. */
+  private ready(verb: string): void {
+    if (!this.producer.isJoined && this.producer.join() < 0) throw this.roleError(role, verb, 'sends')
+    if (this.lent.isOut) throw this.inUse(verb, 'has a loan out', 'commit() or dispose it first')
   }
 
-  #sendError(errno: number, verb: string, length: number, timeoutMs?: number): Error {
-    return this.error(errno, verb, this.#explain(errno, length, timeoutMs))
+  private sendError(errno: number, verb: string, length: number, timeoutMs?: number): Error {
+    return this.error(errno, verb, this.explain(errno, length, timeoutMs))
   }
 
-  #explain(errno: number, length: number, timeoutMs: number | undefined): string {
+  private explain(errno: number, length: number, timeoutMs: number | undefined): string {
     const { cpu } = this.attachment
     const { rawAt } = this.context
     switch (errno) {

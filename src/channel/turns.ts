@@ -18,44 +18,41 @@ import { abandon, begin, BUSY, onBell, PENDING, type Waitable } from '../sync/wa
 import { wake } from './ring.ts'
 
 export class Turns {
-  readonly #lot: Lot
-  readonly #waits: AsyncWaits
-  readonly #word: number
-  readonly #pending: Turn[] = []
+  /** How many of this thread wait. */
+  count = 0
 
-  readonly #isFree: () => boolean
+  declare private readonly lot: Lot
+  declare private readonly waits: AsyncWaits
+  declare private readonly word: number
+  private readonly pending: Turn[] = []
+  declare private readonly isFree: () => boolean
 
   /** `word`: what is waited on. `isFree`: false while something that was taken is out; then call next(). */
   constructor(lot: Lot, waits: AsyncWaits, word: number, isFree: () => boolean) {
-    this.#lot = lot
-    this.#waits = waits
-    this.#word = word
-    this.#isFree = isFree
-  }
-
-  /** True while somebody of this thread waits. */
-  get areTaken(): boolean {
-    return this.#pending.length > 0
+    this.lot = lot
+    this.waits = waits
+    this.word = word
+    this.isFree = isFree
   }
 
   /** Waits for its turn and for `what`. Resolves with the answer of its take(), or -ETIMEDOUT, -ENOMEM. */
   wait(what: Waitable, timeoutMs: number, options: AsyncOptions): Promise<number> {
-    const lot = this.#lot
-    const turn: Turn = new Turn(what, (): boolean => this.#pending[0] === turn && this.#isFree())
+    const lot = this.lot
+    const turn: Turn = new Turn(what, (): boolean => this.pending[0] === turn && this.isFree())
     const settled = (result: number): number => {
-      if (result !== PENDING) this.#leave(turn)
+      if (result !== PENDING) this.leave(turn)
       return result
     }
-    return this.#waits.wait(
+    return this.waits.wait(
       {
         begin: (record) => {
-          this.#pending.push(turn)
-          return settled(begin(lot, turn, this.#word, record))
+          this.count = this.pending.push(turn)
+          return settled(begin(lot, turn, this.word, record))
         },
-        onBell: (record) => settled(onBell(lot, turn, this.#word, record)),
+        onBell: (record) => settled(onBell(lot, turn, this.word, record)),
         abandon: (record, outcome) => {
-          abandon(lot, turn, this.#word, record, outcome)
-          this.#leave(turn)
+          abandon(lot, turn, this.word, record, outcome)
+          this.leave(turn)
         },
       },
       timeoutMs,
@@ -63,34 +60,35 @@ export class Turns {
     )
   }
 
-  #leave(turn: Turn): void {
-    this.#pending.splice(this.#pending.indexOf(turn), 1)
+  private leave(turn: Turn): void {
+    this.pending.splice(this.pending.indexOf(turn), 1)
+    this.count = this.pending.length
     this.next()
   }
 
   /** Something was taken, or is over: whoever waits looks again. */
   next(): void {
-    if (this.areTaken) wake(this.#lot, this.#word)
+    if (this.count !== 0) wake(this.lot, this.word)
   }
 }
 
 class Turn implements Waitable {
-  readonly purpose: number
-  readonly #what: Waitable
-  readonly #mayTake: () => boolean
+  declare readonly purpose: number
+  declare private readonly what: Waitable
+  declare private readonly mayTake: () => boolean
 
   constructor(what: Waitable, mayTake: () => boolean) {
     this.purpose = what.purpose
-    this.#what = what
-    this.#mayTake = mayTake
+    this.what = what
+    this.mayTake = mayTake
   }
 
   take(lot: Lot, at: number): number {
-    return this.#mayTake() ? this.#what.take(lot, at) : BUSY
+    return this.mayTake() ? this.what.take(lot, at) : BUSY
   }
 
   announce(lot: Lot, at: number): boolean {
-    return this.#mayTake() ? this.#what.announce(lot, at) : true
+    return this.mayTake() ? this.what.announce(lot, at) : true
   }
 
   accept(): number {
@@ -98,6 +96,6 @@ class Turn implements Waitable {
   }
 
   passOn(lot: Lot, at: number): void {
-    this.#what.passOn(lot, at)
+    this.what.passOn(lot, at)
   }
 }

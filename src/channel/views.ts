@@ -20,35 +20,41 @@ const MOST_ROWS = 16_384
 export type Bytes = Uint8Array<SharedArrayBuffer>
 
 export class Views {
-  readonly #buffer: SharedArrayBuffer
-  readonly #dataAt: number
-  readonly #shift: number
-  readonly #rows: (Bytes | undefined)[]
+  declare private readonly buffer: SharedArrayBuffer
+  declare private readonly dataAt: number
+  declare private readonly shift: number
+  declare private readonly rowCount: number
+  /** Both tables are empty until the first view. */
+  private rows: (Bytes | undefined)[] = []
   /** Where the view in each row begins, as a word of the memory; 0 for none, since no payload lies there. */
-  readonly #begins: Int32Array
+  private begins = new Int32Array(0)
 
   constructor(buffer: SharedArrayBuffer, dataAt: number, capacityWords: number) {
-    this.#buffer = buffer
-    this.#dataAt = dataAt
-    this.#shift = Math.max(LOG2_ROW_WORDS, log2Ceil(capacityWords / MOST_ROWS))
-    // Filled: a table that grew with gaps would become a dictionary, and slow.
-    const rows = capacityWords >>> this.#shift
-    this.#rows = new Array<Bytes | undefined>(rows).fill(undefined)
-    this.#begins = new Int32Array(rows)
+    this.buffer = buffer
+    this.dataAt = dataAt
+    this.shift = Math.max(LOG2_ROW_WORDS, log2Ceil(capacityWords / MOST_ROWS))
+    this.rowCount = capacityWords >>> this.shift
   }
 
   /** The view of `lengthBytes` bytes at a word of the ring. */
   at(payload: number, lengthBytes: number): Bytes {
-    const row = (payload - this.#dataAt) >>> this.#shift
-    const kept = this.#rows[row]
-    if (this.#begins[row] === payload && kept?.length === lengthBytes) return kept
-    return this.#make(row, payload, lengthBytes)
+    const row = (payload - this.dataAt) >>> this.shift
+    const kept = this.rows[row]
+    if (this.begins[row] === payload && kept?.length === lengthBytes) return kept
+    return this.make(row, payload, lengthBytes)
   }
 
-  #make(row: number, payload: number, lengthBytes: number): Bytes {
-    const made = new Uint8Array(this.#buffer, payload * 4, lengthBytes)
-    this.#rows[row] = made
-    this.#begins[row] = payload
+  private make(row: number, payload: number, lengthBytes: number): Bytes {
+    if (this.rows.length === 0) this.allot()
+    const made = new Uint8Array(this.buffer, payload * 4, lengthBytes)
+    this.rows[row] = made
+    this.begins[row] = payload
     return made
+  }
+
+  private allot(): void {
+    // Filled: a table that grew with gaps would become a dictionary, and slow.
+    this.rows = new Array<Bytes | undefined>(this.rowCount).fill(undefined)
+    this.begins = new Int32Array(this.rowCount)
   }
 }

@@ -56,20 +56,20 @@ export function wordsOf(buffer: SharedArrayBuffer): Int32Array<SharedArrayBuffer
 
 /** The exports as own properties: V8 sees constant targets and calls the wasm code directly. */
 class WasmCpu implements Cpu {
-  readonly load: Cpu['load']
-  readonly store: Cpu['store']
-  readonly add: Cpu['add']
-  readonly sub: Cpu['sub']
-  readonly and: Cpu['and']
-  readonly or: Cpu['or']
-  readonly xor: Cpu['xor']
-  readonly exchange: Cpu['exchange']
-  readonly compareExchange: Cpu['compareExchange']
-  readonly copy: Cpu['copy']
-  readonly fill: Cpu['fill']
-  readonly compare: Cpu['compare']
-  readonly spinWhileEqual: Cpu['spinWhileEqual']
-  readonly #words: Int32Array<SharedArrayBuffer>
+  declare readonly load: Cpu['load']
+  declare readonly store: Cpu['store']
+  declare readonly add: Cpu['add']
+  declare readonly sub: Cpu['sub']
+  declare readonly and: Cpu['and']
+  declare readonly or: Cpu['or']
+  declare readonly xor: Cpu['xor']
+  declare readonly exchange: Cpu['exchange']
+  declare readonly compareExchange: Cpu['compareExchange']
+  declare readonly copy: Cpu['copy']
+  declare readonly fill: Cpu['fill']
+  declare readonly compare: Cpu['compare']
+  declare readonly spinWhileEqual: Cpu['spinWhileEqual']
+  private declare readonly words: Int32Array<SharedArrayBuffer>
 
   constructor(exports: Instructions, words: Int32Array<SharedArrayBuffer>) {
     this.load = exports.load
@@ -85,15 +85,15 @@ class WasmCpu implements Cpu {
     this.fill = exports.fill
     this.compare = exports.compare
     this.spinWhileEqual = exports.spinWhileEqual
-    this.#words = words
+    this.words = words
   }
 
   plainLoad(at: number): number {
-    return this.#words[at]
+    return this.words[at]
   }
 
   plainStore(at: number, value: number): void {
-    this.#words[at] = value
+    this.words[at] = value
   }
 }
 
@@ -103,56 +103,56 @@ export function atomicsCpu(buffer: SharedArrayBuffer): Cpu {
 }
 
 class AtomicsCpu implements Cpu {
-  readonly #words: Int32Array<SharedArrayBuffer>
+  private declare readonly words: Int32Array<SharedArrayBuffer>
   readonly #bytes: Uint8Array<SharedArrayBuffer>
 
   constructor(buffer: SharedArrayBuffer) {
-    this.#words = wordsOf(buffer)
+    this.words = wordsOf(buffer)
     this.#bytes = new Uint8Array(buffer, 0, buffer.byteLength)
   }
 
   load(at: number): number {
-    return Atomics.load(this.#words, at)
+    return Atomics.load(this.words, at)
   }
 
   store(at: number, value: number): void {
-    Atomics.store(this.#words, at, value)
+    Atomics.store(this.words, at, value)
   }
 
   add(at: number, value: number): number {
-    return Atomics.add(this.#words, at, value)
+    return Atomics.add(this.words, at, value)
   }
 
   sub(at: number, value: number): number {
-    return Atomics.sub(this.#words, at, value)
+    return Atomics.sub(this.words, at, value)
   }
 
   and(at: number, mask: number): number {
-    return Atomics.and(this.#words, at, mask)
+    return Atomics.and(this.words, at, mask)
   }
 
   or(at: number, mask: number): number {
-    return Atomics.or(this.#words, at, mask)
+    return Atomics.or(this.words, at, mask)
   }
 
   xor(at: number, mask: number): number {
-    return Atomics.xor(this.#words, at, mask)
+    return Atomics.xor(this.words, at, mask)
   }
 
   exchange(at: number, value: number): number {
-    return Atomics.exchange(this.#words, at, value)
+    return Atomics.exchange(this.words, at, value)
   }
 
   compareExchange(at: number, expected: number, value: number): number {
-    return Atomics.compareExchange(this.#words, at, expected, value)
+    return Atomics.compareExchange(this.words, at, expected, value)
   }
 
   plainLoad(at: number): number {
-    return this.#words[at]
+    return this.words[at]
   }
 
   plainStore(at: number, value: number): void {
-    this.#words[at] = value
+    this.words[at] = value
   }
 
   copy(toByte: number, fromByte: number, lengthBytes: number): void {
@@ -173,7 +173,7 @@ class AtomicsCpu implements Cpu {
 
   spinWhileEqual(at: number, value: number, turns: number): number {
     let seen
-    do seen = Atomics.load(this.#words, at)
+    do seen = Atomics.load(this.words, at)
     while (seen === value && --turns > 0)
     return seen
   }

@@ -90,6 +90,12 @@ function tell(thread: ModelThread, world: RingWorld, outcome: number): void {
   thread.ghost((ghost) => (ghost[OUTCOME] |= outcome))
 }
 
+/** In a new operation: the side that joined in an earlier one. All that it knows stands in its notes. */
+export function ownerOf<Side extends Producer | Consumer>(side: Side): Side {
+  side.recall()
+  return side
+}
+
 // ── the producer's operations ─────────────────────────────────────────────────────────────────────────────────────
 
 export function join(world: RingWorld, side: typeof Producer | typeof Consumer) {
@@ -102,7 +108,7 @@ export function join(world: RingWorld, side: typeof Producer | typeof Consumer) 
 /** Sends the record that comes next, `words` words long. A time-out is noted, and the next try has none. */
 export function send(world: RingWorld, words = 2, deadline = Infinity) {
   return (thread: ModelThread) => {
-    const producer = new Producer(world.lot(thread), world.at)
+    const producer = ownerOf(new Producer(world.lot(thread), world.at))
     put(world, thread, producer, words, deadline)
   }
 }
@@ -110,7 +116,7 @@ export function send(world: RingWorld, words = 2, deadline = Infinity) {
 /** Sends `count` records in one batch. */
 export function sendBatch(world: RingWorld, count: number, words = 2) {
   return (thread: ModelThread) => {
-    const producer = new Producer(world.lot(thread), world.at)
+    const producer = ownerOf(new Producer(world.lot(thread), world.at))
     producer.batches = 1
     for (let i = 0; i < count; i++) put(world, thread, producer, words, Infinity)
     producer.publish()
@@ -129,8 +135,7 @@ function put(world: RingWorld, thread: ModelThread, to: Producer, words: number,
     return
   }
   thread.assert(payload > 0 && payload !== BUSY, `claim() answers ${payload}`)
-  const number = cpu.plainLoad(world.at + RawChannel.sent)
-  for (let i = 0; i < words; i++) cpu.plainStore(payload + i, number)
+  for (let i = 0; i < words; i++) cpu.plainStore(payload + i, to.sent)
   to.commit(words * 4)
 }
 
@@ -139,7 +144,7 @@ function put(world: RingWorld, thread: ModelThread, to: Producer, words: number,
 /** Waits for the next record, looks at it, releases it. A time-out is noted, and the next try has none. */
 export function receive(world: RingWorld, deadline = Infinity) {
   return (thread: ModelThread) => {
-    const consumer = new Consumer(world.lot(thread), world.at)
+    const consumer = ownerOf(new Consumer(world.lot(thread), world.at))
     get(world, thread, consumer, deadline)
   }
 }
@@ -147,7 +152,7 @@ export function receive(world: RingWorld, deadline = Infinity) {
 /** The same for `count` records in one batch. */
 export function receiveBatch(world: RingWorld, count: number) {
   return (thread: ModelThread) => {
-    const consumer = new Consumer(world.lot(thread), world.at)
+    const consumer = ownerOf(new Consumer(world.lot(thread), world.at))
     consumer.batches = 1
     for (let i = 0; i < count; i++) get(world, thread, consumer, Infinity)
     consumer.publish()
@@ -170,7 +175,7 @@ export function receiveAsync(world: RingWorld) {
   return (thread: ModelThread) => {
     const { cpu } = thread
     const lot = world.lot(thread)
-    const consumer = new Consumer(lot, world.at)
+    const consumer = ownerOf(new Consumer(lot, world.at))
     const bell = thread.at + ThreadSlot.bell
     const arrival = consumer.record()
     let result = begin(lot, arrival, consumer.recordAt, world.record)

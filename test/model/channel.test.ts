@@ -26,6 +26,7 @@ import {
   join,
   OUTCOME,
   OWNER_DIED,
+  ownerOf,
   PIPE_BROKE,
   receive,
   receiveAsync,
@@ -365,9 +366,9 @@ const withMistake =
 
 test('found: the record is published before its payload is written', () => {
   const sendHastily = (world: RingWorld) => (thread: ModelThread) => {
-    const producer = new Producer(world.lot(thread), world.at)
+    const producer = ownerOf(new Producer(world.lot(thread), world.at))
     const payload = producer.claimBlocking(4, Infinity)
-    const number = thread.cpu.plainLoad(world.at + RawChannel.sent)
+    const number = producer.sent
     producer.commit(4)
     thread.cpu.plainStore(payload, number)
   }
@@ -379,7 +380,7 @@ test('found: the record is published before its payload is written', () => {
 
 test('found: the record is released before it is read', () => {
   const readLate = (world: RingWorld) => (thread: ModelThread) => {
-    const consumer = new Consumer(world.lot(thread), world.at)
+    const consumer = ownerOf(new Consumer(world.lot(thread), world.at))
     const payload = consumer.nextBlocking(Infinity)
     consumer.release()
     thread.cpu.plainLoad(payload)
