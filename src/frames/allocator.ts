@@ -1,10 +1,10 @@
 /**
  * The allocator: single frames and contiguous runs, for one thread.
  *
- *   allocFrame ◄── magazine ◄── refill ◄──┐                       ┌──► pressure callbacks, no lock held
+ *   allocFrame ◄── magazine ◄── refill ◄──┐                          ┌──► this thread's magazine, what it has retired
  *   freeFrame ───► magazine ───► drain ──►├─ zone lock: buddy, runs ─┤    nothing there?
- *   allocRun ◄────────────────────────────┤                       └──► this thread's magazine, what it has retired
- *   freeRun ─────────────────────────────►┘
+ *   allocRun ◄────────────────────────────┤                          ├──► the magazines of all threads
+ *   freeRun ─────────────────────────────►┘                          └──► pressure callbacks, no lock held
  *
  * What is handed out reads as zero, unless the caller says keepContents and overwrites all of it. It is zeroed when it is
  * allocated: what was never used needs no filling, and its pages are not even there yet.
@@ -12,8 +12,8 @@
  * A death at any point leaves what this thread had in its name in the frame table: FLOATING from the commit under the
  * zone lock to own(); again FLOATING from the first line of a free (MAGAZINE for single frames) to the last.
  *
- * When memory is out, those who registered with onPressure() are asked; then the allocation is tried again, as long as one
- * of them says that it has freed something.
+ * When memory is out, what lies in magazines goes back to the zone; then those who registered with onPressure() are asked.
+ * The allocation is tried again as long as that has freed something.
  */
 
 import type { Cpu } from '../host/cpu.ts'
@@ -24,28 +24,17 @@ import { log2Ceil } from '../words/bits.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
 import { EINVAL, ENOMEM } from '../words/errno.ts'
 import { takeAlignedLocked } from './buddy.ts'
-import {
-  FLOATING,
-  Frame,
-  kindOf,
-  MAGAZINE,
-  OWNED,
-  RETIRED,
-  runFlags,
-  slackOf,
-  VIRGIN,
-  withKind,
-} from './frame.ts'
+import { FLOATING, Frame, kindOf, OWNED, RETIRED, runFlags, slackOf, VIRGIN, withKind } from './frame.ts'
 import type { Access, FrameGeometry } from './access.ts'
 import {
   BATCH,
   drain,
-  framesInMagazine,
+  drainMagazines,
+  listedFrames,
   MAGAZINE_CAPACITY,
-  newestFrame,
-  popFrame,
-  pushFrame,
+  putFrame,
   refill,
+  takeFrame,
 } from './magazine.ts'
 import { fillRedZone, findOverrun, findWriteAfterFree, forgetFreedBy, poison } from './poison.ts'
 import { Retirement, type Undertaker } from './retire.ts'
@@ -80,13 +69,11 @@ export class FrameAllocator implements Access, Undertaker {
 
   /** A frame for this thread, FLOATING, all zero unless `keepContents`. Returns its pfn, or -ENOMEM. */
   allocFrame(keepContents = false): number {
-    const pfn = newestFrame(this) || this.#refilled()
+    const pfn = takeFrame(this) || this.#refilled()
     if (pfn === 0) return -ENOMEM
-    const was = flagsOf(this, pfn)
-    setFlags(this, pfn, FLOATING)
-    popFrame(this)
     this.#handOut(pfn, 1)
-    if (!keepContents && (was & VIRGIN) === 0) this.cpu.fill(pfn * PAGE_SIZE, 0, PAGE_SIZE)
+    const isZero = (flagsOf(this, pfn) & VIRGIN) !== 0
+    if (!keepContents && !isZero) this.cpu.fill(pfn * PAGE_SIZE, 0, PAGE_SIZE)
     return pfn
   }
 
@@ -108,14 +95,13 @@ export class FrameAllocator implements Access, Undertaker {
       this.#freeRun(pfn, flags)
       return
     }
-    if (framesInMagazine(this) === MAGAZINE_CAPACITY) drain(this, MAGAZINE_CAPACITY - BATCH)
-    this.cpu.plainStore(frame + Frame.owner, this.thread.tid)
+    if (listedFrames(this) === MAGAZINE_CAPACITY) drain(this, MAGAZINE_CAPACITY - BATCH)
     if (this.geometry.debug) {
+      this.cpu.plainStore(frame + Frame.owner, this.thread.tid)
       setFlags(this, pfn, FLOATING)
       poison(this, pfn, 1, this.thread.tid)
     }
-    setFlags(this, pfn, MAGAZINE)
-    pushFrame(this, pfn)
+    putFrame(this, pfn)
   }
 
   /** The thread ends in order: its magazine goes back, and what can be freed of what it has retired. */
@@ -229,14 +215,14 @@ export class FrameAllocator implements Access, Undertaker {
     if (damage !== undefined) throw damage
   }
 
-  /** A frame in the magazine, which was empty; 0 if memory is out. */
+  /** As takeFrame(), when the magazine was empty. 0 if memory is out. */
   #refilled(): number {
     for (let round = 0; round < MOST_ROUNDS; round++) {
       this.drainRetired()
-      if (newestFrame(this) === 0) refill(this)
-      const pfn = newestFrame(this)
+      // Nobody hoards what is short.
+      const pfn = takeFrame(this) || refill(this, round === 0 ? BATCH - 1 : 0)
       if (pfn !== 0) return pfn
-      if (!this.#relieve(1)) break
+      if (drainMagazines(this) === 0 && !this.#relieve(1)) break
     }
     return 0
   }
@@ -248,10 +234,10 @@ export class FrameAllocator implements Access, Undertaker {
       const pfn = take()
       unlockZone(this)
       if (pfn !== 0) return pfn
-      const mine = framesInMagazine(this) + this.retirement.pending
+      const had = listedFrames(this) + this.retirement.pending
       this.detach()
-      const has = framesInMagazine(this) + this.retirement.pending
-      if (has === mine && !this.#relieve(frames)) break
+      if (listedFrames(this) + this.retirement.pending !== had) continue
+      if (drainMagazines(this) === 0 && !this.#relieve(frames)) break
     }
     return 0
   }

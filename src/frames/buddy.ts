@@ -45,11 +45,11 @@ import {
 const { link: next, index: previous, owner, count } = Frame
 const { heads, blocks, free, freeChunks, peak } = Zone
 
-/** Takes a block of 2^order frames and gives it to this thread as `kind` (FLOATING or MAGAZINE). 0 if there is none. */
-export function takeAlignedLocked(access: Access, order: number, kind: number): number {
+/** Takes a block of 2^order frames and gives it to this thread with these flags and its own VIRGIN. 0 if there is none. */
+export function takeAlignedLocked(access: Access, order: number, flags: number): number {
   const pfn = takeBlockLocked(access, order)
   if (pfn === 0) return 0
-  assignLocked(access, pfn, 2 ** order, kind | (flagsOf(access, pfn) & VIRGIN))
+  assignLocked(access, pfn, 2 ** order, flags | (flagsOf(access, pfn) & VIRGIN))
   countTakenLocked(access, 2 ** order)
   return pfn
 }

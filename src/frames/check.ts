@@ -14,13 +14,14 @@ import {
   kindOf,
   KIND_NAMES,
   MAGAZINE,
+  magazineSlotOf,
   orderOf,
   REST,
   SLAB,
   slackOf,
   TAIL,
 } from './frame.ts'
-import { MAGAZINE_CAPACITY } from './magazine.ts'
+import { framesInMagazine, MAGAZINE_CAPACITY } from './magazine.ts'
 import { findOverrun, findWriteAfterFree } from './poison.ts'
 import { cacheAt, SlabCache } from './slab-table.ts'
 import { cacheOf, caches, cellsOf, slabsOf } from './slab.ts'
@@ -50,7 +51,7 @@ interface Counted {
   readonly problems: string[]
   readonly blocks: Set<number>[]
   readonly slabs: Set<number>
-  /** Owner by frame. */
+  /** Slot by frame. */
   readonly inMagazines: Map<number, number>
   free: number
   freeChunks: number
@@ -139,7 +140,13 @@ function checkExtent(physical: Physical, counted: Counted, pfn: number, flags: n
   if (kind === TAIL || kind > REST)
     counted.problems.push(`frame ${pfn} is ${name(flags)}, where an extent must begin`)
   if (kind === SLAB) counted.slabs.add(pfn)
-  if (kind === MAGAZINE) counted.inMagazines.set(pfn, cpu.plainLoad(frameAt(geometry, pfn) + Frame.owner))
+  if (kind === MAGAZINE) {
+    const slot = magazineSlotOf(flags)
+    const owner = slotIndexOf(cpu.plainLoad(frameAt(geometry, pfn) + Frame.owner))
+    counted.inMagazines.set(pfn, slot)
+    if (owner !== slot)
+      counted.problems.push(`frame ${pfn} is MAGAZINE by slot ${slot}, and thread ${owner} owns it`)
+  }
   if (kind === FREE) {
     const order = orderOf(flags)
     counted.free += frames
@@ -206,24 +213,19 @@ function compareCount(counted: Counted, what: string, stated: number, found: num
   if (stated !== found) counted.problems.push(`the zone counts ${stated} ${what}, and there are ${found}`)
 }
 
-function compareMagazines({ cpu, geometry }: Physical, counted: Counted): void {
+function compareMagazines(physical: Physical, counted: Counted): void {
+  const { cpu, geometry } = physical
   const { problems, inMagazines } = counted
   for (let index = 0; index < geometry.slotCount; index++) {
     const list = geometry.slotsAt + index * ThreadSlot.sizeof + ThreadSlot.magazine
     const count = cpu.plainLoad(list)
     if (count < 0 || count > MAGAZINE_CAPACITY)
       problems.push(`the magazine of slot ${index} counts ${count} frames`)
-    for (let i = 1; i <= Math.min(count, MAGAZINE_CAPACITY); i++) {
-      const pfn = cpu.plainLoad(list + i)
-      const owner = inMagazines.get(pfn)
-      inMagazines.delete(pfn)
-      if (owner === undefined || slotIndexOf(owner) !== index) {
-        problems.push(`the magazine of slot ${index} has frame ${pfn}, which is not MAGAZINE by it, or twice`)
-      }
-    }
+    // What else is in the list was taken out by others.
+    for (const pfn of framesInMagazine(physical, index)) inMagazines.delete(pfn)
   }
-  for (const [pfn, owner] of inMagazines) {
-    problems.push(`frame ${pfn} is MAGAZINE by thread ${slotIndexOf(owner)}, and not in its list`)
+  for (const [pfn, slot] of inMagazines) {
+    problems.push(`frame ${pfn} is MAGAZINE by slot ${slot}, and not in its list`)
   }
 }
 

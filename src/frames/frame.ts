@@ -7,14 +7,15 @@
  *        └───────┴──────────┴──────────┴──────┴───────┴────────┴───────┴───────┘
  *
  *   flags  bit 31 ... 16   15 ... 9   8        7 ... 4   3 ... 0
- *              slack                  VIRGIN   order     kind
+ *              slack, slot            VIRGIN   order     kind
  *
  *   kind       what begins at this frame             extent      owner          who may change it
  *   TAIL       nothing: it lies inside an extent                                the holder of the zone lock
  *   FREE       a block of the buddy allocator        2^order                    the holder of the zone lock
  *   REST       where a run goes on in a new chunk    count                      the holder of the zone lock
  *   FLOATING   allocated, not linked to anything     count       allocated it   its owner; after death the reaper
- *   MAGAZINE   lies in a thread's magazine           1           that thread    its owner; after death the reaper
+ *   MAGAZINE   lies in a thread's magazine           1           that thread    its owner and the holder of the zone lock,
+ *                                                                               by compareExchange (magazine.ts)
  *   RETIRED    unlinked, perhaps still being walked  count       retired it     its owner; after death the reaper
  *   OWNED      linked: belongs to `object`           count                      who holds the object
  *   SLAB       cells of one kind; object = cache + 1 count                      nobody, ever (slab.ts)
@@ -24,6 +25,7 @@
  *   count      frames of the extent; a run may go on over the end of its chunk, where TAIL chunks and a REST follow
  *   VIRGIN     no frame of the extent was ever handed out: all zero
  *   slack      debug mode: bytes of red zone at the end of a run
+ *   slot       of a MAGAZINE frame: its thread's, so that one compareExchange can tell whose it still is
  *
  * Together with the chunk map (zone.ts) this is the truth. Free lists and magazines are an index over it.
  *
@@ -75,6 +77,7 @@ export const VIRGIN = 0x100
 
 const KIND_MASK = 0xf
 const ORDER_SHIFT = 4
+const SLOT_SHIFT = 16
 const SLACK_SHIFT = 16
 
 /** kind and order. */
@@ -106,6 +109,16 @@ export function isFreeBlock(flags: number, order: number): boolean {
 /** flags of a run. */
 export function runFlags(kind: number, slackBytes: number, virgin: number): number {
   return kind | (slackBytes << SLACK_SHIFT) | virgin
+}
+
+/** flags of a frame in the magazine of a slot's thread. */
+export function magazineFlags(slotIndex: number, virgin: number): number {
+  return MAGAZINE | (slotIndex << SLOT_SHIFT) | virgin
+}
+
+/** The slot whose thread has a MAGAZINE frame. */
+export function magazineSlotOf(flags: number): number {
+  return flags >>> SLOT_SHIFT
 }
 
 /** The same run or frame in another state. It is no longer VIRGIN. */

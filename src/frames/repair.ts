@@ -149,24 +149,29 @@ function reapFrames(access: Access, retirement: Retirement, dead: number): void 
       poison(access, pfn, extentFrames(access, pfn, flagsOf(access, pfn)), dead)
     }
     lockZone(access)
-    freeRunLocked(access, pfn)
+    // Somebody may have taken it out of the magazine meanwhile.
+    if (isOfDead(access, pfn, flagsOf(access, pfn), dead)) freeRunLocked(access, pfn)
     unlockZone(access)
   }
 }
 
 function framesOfDead(access: Access, dead: number): readonly number[] {
-  const { cpu, geometry } = access
+  const { geometry } = access
   const found: number[] = []
   for (let chunk = 0; chunk < chunkCount(geometry); chunk++) {
     // A chunk where the dead has frames stays SPLIT until they are freed, so it need not be locked to be passed over.
     if (chunkState(access, chunk) !== CHUNK_SPLIT) continue
     lockZone(access)
     visitChunk(access, chunk, (pfn, flags) => {
-      const kind = kindOf(flags)
-      const hasOwner = kind === FLOATING || kind === MAGAZINE || kind === RETIRED
-      if (hasOwner && cpu.plainLoad(frameAt(geometry, pfn) + Frame.owner) === dead) found.push(pfn)
+      if (isOfDead(access, pfn, flags, dead)) found.push(pfn)
     })
     unlockZone(access)
   }
   return found
+}
+
+function isOfDead({ cpu, geometry }: Physical, pfn: number, flags: number, dead: number): boolean {
+  const kind = kindOf(flags)
+  const hasOwner = kind === FLOATING || kind === MAGAZINE || kind === RETIRED
+  return hasOwner && cpu.plainLoad(frameAt(geometry, pfn) + Frame.owner) === dead
 }

@@ -10,8 +10,12 @@
  *   kind        a signature; 0: unused. Stored last, under the zone lock; the words before `first` never change after it
  *   first       the newest slab. Stored under the zone lock, read by all
  *
- * Slabs are never given back: memory that has held cells of a kind does so for ever, as with Linux's
- * SLAB_TYPESAFE_BY_RCU. So a stale handle can be looked up at any time without a lock.
+ * Slabs are never given back, not even empty ones: memory that has held cells of a kind does so for ever. So a stale handle
+ * can be looked up at any time without a lock. Linux's SLAB_TYPESAFE_BY_RCU gives slabs back after a grace period; ours
+ * would have no end. A thread keeps an object of a class for as long as it likes, without being inside the kernel, and its
+ * fast paths look only at the cell's generation before they change the words behind it (Mutex.lock(): two instructions).
+ * If others' bytes lay there, one that looks like the generation would let a lock be taken in the middle of their data.
+ * What this costs is bounded by the most objects of a kind that there ever were at one time.
  */
 
 import { EINVAL, ENOSPC } from '../words/errno.ts'

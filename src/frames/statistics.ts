@@ -2,6 +2,7 @@
 
 import { FREE as FREE_SLOT, stateOf, ThreadSlot } from '../threads/slot.ts'
 import type { Access, Physical } from './access.ts'
+import { framesInMagazine } from './magazine.ts'
 import { FreeRows } from './runs.ts'
 import { chunkCount, lockZone, MAX_ORDER, unlockZone, Zone } from './zone.ts'
 
@@ -10,7 +11,7 @@ export interface FrameStatistics {
   readonly reservedFrames: number
   /** In the buddy allocator and in magazines. */
   readonly freeFrames: number
-  /** Of these, in the magazines of threads: not available to others. */
+  /** Of these, in the magazines of threads: others get at them when nothing else is left. */
   readonly magazineFrames: number
   /** The longest run that can be allocated. */
   readonly largestRun: number
@@ -25,13 +26,14 @@ export function freeFramesOf({ cpu, geometry }: Physical): number {
   return cpu.load(geometry.zoneAt + Zone.free) + magazineFramesOf({ cpu, geometry })
 }
 
-function magazineFramesOf({ cpu, geometry }: Physical): number {
+function magazineFramesOf(physical: Physical): number {
+  const { cpu, geometry } = physical
   let frames = 0
   for (let index = 0; index < geometry.slotCount; index++) {
     const slot = geometry.slotsAt + index * ThreadSlot.sizeof
     // Slots that nobody has are not touched beyond their first line.
     if (stateOf(cpu.load(slot + ThreadSlot.state)) !== FREE_SLOT)
-      frames += cpu.load(slot + ThreadSlot.magazine)
+      frames += framesInMagazine(physical, index).size
   }
   return frames
 }

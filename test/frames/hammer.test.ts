@@ -26,6 +26,7 @@ import { liveThread } from './fixtures/live-thread.ts'
 
 const PASS_LENGTH = 64
 const SIZE_PAGES = 24 * 256 + 16 // 24 MiB and a chunk that is not whole
+const SMALL_PAGES = 256
 
 let source = ''
 
@@ -44,13 +45,13 @@ beforeAll(async () => {
 })
 
 /** A memory with a maker, and workers that hammer it. */
-function arena(debug: boolean) {
-  const pages = (SIZE_PAGES * PAGE_SIZE) / WASM_PAGE_SIZE
+function arena(debug: boolean, sizePages = SIZE_PAGES) {
+  const pages = (sizePages * PAGE_SIZE) / WASM_PAGE_SIZE
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
   const cpu = wasmCpu(memory, compileCpu())
   const slotsAt = PAGE_WORDS
   const passAt = slotsAt + SLOT_COUNT * ThreadSlot.sizeof
-  const geometry = framesArea.place(passAt + PASS_LENGTH, SIZE_PAGES, slotsAt, SLOT_COUNT, debug)
+  const geometry = framesArea.place(passAt + PASS_LENGTH, sizePages, slotsAt, SLOT_COUNT, debug)
   Frames.format(cpu, geometry)
   const enter = () => {
     const tid = claimSlot(cpu, slotsAt, 1, 0)
@@ -90,12 +91,13 @@ function arena(debug: boolean) {
 }
 
 test.each([
-  ['as it ships', false, 40_000],
-  ['poisoned, with red zones', true, 8_000],
-])(
+  ['as it ships', false, 40_000, SIZE_PAGES],
+  ['poisoned, with red zones', true, 8_000, SIZE_PAGES],
+  ['in a memory so small that they live on what lies in the magazines of others', false, 40_000, SMALL_PAGES],
+] as const)(
   'four workers allocate, pass on and free, %s: no frame has two holders, and all of it merges',
-  async (_how, debug, rounds) => {
-    const { maker, start, freeOwned } = arena(debug)
+  async (_how, debug, rounds, sizePages) => {
+    const { maker, start, freeOwned } = arena(debug, sizePages)
     const before = maker.statistics()
 
     const workers = [1, 2, 3, 4].map((seed) => start(seed, rounds))
@@ -107,24 +109,30 @@ test.each([
   },
 )
 
-test('workers that are terminated anywhere leave nothing behind, and do not stop the others', async () => {
-  const { maker, start, reap, freeOwned } = arena(false)
-  const before = maker.statistics()
-  const steady = [start(11, 40_000), start(12, 40_000)]
+test.each([
+  ['there is room', SIZE_PAGES],
+  ['memory is short', SMALL_PAGES],
+])(
+  'workers that are terminated anywhere leave nothing behind, and do not stop the others: %s',
+  async (_what, sizePages) => {
+    const { maker, start, reap, freeOwned } = arena(false, sizePages)
+    const before = maker.statistics()
+    const steady = [start(11, 40_000), start(12, 40_000)]
 
-  for (let round = 0; round < 25; round++) {
-    const victim = start(100 + round, Infinity)
-    await once(victim.worker, 'online')
-    await new Promise((resolve) => setTimeout(resolve, (round * 7) % 20))
-    await victim.worker.terminate()
-    reap(victim.tid)
-  }
-  await Promise.all(steady.map(({ ended }) => ended))
-  freeOwned()
+    for (let round = 0; round < 25; round++) {
+      const victim = start(100 + round, Infinity)
+      await once(victim.worker, 'online')
+      await new Promise((resolve) => setTimeout(resolve, (round * 7) % 20))
+      await victim.worker.terminate()
+      reap(victim.tid)
+    }
+    await Promise.all(steady.map(({ ended }) => ended))
+    freeOwned()
 
-  expect(maker.check()).toEqual([])
-  expect(slabFrames(maker) + maker.statistics().freeFrames).toBe(before.freeFrames)
-})
+    expect(maker.check()).toEqual([])
+    expect(slabFrames(maker) + maker.statistics().freeFrames).toBe(before.freeFrames)
+  },
+)
 
 /** Slabs are never given back. */
 function slabFrames(frames: Frames): number {

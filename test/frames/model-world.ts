@@ -14,6 +14,7 @@ import { problemsLocked } from '../../src/frames/check.ts'
 import { Frame } from '../../src/frames/frame.ts'
 import { Frames } from '../../src/frames/frames.ts'
 import { framesArea, type FrameGeometry } from '../../src/frames/geometry.ts'
+import { freeFramesOf } from '../../src/frames/statistics.ts'
 import { Zone } from '../../src/frames/zone.ts'
 import type { Cpu } from '../../src/host/cpu.ts'
 import type { Model, ModelThread, Snapshot } from '../../src/testing/model.ts'
@@ -96,12 +97,6 @@ export function framesWorld(threads: number, freeFrames: number, reserved = 0): 
       const locked = lock === 0 ? [] : [`the zone is locked by ${lock & 0xff}`]
       return [...locked, ...problemsLocked({ cpu, geometry })]
     },
-    framesInUse: ({ cpu }) => {
-      let free = cpu.load(zoneAt + Zone.free)
-      for (let slot = 0; slot < slots; slot++) {
-        free += cpu.load(slot * ThreadSlot.sizeof + ThreadSlot.magazine)
-      }
-      return freeFrames - free
-    },
+    framesInUse: ({ cpu }) => freeFrames - freeFramesOf({ cpu, geometry }),
   }
 }
