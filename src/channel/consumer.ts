@@ -33,7 +33,7 @@ import {
   SLEEPS,
   wake,
 } from './ring.ts'
-import { spinForPeer } from './spin.ts'
+import { spinForPeer, type Slips, type Supply } from './spin.ts'
 
 const { data, capacity, status, tail, head, consumer, released, readEnd, tailSeen, received, emptySpins } =
   RawChannel
@@ -66,6 +66,7 @@ export class Consumer {
   private received = 0
   /** The position up to which the room is published. */
   private published = 0
+  private readonly slips: Slips = { sinceVain: 1 }
 
   constructor(lot: Lot, at: number) {
     this.lot = lot
@@ -132,6 +133,11 @@ export class Consumer {
     return header + HEADER_WORDS
   }
 
+  /** Behind the record that next() returned there is another that was seen. */
+  get hasMore(): boolean {
+    return this.readEnd !== this.tailSeen
+  }
+
   /** All that was seen is used up: publishes the room, then looks for more. 0 when there is, or the answer of next(). */
   private look(): number {
     if (!this.isJoined) return BUSY
@@ -180,7 +186,7 @@ export class Consumer {
     const record = this.next()
     if (record !== BUSY) return record
     const arrival = this.record()
-    const spun = spinForPeer(this.lot, arrival, this.recordAt, this.at + emptySpins)
+    const spun = spinForPeer(this.lot, arrival, this.slips, this.recordAt, this.at + emptySpins)
     return spun === BUSY ? waitBlocked(this.lot, arrival, this.recordAt, deadline) : spun
   }
 
@@ -193,7 +199,7 @@ export class Consumer {
    * A record, as something to wait for: blocked, or by begin, onBell and abandon (sync/wait.ts). `use` gets it at once,
    * before anything else of this thread can come in between; what it returns ends the wait.
    */
-  record(use: (payload: number) => number = identity): Waitable {
+  record(use: (payload: number) => number = identity): Supply {
     return new Arrival(this, this.at, use)
   }
 }
@@ -202,7 +208,7 @@ function identity(payload: number): number {
   return payload
 }
 
-class Arrival implements Waitable {
+class Arrival implements Supply {
   readonly purpose = RECORD_PURPOSE
   declare private readonly consumer: Consumer
   declare private readonly at: number
@@ -217,6 +223,10 @@ class Arrival implements Waitable {
   take(): number {
     const payload = this.consumer.next()
     return payload < 0 || payload >= BUSY ? payload : this.use(payload)
+  }
+
+  hasMore(): boolean {
+    return this.consumer.hasMore
   }
 
   announce(lot: Lot, word: number): boolean {

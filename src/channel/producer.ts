@@ -28,7 +28,7 @@ import {
   SLEEPS,
   wake,
 } from './ring.ts'
-import { spinForPeer } from './spin.ts'
+import { spinForPeer, type Slips, type Supply } from './spin.ts'
 
 const { data, capacity, status, tail, producer, committed, headSeen, sent, fullSpins, head } = RawChannel
 
@@ -59,6 +59,7 @@ export class Producer {
   /** Position of `next`, less `next`: the same for a whole lap. */
   private lap = 0
   private headSeen = 0
+  private readonly slips: Slips = { sinceVain: 1 }
 
   constructor(lot: Lot, at: number) {
     this.lot = lot
@@ -125,7 +126,7 @@ export class Producer {
   }
 
   /** Words behind `next` that are free for all that this side knows. */
-  private free(): number {
+  free(): number {
     return (this.headSeen + this.capacity - this.lap - this.next) | 0
   }
 
@@ -184,7 +185,7 @@ export class Producer {
     const claimed = this.claim(lengthBytes)
     if (claimed !== BUSY) return claimed
     const room = this.room(lengthBytes)
-    const spun = spinForPeer(this.lot, room, this.roomAt, this.at + fullSpins)
+    const spun = spinForPeer(this.lot, room, this.slips, this.roomAt, this.at + fullSpins)
     return spun === BUSY ? waitBlocked(this.lot, room, this.roomAt, deadline) : spun
   }
 
@@ -197,7 +198,7 @@ export class Producer {
    * Room for a record, as something to wait for: blocked, or by begin, onBell and abandon (sync/wait.ts). `use` gets the
    * claim at once, before anything else of this thread can come in between; what it returns ends the wait.
    */
-  room(lengthBytes: number, use: (payload: number) => number = identity): Waitable {
+  room(lengthBytes: number, use: (payload: number) => number = identity): Supply {
     return new Room(this, this.at, lengthBytes, use)
   }
 }
@@ -206,7 +207,7 @@ function identity(payload: number): number {
   return payload
 }
 
-class Room implements Waitable {
+class Room implements Supply {
   readonly purpose = ROOM_PURPOSE
   declare private readonly producer: Producer
   declare private readonly at: number
@@ -223,6 +224,10 @@ class Room implements Waitable {
   take(): number {
     const payload = this.producer.claim(this.lengthBytes)
     return payload < 0 || payload === BUSY ? payload : this.use(payload)
+  }
+
+  hasMore(): boolean {
+    return this.producer.free() >= 2 * recordWords(this.lengthBytes)
   }
 
   announce(lot: Lot, word: number): boolean {

@@ -2,9 +2,10 @@
  * Spinning before sleeping, as long as it has paid lately.
  *
  * A spin round trip takes about 0.3 us, a sleep 5 to 90; but a spinner without a core of its own makes everybody wait.
- * So the budget is a moving average of what was seen (after glibc's PTHREAD_MUTEX_ADAPTIVE_NP and folly's TurnSequencer),
- * kept beside the lock as a hint: when spinning fails it shrinks to next to nothing, and one try in 64 takes the full
- * budget again, to notice better times.
+ * So the budget follows a moving average of what it took (after glibc's PTHREAD_MUTEX_ADAPTIVE_NP and folly's
+ * TurnSequencer), kept beside the lock as a hint. A try that fails says only that its budget was too short, and doubles it;
+ * one that fails with the full budget says that spinning does not pay: no more of it, but for one try in 64 with the full
+ * budget, to notice better times.
  */
 
 import type { Lot } from './lot.ts'
@@ -33,7 +34,11 @@ export function spinFor(lot: Lot, what: Waitable, at: number, hintAt: number): n
     if (result !== BUSY) break
   }
 
-  const target = result === BUSY ? 0 : turns
-  cpu.plainStore(hintAt, (Math.min(average + ((target - average) >> 3), 0x7fffff) << 8) | tries)
+  const next = result === BUSY ? afterFailure(average, budget, most) : average + ((turns - average) >> 3)
+  cpu.plainStore(hintAt, (Math.min(next, 0x7fffff) << 8) | tries)
   return result
+}
+
+function afterFailure(average: number, budget: number, most: number): number {
+  return average === 0 || budget >= most ? 0 : budget
 }

@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest'
+import { atomicsCpu } from '../../src/host/cpu.ts'
+import type { Lot } from '../../src/sync/lot.ts'
+import { spinFor } from '../../src/sync/spin.ts'
+import { BUSY, type Waitable } from '../../src/sync/wait.ts'
+
+const AT = 0
+const HINT = 1
+const MOST = 10_000
+
+/** A lot whose Cpu counts the turns that were spun, and something that is to be had after so many. */
+function world() {
+  const cpu = atomicsCpu(new SharedArrayBuffer(64))
+  let spun = 0
+  const counting = Object.create(cpu, {
+    load: { value: (at: number) => cpu.load(at) },
+    plainLoad: { value: (at: number) => cpu.plainLoad(at) },
+    plainStore: {
+      value: (at: number, value: number) => {
+        cpu.plainStore(at, value)
+      },
+    },
+    spinWhileEqual: {
+      value: (_at: number, value: number, turns: number) => {
+        spun += turns
+        return value
+      },
+    },
+  }) as typeof cpu
+  const lot = { cpu: counting, thread: { spinTurns: MOST } } as unknown as Lot
+  return {
+    /** One wait for something that takes so many turns. Answers what was spun, and whether that sufficed. */
+    wait(turns: number): { spun: number; taken: boolean } {
+      spun = 0
+      const what = { take: () => (spun >= turns ? 0 : BUSY) } as unknown as Waitable
+      const taken = spinFor(lot, what, AT, HINT) !== BUSY
+      return { spun, taken }
+    },
+  }
+}
+
+test('where spinning pays, a budget that became too short grows until it suffices', () => {
+  const { wait } = world()
+  for (let i = 0; i < 32; i++) expect(wait(40).taken).toBe(true)
+  const tries = Array.from({ length: 8 }, () => wait(4000).taken)
+  expect(tries[0]).toBe(false)
+  expect(tries.at(-1)).toBe(true)
+})
+
+test('where it does not, next to nothing is spun, and one try in 64 asks whether times are better', () => {
+  const { wait } = world()
+  for (let i = 0; i < 70; i++) wait(Infinity)
+  const spun = Array.from({ length: 640 }, () => wait(Infinity).spun)
+  expect(spun.filter((turns) => turns >= MOST)).toHaveLength(10)
+  expect(Math.min(...spun)).toBeLessThan(100)
+  expect(spun.filter((turns) => turns < 100)).toHaveLength(630)
+})
