@@ -15,7 +15,7 @@
  * batch ends.
  */
 
-import { BUSY, waitBlocked, type Waitable } from '../sync/wait.ts'
+import { BUSY, waitBlocked } from '../sync/wait.ts'
 import type { Lot } from '../sync/lot.ts'
 import type { Cpu } from '../host/cpu.ts'
 import { EOWNERDEAD } from '../words/errno.ts'

@@ -9,7 +9,7 @@
  * dead producer publishes it, the unpublished rest of a batch included.
  */
 
-import { BUSY, waitBlocked, type Waitable } from '../sync/wait.ts'
+import { BUSY, waitBlocked } from '../sync/wait.ts'
 import type { Lot } from '../sync/lot.ts'
 import type { Cpu } from '../host/cpu.ts'
 import { EMSGSIZE, EPIPE } from '../words/errno.ts'

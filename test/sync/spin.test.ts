@@ -30,7 +30,7 @@ function world() {
   const lot = { cpu: counting, thread: { spinTurns: MOST } } as unknown as Lot
   return {
     /** One wait for something that takes so many turns. Answers what was spun, and whether that sufficed. */
-    wait(turns: number): { spun: number; taken: boolean } {
+    wait: (turns: number): { spun: number; taken: boolean } => {
       spun = 0
       const what = { take: () => (spun >= turns ? 0 : BUSY) } as unknown as Waitable
       const taken = spinFor(lot, what, AT, HINT) !== BUSY
