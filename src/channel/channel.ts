@@ -53,7 +53,7 @@ const learn = Symbol.for('pageframe.channel.learn')
  *   for await (const job of jobs) work(job)     // the main thread: does not
  */
 export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
-  // Stored once, where they are declared: V8 folds such fields.
+  // Each stored once, here: V8 folds such fields (CONTRIBUTING.md, "Fields on fast paths").
   readonly #context = this.attachment
   readonly #cpu = this.#context.cpu
   readonly #generationAt = this.at + 1

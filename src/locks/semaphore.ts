@@ -12,7 +12,6 @@
 
 import { deadlineAfter } from '../host/clock.ts'
 import type { AsyncSteps } from '../memory/async-waits.ts'
-import type { Attachment } from '../memory/attachment.ts'
 import { Found, objectHeader, registerKind, type Kind, type Place } from '../memory/kind.ts'
 import { SharedObject } from '../memory/object.ts'
 import { from, open } from '../memory/open.ts'
@@ -54,14 +53,12 @@ interface SemaphoreOptions extends Place {
  *   try { query() } finally { connections.release() }
  */
 export class Semaphore extends SharedObject {
-  readonly #word: number
-  readonly #context: Attachment
+  readonly #word = this.at + raw
+  readonly #context = this.attachment
 
   /** `permits` at the start: 0 to SEM_VALUE_MAX (2147483647). */
   constructor(permits: number | Found, options: Place = {}) {
     super(SEMAPHORE, permits instanceof Found ? permits : withPermits(permits, options))
-    this.#context = this.attachment
-    this.#word = this.at + raw
   }
 
   /** Attaches to the semaphore of that name, or creates it. EEXIST if it was made with another number of permits. */

@@ -24,10 +24,10 @@ import { Found, type AnyKind, type Handle, type Place } from './kind.ts'
 import { create, staleError } from './open.ts'
 
 export abstract class SharedObject implements Handle {
-  readonly $pageframe: string
-  readonly memory: string
-  readonly at: number
-  readonly generation: number
+  declare readonly $pageframe: string
+  declare readonly memory: string
+  declare readonly at: number
+  declare readonly generation: number
 
   readonly #kind: AnyKind
   #attachment: Attachment
