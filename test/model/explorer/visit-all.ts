@@ -3,10 +3,10 @@
  * states told apart by all their cells.
  */
 
-import type { Model } from '../../src/testing/model.ts'
-import { settingOf } from '../../src/testing/setting.ts'
-import type { Transition } from '../../src/testing/transition.ts'
-import { World } from '../../src/testing/world.ts'
+import type { Model } from '../../../src/testing/model.ts'
+import { settingOf } from '../../../src/testing/setting.ts'
+import type { Transition } from '../../../src/testing/transition.ts'
+import { World } from '../../../src/testing/world.ts'
 
 /** Calls `look` in each state. Returns how many there are. */
 export function visitAll(model: Model, look: (world: World) => void = () => undefined): number {

@@ -4,11 +4,11 @@
  */
 
 import { expect, test } from 'vitest'
-import { explore } from '../../src/testing/explore.ts'
-import type { Access } from '../../src/testing/instructions.ts'
-import type { Model, ModelThread, Run, Snapshot } from '../../src/testing/model.ts'
-import type { Position } from '../../src/testing/positions.ts'
-import type { World } from '../../src/testing/world.ts'
+import { explore } from '../../../src/testing/explore.ts'
+import type { Access } from '../../../src/testing/instructions.ts'
+import type { Model, ModelThread, Run, Snapshot } from '../../../src/testing/model.ts'
+import type { Position } from '../../../src/testing/positions.ts'
+import type { World } from '../../../src/testing/world.ts'
 import { visitAll } from './visit-all.ts'
 
 const PROGRAMS = Number(process.env.PROGRAMS ?? 300)
