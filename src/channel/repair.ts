@@ -49,7 +49,7 @@ function takeRoleFrom(
 }
 
 /**
- * The number of the last record in [from, to). The dead thread counted after it committed or released, so it may owe one.
+ * The number of the last record in [from, to): the dead thread counted when it published.
  * Nobody overwrites these records: they are unpublished, or the producer has not got the room yet.
  */
 function lastNumber(lot: Lot, at: number, from: number, to: number): number | undefined {

@@ -27,8 +27,10 @@
  *
  * Each side remembers what it last saw of the other's word (headSeen, tailSeen) and looks again only when that is used up:
  * at full speed the two lines stay with their threads. While it waits it looks all the time: so the notes, which their
- * owner writes for each record, are 64 bytes behind the published word, on a cache line that nobody else reads. All that a side must remember lies in its line as notes (slot.ts),
- * none of it in JavaScript. So a new owner finds everything in place, and the explorer sees all state there is.
+ * owner writes for each record, are 64 bytes behind the published word, on a cache line that nobody else reads.
+ *
+ * All that a side must remember lies in its line as notes (slot.ts), so a new owner finds everything in place. While it has
+ * the role it keeps a copy in JavaScript, read when it joined: a note that one writes oneself need not be read again.
  *
  * Invariants
  *  1. head <= released <= readEnd <= tail <= committed <= head + capacity, as positions; released is readEnd unless the
@@ -151,7 +153,7 @@ export function isClosed(cpu: Cpu, at: number): boolean {
   return (cpu.load(at + status) & CLOSED) !== 0
 }
 
-/** Records that were committed and not yet released: exact at rest, a moment's picture in flight. */
+/** Records that were published and whose room was not: exact at rest, a moment's picture in flight. */
 export function countRecords(cpu: Cpu, at: number): number {
   const taken = cpu.load(at + received)
   return Math.max(0, (cpu.load(at + sent) - taken) | 0)

@@ -302,6 +302,40 @@ test('a thread that waits for what it sent in its own batch gets it', () => {
   expect(received).toEqual(record(1, 1))
 })
 
+test('check() is clean in the middle of a batch, on both sides', () => {
+  const raw = channel(small)
+  const problems = () =>
+    SharedMemory.default.check().problems.filter((problem) => problem.includes('Channel'))
+
+  const found = raw.batch(() => {
+    for (let lap = 0; lap < 5; lap++) {
+      for (let i = 0; i < 3; i++) raw.send(record(400, i))
+      for (let i = 0; i < 3; i++) raw.receive()
+      raw.send(record(100))
+      raw.receive()
+    }
+    raw.send(record(700))
+    return problems()
+  })
+
+  expect(found).toEqual([])
+  expect(problems()).toEqual([])
+})
+
+test('a loan that began a new lap and was given back wastes room, and loses nothing', () => {
+  const raw = channel(small)
+  raw.send(record(1500, 1))
+  raw.receive()
+  raw.send(record(1500, 2))
+  raw.receive()
+
+  raw.loan(1800)[Symbol.dispose]()
+  raw.send(record(10, 3))
+
+  expect(raw.receive()).toEqual(record(10, 3))
+  expect(raw.length).toBe(0)
+})
+
 // ── by promise ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test('promises are settled in the order of the calls, large and small', async () => {
