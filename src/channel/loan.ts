@@ -20,9 +20,9 @@ export interface Loan extends Disposable {
 }
 
 export class ReusedLoan implements Loan {
-  private readonly producer: Producer
-  private readonly views: Views
-  private readonly turns: Turns
+  declare private readonly producer: Producer
+  declare private readonly views: Views
+  declare private readonly turns: Turns
   /** Word index of the room, from the claim to commit() or dispose; else 0. */
   private payload = 0
   private lengthBytes = 0
@@ -75,6 +75,13 @@ export class ReusedLoan implements Loan {
     if (this.payload === 0) return
     this.payload = 0 // a claim that is not committed is forgotten: see Producer
     this.turns.next()
+  }
+
+  /** For console.log(). */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.payload === 0
+      ? 'Loan (over)'
+      : `Loan { byteOffset: ${this.payload * 4}, length: ${this.lengthBytes} }`
   }
 }
 

@@ -20,10 +20,10 @@ export interface Message<T> extends Disposable {
 }
 
 export class ReusedMessage<T> implements Message<T> {
-  private readonly consumer: Consumer
-  private readonly views: Views
-  private readonly codec: () => Codec<T>
-  private readonly turns: Turns
+  declare private readonly consumer: Consumer
+  declare private readonly views: Views
+  declare private readonly codec: () => Codec<T>
+  declare private readonly turns: Turns
   /** Word index of the record, from read() to dispose; else 0. */
   private payload = 0
 
@@ -72,6 +72,13 @@ export class ReusedMessage<T> implements Message<T> {
     this.payload = 0
     this.consumer.release()
     this.turns.next()
+  }
+
+  /** For console.log(). */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.payload === 0
+      ? 'Message (over)'
+      : `Message { byteOffset: ${this.payload * 4}, length: ${this.consumer.lengthBytes} }`
   }
 }
 

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { Channel, json, SharedMemory, text, type ChannelOptions } from 'pageframe'
 import { expect, test } from 'vitest'
 import { freshName, rejectionOf, thrownBy } from '../support.ts'
@@ -320,6 +321,20 @@ test('check() is clean in the middle of a batch, on both sides', () => {
 
   expect(found).toEqual([])
   expect(problems()).toEqual([])
+})
+
+test('console.log() of a loan and of a message says where it lies and how long it is', () => {
+  const raw = channel(small)
+
+  const loan = raw.loan(24)
+  expect(inspect(loan)).toBe(`Loan { byteOffset: ${loan.byteOffset}, length: 24 }`)
+  loan.commit(8)
+  expect(inspect(loan)).toBe('Loan (over)')
+
+  const message = raw.read()
+  expect(inspect(message)).toBe(`Message { byteOffset: ${message?.byteOffset}, length: 8 }`)
+  message?.[Symbol.dispose]()
+  expect(inspect(message)).toBe('Message (over)')
 })
 
 test('a loan that began a new lap and was given back wastes room, and loses nothing', () => {
