@@ -1,0 +1,145 @@
+/** Asynchronous sections: several tasks of one thread, each of which owns the lock for itself, under every interleaving. */
+
+import { describe, test } from 'vitest'
+import { ABORTED, ASYNC, WAITING, WaitRecord } from '../../src/sync/lot.ts'
+import { abandonLock, beginLock, onBellLock, unlock } from '../../src/sync/mutex.ts'
+import { PENDING } from '../../src/sync/wait.ts'
+import type { Bounds, Model, ModelThread, Operation, Snapshot } from '../../src/testing/model.ts'
+import { ThreadSlot } from '../../src/threads/slot.ts'
+import { atRest, enter, exclusion, FULL, leave, reaps, section } from './mutex-models.ts'
+import { syncWorld, type SyncWorld } from './sync-world.ts'
+import { holds } from './verdicts.ts'
+
+/** One more ghost word for each task: what its wait has come to. */
+const RESULT = 4
+
+describe('asynchronous sections', () => {
+  test('two tasks of one thread are two owners', () => {
+    asyncHolds({ name: 'two tasks', threads: (world) => [tasks(world, 2)], bounds: FULL })
+  })
+
+  test('two tasks of one thread and a blocking thread', () => {
+    asyncHolds({
+      name: 'two tasks and a blocking thread',
+      threads: (world) => [tasks(world, 2), [section(world)]],
+      bounds: { preemptions: 3 },
+    })
+  })
+
+  test('the thread of two tasks is killed anywhere', () => {
+    asyncHolds({
+      name: 'two tasks killed, and a blocking thread',
+      threads: (world) => [tasks(world, 2), [section(world)]],
+      kill: [0],
+      bounds: { preemptions: 2 },
+    })
+  })
+
+  test('one of two tasks aborts its wait, whatever the waker does', () => {
+    asyncHolds({
+      name: 'a task aborts, and a blocking thread',
+      threads: (world) => [{ tasks: [task(world, 1), aborting(world, 2)] }, [section(world)]],
+      bounds: { preemptions: 3 },
+    })
+  })
+})
+
+function asyncHolds(parts: {
+  name: string
+  threads: (world: SyncWorld) => Model['threads']
+  kill?: readonly number[]
+  bounds: Bounds
+}): void {
+  const count = parts.threads(syncWorld(0, true)).length
+  const world = syncWorld(count, true)
+  const { kill = [] } = parts
+  holds({
+    name: `mutex, ${parts.name}`,
+    ...world.base,
+    init: (cpu) => {
+      for (let thread = 0; thread < count; thread++) {
+        const first = world.record({ index: thread } as ModelThread, 0)
+        cpu.store(thread * ThreadSlot.sizeof + ThreadSlot.records, first)
+        for (let i = 1; i < 4; i++) cpu.store(first + i * WaitRecord.sizeof + WaitRecord.kind, ASYNC)
+      }
+    },
+    kill,
+    bounds: parts.bounds,
+    threads: parts.threads(world),
+    ...(kill.length === 0 ? {} : { reaper: [reaps(world)] }),
+    invariant: exclusion,
+    final: (state) => {
+      atRest(world, state)
+    },
+  })
+}
+
+function tasks(world: SyncWorld, count: number): { tasks: Operation[][] } {
+  return { tasks: Array.from({ length: count }, (_, i) => task(world, i + 1)) }
+}
+
+/** lockAsync(), turns of the event loop in which the bell may have rung, and in the end the section's last line. */
+function task(world: SyncWorld, number: number): Operation[] {
+  return [
+    begins(world, number),
+    ...[0, 1, 2].map((): Operation => ({
+      // The bell rang: the record has left WAITING, or the lock is ours already.
+      when: (state) => state.ghost[RESULT + number] !== PENDING || !isWaiting(world, state, number),
+      run: (thread) => {
+        if (resultOf(thread, number) !== PENDING) return
+        const got = onBellLock(world.lot(thread), world.lockAt, recordOf(world, thread, number))
+        settle(world, thread, number, got)
+      },
+    })),
+    {
+      when: (state) => state.ghost[RESULT + number] !== PENDING,
+      run: (thread) => {
+        leaves(world, thread)
+      },
+    },
+  ]
+}
+
+/** Begins, and aborts if it is still pending; else it is in, and leaves again. */
+function aborting(world: SyncWorld, number: number): Operation[] {
+  return [
+    begins(world, number),
+    (thread) => {
+      if (resultOf(thread, number) !== PENDING) {
+        leaves(world, thread)
+        return
+      }
+      abandonLock(world.lot(thread), world.lockAt, recordOf(world, thread, number), ABORTED)
+    },
+  ]
+}
+
+function begins(world: SyncWorld, number: number): Operation {
+  return (thread) => {
+    const got = beginLock(world.lot(thread), world.lockAt, recordOf(world, thread, number))
+    settle(world, thread, number, got)
+  }
+}
+
+function settle(world: SyncWorld, thread: ModelThread, number: number, got: number): void {
+  thread.ghost((ghost) => (ghost[RESULT + number] = got))
+  if (got !== PENDING) enter(world, thread, got)
+}
+
+function resultOf(thread: ModelThread, number: number): number {
+  return thread.ghost((ghost) => ghost[RESULT + number])
+}
+
+function leaves(world: SyncWorld, thread: ModelThread): void {
+  leave(world, thread)
+  const result = unlock(world.lot(thread), world.lockAt)
+  thread.assert(result === 0, 'unlock: not the owner')
+}
+
+function recordOf(world: SyncWorld, thread: ModelThread, number: number): number {
+  return world.record(thread, number)
+}
+
+function isWaiting(world: SyncWorld, state: Snapshot, number: number): boolean {
+  return state.cpu.load(world.record({ index: 0 } as ModelThread, number) + WaitRecord.state) === WAITING
+}
