@@ -18,6 +18,7 @@ import { Actor, pause, within } from '../support.ts'
 import { emptied, problemsAtRest } from './rest.ts'
 
 const SECONDS = Number(process.env.PAGEFRAME_SOAK_SECONDS ?? 20)
+const FIXTURE = new URL('../fixtures/soak-worker.mjs', import.meta.url).href
 const MUTEXES = 4
 const WORKERS = 4
 const PERMITS = 3
@@ -50,28 +51,13 @@ test(
     const region = memory.alloc(WORDS * 4)
     const words = region.as(Int32Array)
     const stage: Stage = { locks, semaphore, region }
-    const tasks = new Piscina({
-      filename: new URL('../fixtures/soak-worker.mjs', import.meta.url).href,
-      minThreads: 1,
-      maxThreads: 2,
-    })
+    const tasks = new Piscina({ filename: FIXTURE, minThreads: 1, maxThreads: 2 })
     tasks.on('error', () => undefined)
     pools.push(tasks)
 
     const start = async (): Promise<Actor> => {
       const actor = await Actor.start()
-      const url = new URL('../fixtures/soak-worker.mjs', import.meta.url).href
-      const failures = actor.runWithin(
-        (SECONDS + 30) * 1000,
-        async (_, module, given) => {
-          const { turns } = (await eval(`import(${JSON.stringify(module)})`)) as {
-            turns: (stage: unknown) => Promise<string[]>
-          }
-          return turns(given)
-        },
-        url,
-        stage,
-      )
+      const failures = actor.runWithin((SECONDS + 30) * 1000, takeTurns, FIXTURE, stage)
       failures.then(
         (found) => problems.push(...found),
         (error: unknown) => {
@@ -145,19 +131,7 @@ test('what threads that were killed had is given back', async () => {
   }
   const generation = async () => {
     const actors = await Actor.crew(3)
-    const url = new URL('../fixtures/soak-worker.mjs', import.meta.url).href
-    for (const actor of actors) {
-      actor.begin(
-        async (_, module, given) => {
-          const { turns } = (await eval(`import(${JSON.stringify(module)})`)) as {
-            turns: (stage: unknown) => Promise<string[]>
-          }
-          return turns(given)
-        },
-        url,
-        stage,
-      )
-    }
+    for (const actor of actors) actor.begin(takeTurns, FIXTURE, stage)
     await pause(300)
     await Promise.all(actors.map((actor) => actor.end()))
     await emptied()
@@ -171,6 +145,14 @@ test('what threads that were killed had is given back', async () => {
   expect(memory.usedBytes).toBe(usedBytes)
   expect(memory.check().problems).toEqual([])
 })
+
+/** What an actor runs. */
+async function takeTurns(_: unknown, fixture: string, stage: unknown): Promise<string[]> {
+  const { turns } = (await eval(`import(${JSON.stringify(fixture)})`)) as {
+    turns: (stage: unknown) => Promise<string[]>
+  }
+  return turns(stage)
+}
 
 /** Main's own visit, as soon as the lock is free. It must be so within 2 s. */
 async function visitSoon(words: Int32Array, locks: readonly Mutex[], i: number, problems: string[]) {
