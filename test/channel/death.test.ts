@@ -1,8 +1,8 @@
 import { Channel, SharedMemory } from 'pageframe'
 import { expect, test } from 'vitest'
 import { Actor, eventually, rejectionOf } from '../support.ts'
+import { ends } from './channels.ts'
 
-const ends = { from: 'one', to: 'one' } as const
 const record = (fill: number): Uint8Array => new Uint8Array(100).fill(fill)
 
 test('a producer dies: what it had sent is received, a waiting receive is told, and the next producer carries on', async () => {

@@ -1,8 +1,7 @@
 import { Channel, json } from 'pageframe'
 import { expect, test } from 'vitest'
 import { Actor, eventually, freshName, rejectionOf } from '../support.ts'
-
-const ends = { from: 'one', to: 'one' } as const
+import { ends } from './channels.ts'
 
 test('two threads that block: every record arrives, in order', async () => {
   const name = freshName()

@@ -1,0 +1,50 @@
+/** Batches: many records, published at once. */
+
+import { SharedMemory } from 'pageframe'
+import { expect, test } from 'vitest'
+import { channel, record, small } from './channels.ts'
+
+test('a batch is published at its end', () => {
+  const raw = channel()
+
+  const result = raw.batch(() => {
+    raw.send(record(1, 1))
+    raw.send(record(1, 2))
+    expect(raw.tryReceive()).toBeUndefined()
+    return 'done'
+  })
+
+  expect(result).toBe('done')
+  expect([raw.receive(), raw.receive()]).toEqual([record(1, 1), record(1, 2)])
+})
+
+test('a thread that waits for what it sent in its own batch gets it', () => {
+  const raw = channel()
+
+  const received = raw.batch(() => {
+    raw.send(record(1, 1))
+    return raw.receive()
+  })
+
+  expect(received).toEqual(record(1, 1))
+})
+
+test('check() is clean in the middle of a batch, on both sides', () => {
+  const raw = channel(small)
+  const problems = () =>
+    SharedMemory.default.check().problems.filter((problem) => problem.includes('Channel'))
+
+  const found = raw.batch(() => {
+    for (let lap = 0; lap < 5; lap++) {
+      for (let i = 0; i < 3; i++) raw.send(record(400, i))
+      for (let i = 0; i < 3; i++) raw.receive()
+      raw.send(record(100))
+      raw.receive()
+    }
+    raw.send(record(700))
+    return problems()
+  })
+
+  expect(found).toEqual([])
+  expect(problems()).toEqual([])
+})
