@@ -1,0 +1,173 @@
+/**
+ * Page tables: a tree of frames from a root word down to the entries of pages.
+ *
+ *   root word           level 3           level 2           level 1           level 0
+ *   ┌────────────┐     ┌─────────┐       ┌─────────┐       ┌─────────┐       ┌─────────┐
+ *   │ pfn │ P    │ ──► │ 512     │ ──►   │ 512     │ ──►   │ 512     │ ──►   │ 512 pte │ ──► frame
+ *   └────────────┘     └─────────┘       └─────────┘       └─────────┘       └─────────┘
+ *      ilp32 has no level 3
+ *
+ * Written by            links: one thread, the mutator of the space (its process; while that is made, the parent; after
+ *                       its death the reaper). Entries of pages (level 0): many, by compareExchange.
+ * Read by               everybody, inside the kernel (frames/retire.ts): a table that is unlinked is retired, and is freed
+ *                       when nobody can be walking it.
+ *
+ * Invariants
+ *  1. A table is linked when it is all zero, and unlinked when it is all zero again (or its space ends): whoever walks
+ *     into it finds nothing, or what is mapped.
+ *  2. A linked table is OWNED by its space (`owner` of the constructor), with its level as Frame.index. It is owned before
+ *     it is linked: a mutator that dies in between leaves a frame OWNED by a space that does not link it, which the
+ *     reaper's walk of the frame table finds.
+ */
+
+import type { Cpu } from '../host/cpu.ts'
+import { Frame } from '../frames/frame.ts'
+import type { Frames } from '../frames/frames.ts'
+import { frameAt } from '../frames/zone.ts'
+import { assert } from '../words/assert.ts'
+import { PAGE_WORDS } from '../words/constants.ts'
+import { indexAt, pagesAt, type AddressLayout } from './addresses.ts'
+import { isPresent, pfnOf, PRESENT, pteOf, TABLE_ENTRIES } from './pte.ts'
+
+/** What a visit sees: the word index of an entry that is not none, its page, what it holds. */
+export type EntryVisitor = (at: number, vpn: number, pte: number) => void
+
+export class PageTable {
+  readonly layout: AddressLayout
+  declare private readonly frames: Frames
+  declare private readonly cpu: Cpu
+  /** The root word: 0, or the first table. */
+  declare private readonly rootAt: number
+  declare private readonly owner: number
+
+  /** `owner` is the word index of the space's object, for Frame.object. */
+  constructor(frames: Frames, layout: AddressLayout, rootAt: number, owner: number) {
+    this.frames = frames
+    this.cpu = frames.cpu
+    this.layout = layout
+    this.rootAt = rootAt
+    this.owner = owner
+  }
+
+  /** Word index of the entry of a page, or 0 where no table covers it. Changes nothing; inside the kernel, or the mutator. */
+  find(vpn: number): number {
+    let at = this.rootAt
+    for (let level = this.layout.levels - 1; level >= 0; level--) {
+      const link = this.cpu.load(at)
+      if (!isPresent(link)) return 0
+      at = pfnOf(link) * PAGE_WORDS + indexAt(vpn, level)
+    }
+    return at
+  }
+
+  /** The same; tables that are missing are made. The mutator only. -ENOMEM: those that were made stay, empty. */
+  ensure(vpn: number): number {
+    let at = this.rootAt
+    for (let level = this.layout.levels - 1; level >= 0; level--) {
+      let link = this.cpu.load(at)
+      if (!isPresent(link)) {
+        link = this.makeTable(at, level)
+        if (link < 0) return link
+      }
+      at = pfnOf(link) * PAGE_WORDS + indexAt(vpn, level)
+    }
+    return at
+  }
+
+  private makeTable(at: number, level: number): number {
+    const { frames, cpu } = this
+    const pfn = frames.allocFrame()
+    if (pfn < 0) return pfn
+    cpu.plainStore(frameAt(frames.geometry, pfn) + Frame.index, level)
+    frames.own(pfn, this.owner)
+    const link = pteOf(pfn, PRESENT)
+    // Release: pairs with the loads in find(). Whoever follows the link finds a table that is zero.
+    const before = cpu.compareExchange(at, 0, link)
+    assert(before === 0, 'a space has one mutator: nobody else links tables')
+    return link
+  }
+
+  /**
+   * Visits every entry that is not none in [from, to), in the order of addresses. Skips what no table covers without
+   * looking at each page.
+   */
+  visit(from: number, to: number, visitor: EntryVisitor): void {
+    const link = this.cpu.load(this.rootAt)
+    if (isPresent(link)) this.visitTable(link, this.layout.levels - 1, 0, from, to, visitor)
+  }
+
+  private visitTable(
+    link: number,
+    level: number,
+    base: number,
+    from: number,
+    to: number,
+    visitor: EntryVisitor,
+  ): void {
+    const tableAt = pfnOf(link) * PAGE_WORDS
+    const each = pagesAt(level)
+    const first = Math.max(0, Math.floor((from - base) / each))
+    const last = Math.min(TABLE_ENTRIES, Math.ceil((to - base) / each))
+    for (let index = first; index < last; index++) {
+      const entry = this.cpu.load(tableAt + index)
+      if (entry === 0) continue
+      const vpn = base + index * each
+      if (level === 0) visitor(tableAt + index, vpn, entry)
+      else this.visitTable(entry, level - 1, vpn, from, to, visitor)
+    }
+  }
+
+  /**
+   * Unlinks and retires the tables that cover nothing but [from, to), where the caller has emptied every entry. The mutator
+   * only. The root table stays.
+   */
+  prune(from: number, to: number): void {
+    const link = this.cpu.load(this.rootAt)
+    if (isPresent(link)) this.pruneTable(link, this.layout.levels - 1, 0, from, to)
+  }
+
+  private pruneTable(link: number, level: number, base: number, from: number, to: number): void {
+    if (level === 0) return
+    const tableAt = pfnOf(link) * PAGE_WORDS
+    const each = pagesAt(level)
+    const first = Math.max(0, Math.floor((from - base) / each))
+    const last = Math.min(TABLE_ENTRIES, Math.ceil((to - base) / each))
+    for (let index = first; index < last; index++) {
+      const entry = this.cpu.load(tableAt + index)
+      if (!isPresent(entry)) continue
+      const vpn = base + index * each
+      this.pruneTable(entry, level - 1, vpn, from, to)
+      if (vpn >= from && vpn + each <= to) this.unlink(tableAt + index, entry)
+    }
+  }
+
+  /** The space ends: unlinks and retires every table. Nothing is mapped any more. */
+  clear(): void {
+    const link = this.cpu.load(this.rootAt)
+    if (!isPresent(link)) return
+    this.pruneTable(link, this.layout.levels - 1, 0, 0, pagesAt(this.layout.levels))
+    this.unlink(this.rootAt, link)
+  }
+
+  private unlink(at: number, link: number): void {
+    // Pairs with the loads in find(): whoever read the link before is inside the kernel, and waited for.
+    this.cpu.compareExchange(at, link, 0)
+    this.frames.retireFrame(pfnOf(link))
+  }
+
+  /** Tables that there are, by level. */
+  countTables(): readonly number[] {
+    const counts = new Array<number>(this.layout.levels).fill(0)
+    const count = (link: number, level: number): void => {
+      counts[level]++
+      if (level === 0) return
+      for (let index = 0; index < TABLE_ENTRIES; index++) {
+        const entry = this.cpu.load(pfnOf(link) * PAGE_WORDS + index)
+        if (isPresent(entry)) count(entry, level - 1)
+      }
+    }
+    const link = this.cpu.load(this.rootAt)
+    if (isPresent(link)) count(link, this.layout.levels - 1)
+    return counts
+  }
+}
