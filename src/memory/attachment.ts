@@ -60,6 +60,8 @@ export class Attachment {
   /** The shared objects that this thread has met, by address. `generation` tells whether they are still the same. */
   readonly objects = new Map<number, { readonly generation: number }>()
   awaited: Awaited | undefined
+  /** The entry of the name whose object this thread is making, or 0 (naming.ts). */
+  making = 0
   /** The SharedMemory that stands for it in this thread. */
   face: unknown
 

@@ -80,9 +80,13 @@ function* recordProblems(attachment: Attachment): Generator<string> {
 }
 
 function* nameProblems(attachment: Attachment): Generator<string> {
-  for (const { name, object } of names(attachment)) {
-    if (!attachment.frames.isLiveCell(object))
+  const running = runningThreads(attachment)
+  for (const { name, object, maker } of names(attachment)) {
+    if (maker !== 0) {
+      if (!running.has(maker)) yield `the name '${name}' is reserved by a thread (${maker}) that does not run`
+    } else if (!attachment.frames.isLiveCell(object)) {
       yield `the name '${name}' stands for an object that does not exist`
+    }
   }
 }
 

@@ -1,26 +1,31 @@
 /**
  * The name directory: by which name which object is found, in each memory.
  *
- *   superblock.heads ┌───┬───┬─ ... ─┐        NameEntry  ┌────────┬────────────┬──────┬──────┬────────┬───────┬──────┐
- *                    │   │ ● │       │                   │ status │ generation │ next │ kind │ object │ bytes │ name │
- *                    └───┴─┬─┴─ ... ─┘                   └────────┴────────────┴──┬───┴──────┴────────┴───────┴──────┘
- *                          └────────► entry ──────────────────────► entry ◄───────┘
+ *   superblock.heads ┌───┬───┬─ ... ─┐     NameEntry ┌────────┬────────────┬──────┬──────┬──────┬────────┬────────┬─────┐
+ *                    │   │ ● │       │               │ status │ generation │ next │ head │ kind │ object │ awaits │ ... │
+ *                    └───┴─┬─┴─ ... ─┘               └────────┴────────────┴──┬───┴──────┴──────┴────────┴────────┴─────┘
+ *                          └────────► entry ─────────────────► entry ◄────────┘
+ *
+ *   status of a linked entry   the name is
+ *   tid                        reserved: that thread makes the object, with no lock held (naming.ts)
+ *   -generation                bound to `object`, for ever or until destroy()
  *
  * Each kind of object has names of its own: a Mutex 'jobs' and a Channel 'jobs' are two things.
  *
  * Invariants
- *  1. superblock.directory (a robust RawMutex) is held while the directory is read or changed, and while a named object
- *     is made or destroyed: so exactly one thread creates.
- *  2. bind: entry written, object.entry = entry, entry LIVE, object LIVE, entry linked. unbind: object unpublished, entry
- *     unlinked, entry freed. So when the holder has died, the next one can tell what it finds apart: a LIVE entry in no
- *     chain whose object is LIVE and points back is linked (the bind is completed), any other is freed; an entry in a
- *     chain whose object is not LIVE is unlinked and freed (the unbind is completed).
+ *  1. superblock.directory (a robust RawMutex) is held while a chain is read or changed, and while a named object is
+ *     destroyed. Nothing is allocated meanwhile: whoever is asked for memory may open names.
+ *  2. A chain is changed by one store, so a death leaves it whole. head, kind and the name are written before an entry is
+ *     linked, and never again.
+ *  3. The object of a bound entry is LIVE and points back. destroy: object unpublished, entry unlinked, entry freed. If the
+ *     lock's holder died in between, the next one finds a bound entry whose object is not LIVE, and completes that.
  *
  * Lock order: the directory comes above every other lock of the kernel.
  */
 
-import { lock, markConsistent, unlock } from '../sync/mutex.ts'
-import { EDEADLK, EOWNERDEAD, ErrnoError } from '../words/errno.ts'
+import { lock, markConsistent, tryLock, unlock } from '../sync/mutex.ts'
+import { MustNotBlock } from '../threads/live-thread.ts'
+import { EDEADLK, ENOTRECOVERABLE, EOWNERDEAD, ErrnoError, ETIMEDOUT } from '../words/errno.ts'
 import { i32, layout, signatureOf, words } from '../words/layout.ts'
 import { rangeError, typeError } from '../words/usage.ts'
 import type { Attachment } from './attachment.ts'
@@ -33,28 +38,68 @@ export const NameEntry = layout('NameEntry', 160, {
   status: i32,
   generation: i32,
   next: i32,
+  head: i32,
   kind: i32,
   object: i32,
+  awaits: i32,
   nameBytes: i32,
   name: words(NAME_WORDS),
-  _spare0: i32,
-  _spare1: i32,
 })
 
-const { next, kind, object, nameBytes, name } = NameEntry
+const { status, next, head, kind, object, nameBytes, name } = NameEntry
 
 /** The word of a shared object that points at its entry: see object.ts. */
 export const objectEntry = 2
 
+/** A name of one kind of object, as it is looked for: its bytes in whole words, and the word that its chain begins at. */
+export interface Key {
+  readonly kind: number
+  readonly length: number
+  readonly words: Int32Array
+  readonly head: number
+}
+
+/** The key of a name. Throws if it is none. */
+export function keyOf(kindSignature: number, text: unknown, call: string): Key {
+  if (typeof text !== 'string') throw typeError(call, 'name', 'a string', text)
+  const bytes = new TextEncoder().encode(text)
+  if (bytes.length === 0 || bytes.length > NAME_CAPACITY_BYTES) {
+    throw rangeError(
+      `${call}: a name takes 1 to ${NAME_CAPACITY_BYTES} bytes of UTF-8, '${text.slice(0, 40)}' has ${bytes.length}`,
+    )
+  }
+  const padded = new Uint8Array(Math.ceil(bytes.length / 4) * 4)
+  padded.set(bytes)
+  // From the bytes: two texts that are the same in UTF-8 (a lone surrogate is U+FFFD there) are one name.
+  const hash = signatureOf(String.fromCharCode(...bytes))
+  return {
+    kind: kindSignature,
+    length: bytes.length,
+    words: new Int32Array(padded.buffer),
+    head: Superblock.heads + (((hash ^ kindSignature) >>> 8) % DIRECTORY_BUCKETS),
+  }
+}
+
 /** Runs `work` with the directory locked. */
 export function withDirectory<T>(attachment: Attachment, work: () => T): T {
-  const { lot } = attachment
-  const got = lock(lot, Superblock.directory, Infinity)
+  const got = lock(attachment.lot, Superblock.directory, Infinity)
   if (got === -EDEADLK) throw new ErrnoError(got, 'open', 'the name directory is in use by this thread')
   if (got < 0) throw new ErrnoError(got, 'open', `the name directory of memory '${attachment.label}' is torn`)
+  return heldDirectory(attachment, got, work)
+}
+
+/** The same for the reaper, which must not wait: throws MustNotBlock. A directory that is torn is left alone. */
+export function withDirectoryFree(attachment: Attachment, work: () => void): void {
+  const got = tryLock(attachment.lot, Superblock.directory)
+  if (got === -ETIMEDOUT) throw new MustNotBlock()
+  if (got !== -ENOTRECOVERABLE) heldDirectory(attachment, got, work)
+}
+
+function heldDirectory<T>(attachment: Attachment, got: number, work: () => T): T {
+  const { lot } = attachment
   try {
     if (got === EOWNERDEAD) {
-      repairDirectory(attachment)
+      completeUnbinds(attachment)
       markConsistent(lot, Superblock.directory)
     }
     return work()
@@ -63,75 +108,71 @@ export function withDirectory<T>(attachment: Attachment, work: () => T): T {
   }
 }
 
-/** The object of a name, or 0. The directory is locked. */
-export function lookUp(attachment: Attachment, kindSignature: number, text: string, call: string): number {
-  const bytes = encode(text, call)
-  const { cpu } = attachment
-  let entry = cpu.load(headOf(kindSignature, bytes))
-  while (entry !== 0 && !matches(attachment, entry, kindSignature, bytes)) entry = cpu.load(entry + next)
-  return entry === 0 ? 0 : cpu.load(entry + object)
+/** The last holder died: invariant 3. What it had reserved is the reaper's (naming.ts). */
+function completeUnbinds(attachment: Attachment): void {
+  for (const entry of [...attachment.frames.cellsOf(NameEntry.signature)]) {
+    if (!hasObject(attachment, entry)) unbindLocked(attachment, entry)
+  }
 }
 
-/**
- * Binds a new name to an object that is being made, and publishes both; the directory is locked and has no such name.
- * Returns the entry, or -ENOMEM with nothing changed.
- */
-export function bind(attachment: Attachment, kindSignature: number, text: string, at: number): number {
-  const { cpu, frames } = attachment
-  const entry = frames.allocCell(NameEntry.signature, NameEntry.sizeof)
-  if (entry < 0) return entry
-  const bytes = encode(text, 'open')
-  attachment.bytes.set(bytes, (entry + name) * 4)
-  cpu.store(entry + nameBytes, bytes.length)
-  cpu.store(entry + kind, kindSignature)
-  cpu.store(entry + object, at)
-  cpu.store(at + objectEntry, entry)
-  frames.publishCell(entry)
-  frames.publishCell(at)
-  link(attachment, entry)
+/** True if the object of an entry is there and points back. */
+export function hasObject({ cpu, frames }: Attachment, entry: number): boolean {
+  const at = cpu.load(entry + object)
+  return at !== 0 && frames.isLiveCell(at) && cpu.load(at + objectEntry) === entry
+}
+
+/** The entry of a name, reserved or bound, or 0. The directory is locked. */
+export function entryLocked({ cpu }: Attachment, key: Key): number {
+  let entry = cpu.load(key.head)
+  while (entry !== 0 && !matches(cpu, entry, key)) entry = cpu.load(entry + next)
   return entry
 }
 
-function link(attachment: Attachment, entry: number): void {
-  const { cpu } = attachment
-  const head = headOf(cpu.load(entry + kind), nameBytesOf(attachment, entry))
-  cpu.store(entry + next, cpu.load(head))
-  cpu.store(head, entry)
+function matches(cpu: Attachment['cpu'], entry: number, key: Key): boolean {
+  if (cpu.plainLoad(entry + kind) !== key.kind || cpu.plainLoad(entry + nameBytes) !== key.length)
+    return false
+  return key.words.every((word, i) => cpu.plainLoad(entry + name + i) === word)
 }
 
-/** Takes an entry out and frees it; the directory is locked. 0 is no entry. */
-export function unbind(attachment: Attachment, entry: number): void {
-  if (entry === 0) return
-  const { cpu, frames } = attachment
-  let before = headOf(cpu.load(entry + kind), nameBytesOf(attachment, entry))
+/** Writes a name into an entry that is nobody else's yet. */
+export function inscribe({ cpu }: Attachment, entry: number, key: Key): void {
+  cpu.plainStore(entry + kind, key.kind)
+  cpu.plainStore(entry + head, key.head)
+  cpu.plainStore(entry + nameBytes, key.length)
+  key.words.forEach((word, i) => {
+    cpu.plainStore(entry + name + i, word)
+  })
+}
+
+/** Puts an entry into its chain; the directory is locked and has no such name. */
+export function linkLocked({ cpu }: Attachment, entry: number): void {
+  const chain = cpu.plainLoad(entry + head)
+  cpu.store(entry + next, cpu.load(chain))
+  cpu.store(chain, entry)
+}
+
+/** Takes an entry out of its chain, if it is there; the directory is locked. */
+export function unlinkLocked({ cpu }: Attachment, entry: number): void {
+  if (cpu.plainLoad(entry + head) === 0) return // its maker died before it was inscribed
+  let before = cpu.plainLoad(entry + head)
   while (cpu.load(before) !== entry && cpu.load(before) !== 0) before = cpu.load(before) + next
   if (cpu.load(before) === entry) cpu.store(before, cpu.load(entry + next))
-  frames.unpublishCell(entry) // out of every chain by now: if this thread dies, the reaper frees it
-  frames.freeCell(entry)
 }
 
-/** The last holder died: invariant 2. */
-function repairDirectory(attachment: Attachment): void {
-  const { cpu, frames } = attachment
-  const linked = new Set([...names(attachment)].map((each) => each.entry))
-  for (const entry of [...frames.cellsOf(NameEntry.signature)]) {
-    const at = cpu.load(entry + object)
-    const isWanted = frames.isLiveCell(at) && cpu.load(at + objectEntry) === entry
-    if (isWanted && !linked.has(entry)) link(attachment, entry)
-    else if (!isWanted) unbind(attachment, entry)
-  }
+/** Frees the entry of an object that was unpublished; the directory is locked. 0 is no entry. */
+export function unbindLocked(attachment: Attachment, entry: number): void {
+  if (entry === 0) return
+  unlinkLocked(attachment, entry)
+  attachment.frames.unpublishCell(entry) // in no chain by now: if this thread dies, the reaper frees it
+  attachment.frames.freeCell(entry)
 }
 
 /** The name in an entry; undefined for 0. */
 export function nameOf(attachment: Attachment, entry: number): string | undefined {
   if (entry === 0) return undefined
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(nameBytesOf(attachment, entry))
-}
-
-function nameBytesOf(attachment: Attachment, entry: number): Uint8Array {
   const length = Math.min(attachment.cpu.load(entry + nameBytes), NAME_CAPACITY_BYTES)
   const start = (entry + name) * 4
-  return attachment.bytes.slice(start, start + length)
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(attachment.bytes.slice(start, start + length))
 }
 
 export interface Named {
@@ -139,6 +180,8 @@ export interface Named {
   readonly name: string
   readonly kind: number
   readonly object: number
+  /** The thread that has reserved the name, or 0: it is bound. */
+  readonly maker: number
 }
 
 /** Every name of the directory, with its kind's signature and its object. */
@@ -146,32 +189,13 @@ export function* names(attachment: Attachment): Generator<Named> {
   const { cpu } = attachment
   for (let i = 0; i < DIRECTORY_BUCKETS; i++) {
     for (let entry = cpu.load(Superblock.heads + i); entry !== 0; entry = cpu.load(entry + next)) {
-      const text = nameOf(attachment, entry) ?? ''
-      yield { entry, name: text, kind: cpu.load(entry + kind), object: cpu.load(entry + object) }
+      yield {
+        entry,
+        name: nameOf(attachment, entry) ?? '',
+        kind: cpu.load(entry + kind),
+        object: cpu.load(entry + object),
+        maker: Math.max(0, cpu.load(entry + status)),
+      }
     }
   }
-}
-
-/** From the bytes: two texts that are the same in UTF-8 (a lone surrogate is U+FFFD there) are one name. */
-function headOf(kindSignature: number, bytes: Uint8Array): number {
-  const hash = signatureOf(String.fromCharCode(...bytes))
-  return Superblock.heads + (((hash ^ kindSignature) >>> 8) % DIRECTORY_BUCKETS)
-}
-
-function matches(attachment: Attachment, entry: number, kindSignature: number, bytes: Uint8Array): boolean {
-  const { cpu } = attachment
-  if (cpu.load(entry + kind) !== kindSignature || cpu.load(entry + nameBytes) !== bytes.length) return false
-  const start = (entry + name) * 4
-  return bytes.every((byte, i) => attachment.bytes[start + i] === byte)
-}
-
-function encode(text: unknown, call: string): Uint8Array {
-  if (typeof text !== 'string') throw typeError(call, 'name', 'a string', text)
-  const bytes = new TextEncoder().encode(text)
-  if (bytes.length === 0 || bytes.length > NAME_CAPACITY_BYTES) {
-    throw rangeError(
-      `${call}: a name takes 1 to ${NAME_CAPACITY_BYTES} bytes of UTF-8, '${text.slice(0, 40)}' has ${bytes.length}`,
-    )
-  }
-  return bytes
 }

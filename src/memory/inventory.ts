@@ -82,8 +82,12 @@ export function attachmentById(id: string): Attachment {
   return known.attachment
 }
 
-/** Makes a memory; this thread is its slot 0. */
-export function makeMemory(lengthBytes: number, name: string): Attachment {
+/** Makes a memory; this thread is its slot 0. `onId` is told its id before anybody else hears of it. */
+export function makeMemory(
+  lengthBytes: number,
+  name: string,
+  onId: (id: string) => void = () => undefined,
+): Attachment {
   defaultAttachment() // the supervisor must know this thread, to hear of the memory and of its maker's death
   const size = alignUp(lengthBytes, WASM_PAGE_SIZE)
   const backing = reserve(size)
@@ -95,6 +99,7 @@ export function makeMemory(lengthBytes: number, name: string): Attachment {
     )
   }
   const known = enter(backing, name)
+  onId(known.offer.id)
   known.attachment = attach(known)
   announceSupervisor(state, known)
   tell(state, { pageframe: 'register', offer: known.offer })

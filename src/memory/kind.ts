@@ -50,14 +50,16 @@ export interface Kind<O extends Place, X extends Met> {
   readonly check?: (attachment: Attachment, at: number) => Iterable<string>
 }
 
-/** A cell that exists: what the constructors of shared objects take besides options. */
+/** A cell that exists, or is built and yet to be published: what constructors of shared objects take besides options. */
 export class Found {
   readonly attachment: Attachment
   readonly at: number
+  readonly generation: number
 
   constructor(attachment: Attachment, at: number) {
     this.attachment = attachment
     this.at = at
+    this.generation = attachment.frames.generationOf(at)
   }
 }
 

@@ -19,7 +19,7 @@
  */
 
 import type { Attachment } from './attachment.ts'
-import { nameOf, objectEntry, unbind, withDirectory } from './directory.ts'
+import { nameOf, objectEntry, unbindLocked, withDirectory } from './directory.ts'
 import { Found, type AnyKind, type Handle, type Place } from './kind.ts'
 import { create, staleError } from './open.ts'
 
@@ -33,12 +33,12 @@ export abstract class SharedObject implements Handle {
   #attachment: Attachment
 
   protected constructor(kind: AnyKind, options: Place | Found) {
-    const { attachment, at } =
+    const { attachment, at, generation } =
       options instanceof Found ? options : create(kind, `new ${kind.name}()`, options)
     this.$pageframe = kind.name
     this.memory = attachment.id
     this.at = at
-    this.generation = attachment.frames.generationOf(at)
+    this.generation = generation
     this.#kind = kind
     this.#attachment = attachment
     attachment.objects.set(at, this)
@@ -62,7 +62,7 @@ export abstract class SharedObject implements Handle {
       if (!attachment.frames.isLive(at, generation, this.#kind.layout.signature)) return
       // Ours alone from here on: if this thread dies, the reaper ends what it began.
       attachment.frames.unpublishCell(at)
-      unbind(attachment, attachment.cpu.load(at + objectEntry))
+      unbindLocked(attachment, attachment.cpu.load(at + objectEntry))
       this.#kind.demolish(attachment, at)
       attachment.frames.freeCell(at)
     })

@@ -7,9 +7,9 @@ import { EEXIST, ENOENT, EPROTO, ErrnoError, ESTALE } from '../words/errno.ts'
 import { signatureOf } from '../words/layout.ts'
 import { typeError, usageError } from '../words/usage.ts'
 import type { Attachment } from './attachment.ts'
-import { bind, lookUp, withDirectory } from './directory.ts'
 import { attachmentById, defaultAttachment } from './inventory.ts'
 import { Found, handleIn, type AnyKind, type Kind, type Met, type Place } from './kind.ts'
+import { find, findOrMake, type Wanted } from './naming.ts'
 
 /** `new X(options)`. EEXIST if the name is taken. */
 export function create(kind: AnyKind, call: string, options: Place): Found {
@@ -17,12 +17,18 @@ export function create(kind: AnyKind, call: string, options: Place): Found {
   kind.validate(call, options)
   const attachment = attachmentOf(call, options)
   const { name } = options
-  if (name === undefined) return new Found(attachment, build(attachment, kind, options))
-  return withDirectory(attachment, () => {
-    if (lookUp(attachment, signatureOf(kind.name), name, call) !== 0) {
+  if (name === undefined) return build(attachment, kind, options)
+  return findOrMake(attachment, {
+    kind: signatureOf(kind.name),
+    name,
+    call,
+    found: () => {
       throw new ErrnoError(EEXIST, call, `${kind.name} '${name}' exists; ${kind.name}.open() attaches to it`)
-    }
-    return new Found(attachment, buildNamed(attachment, kind, name, options))
+    },
+    make: () => {
+      const at = prepare(attachment, kind, options)
+      return { at, made: new Found(attachment, at) }
+    },
   })
 }
 
@@ -37,17 +43,26 @@ export function open<O extends Place, X extends Met>(
   assertOptions(call, options)
   kind.validate(call, options)
   const attachment = attachmentOf(call, options)
-  return withDirectory(attachment, () => {
-    const found = lookUp(attachment, signatureOf(kind.name), name, call)
-    if (found !== 0) {
-      assertSameLayout(attachment, kind, found, name)
-      kind.compare(attachment, found, name, options)
-      return objectAt(attachment, kind, found)
+  const wanted: Wanted<X> = {
+    kind: signatureOf(kind.name),
+    name,
+    call,
+    found: (at) => {
+      assertSameLayout(attachment, kind, at, name)
+      kind.compare(attachment, at, name, options)
+      return objectAt(attachment, kind, at)
+    },
+  }
+  if (mayCreate) {
+    const make = () => {
+      const at = prepare(attachment, kind as unknown as AnyKind, { ...options, name })
+      return { at, made: kind.make(new Found(attachment, at)) }
     }
-    if (!mayCreate)
-      throw new ErrnoError(ENOENT, 'open', `${kind.name} '${name}' does not exist; say its size to create it`)
-    return objectAt(attachment, kind, buildNamed(attachment, kind as unknown as AnyKind, name, options))
-  })
+    return findOrMake(attachment, { ...wanted, make })
+  }
+  const there = find(attachment, wanted)
+  if (there !== undefined) return there
+  throw new ErrnoError(ENOENT, 'open', `${kind.name} '${name}' does not exist; say its size to create it`)
 }
 
 /** `X.from(handle)`: what arrived in a message. */
@@ -76,24 +91,13 @@ function assertOptions(call: string, options: unknown): void {
 }
 
 /** Makes an anonymous object. */
-function build(attachment: Attachment, kind: AnyKind, options: Place): number {
+function build(attachment: Attachment, kind: AnyKind, options: Place): Found {
   const at = prepare(attachment, kind, options)
   attachment.frames.publishCell(at)
-  return at
+  return new Found(attachment, at)
 }
 
-/** Makes a named one. The directory is locked. */
-function buildNamed(attachment: Attachment, kind: AnyKind, name: string, options: Place): number {
-  const at = prepare(attachment, kind, options)
-  const entry = bind(attachment, signatureOf(kind.name), name, at)
-  if (entry < 0) {
-    kind.demolish(attachment, at)
-    attachment.frames.freeCell(at)
-    throw new ErrnoError(entry, kind.name, kind.noMemory(attachment, options))
-  }
-  return at
-}
-
+/** Makes an object but for its publication. */
 function prepare(attachment: Attachment, kind: AnyKind, options: Place): number {
   const at = attachment.frames.allocCell(
     kind.layout.signature,

@@ -8,7 +8,8 @@
  *   1  sync     buckets and waits (sync/repair.ts), the directory's lock
  *   2  kinds    what a kind of object does about its dead user: a robust mutex is handed on, a channel publishes
  *   3  making   objects that the dead was making or destroying: what they had allocated
- *   4  frames   frames, cells, magazines, limbo (frames/repair.ts)
+ *   4  names    those that it had reserved are free again, and whoever waits for them looks (naming.ts)
+ *   5  frames   frames, cells, magazines, limbo (frames/repair.ts)
  *
  * The floors above register their steps by kind; the supervisor's bundle holds them all. A step that would have to wait
  * throws MustNotBlock, and the whole is tried again a millisecond later: the supervisor has to hear other deaths.
@@ -18,6 +19,7 @@ import { releaseDead } from '../sync/mutex.ts'
 import { repairSync } from '../sync/repair.ts'
 import { DEAD, FREE, moveState, REAPING, RUNNING, slotOf, ThreadSlot } from '../threads/slot.ts'
 import type { Attachment } from './attachment.ts'
+import { repairNames } from './naming.ts'
 import { Superblock } from './superblock.ts'
 
 /** What one kind of object needs after a death. `at` is a cell of that kind. */
@@ -42,6 +44,7 @@ export function reap(attachment: Attachment, dead: number, repairs: readonly Kin
     if (unfinished !== undefined)
       for (const at of frames.unfinishedCellsOf(signature, dead)) unfinished(attachment, at)
   }
+  repairNames(attachment, dead)
   frames.repair(dead)
   cpu.store(slotOf(map.slotsAt, dead) + ThreadSlot.threadId, -1) // the next claimer is somebody else from its first moment
   moveState(cpu, map.slotsAt, dead, REAPING, FREE)

@@ -16,7 +16,7 @@ import { i32, layout, signatureOf, words } from '../words/layout.ts'
 import { bytesOf, typeError, usageError, type Size } from '../words/usage.ts'
 import type { Attachment } from './attachment.ts'
 import { checkMemory, type CheckReport } from './check.ts'
-import { bind, lookUp, unbind, withDirectory, objectEntry } from './directory.ts'
+import { objectEntry, unbindLocked } from './directory.ts'
 import {
   attachmentById,
   defaultAttachment,
@@ -26,6 +26,7 @@ import {
   MOST_BYTES,
 } from './inventory.ts'
 import { handleIn, objectHeader, registerKind, type Handle, type Place } from './kind.ts'
+import { find, findOrMake } from './naming.ts'
 import { Region } from './region.ts'
 import { readText, writeText } from './superblock.ts'
 
@@ -81,22 +82,22 @@ export class SharedMemory implements Handle {
   static open(name: string, options: Omit<SharedMemoryOptions, 'name'> = {}): SharedMemory {
     const size = sizeOf('SharedMemory.open()', options)
     const home = defaultAttachment()
-    return withDirectory(home, () => {
-      const found = lookUp(home, NAMED, name, 'SharedMemory.open()')
-      if (found === 0) return faceOf(makeNamed(home, size, name))
-      const attachment = attachmentById(
-        readText(home.cpu, found + NamedMemory.idBytes, found + NamedMemory.id),
-      )
-      const there = attachment.buffer.byteLength
-      if (options.size !== undefined && Math.abs(there - size) >= 65_536) {
-        throw new ErrnoError(
-          EEXIST,
-          'open',
-          `SharedMemory '${name}' exists and has ${there} bytes; this thread asked for ${size}`,
-        )
-      }
-      return faceOf(attachment)
+    const attachment = findOrMake(home, {
+      kind: NAMED,
+      name,
+      call: 'SharedMemory.open()',
+      found: (at) => attachmentById(memoryIdIn(home, at)),
+      make: () => makeNamed(home, size, name),
     })
+    const there = attachment.buffer.byteLength
+    if (options.size !== undefined && Math.abs(there - size) >= 65_536) {
+      throw new ErrnoError(
+        EEXIST,
+        'open',
+        `SharedMemory '${name}' exists and has ${there} bytes; this thread asked for ${size}`,
+      )
+    }
+    return faceOf(attachment)
   }
 
   /** The memory of a handle that arrived in a message. */
@@ -157,8 +158,9 @@ export class SharedMemory implements Handle {
         'SharedMemory.destroy(): the default memory lasts as long as the process',
       )
     }
-    if (attachment.name !== '') forgetName(home, attachment.name)
+    const cell = attachment.name === '' ? 0 : takeName(home, attachment)
     destroyMemory(attachment)
+    if (cell !== 0) home.frames.freeCell(cell) // until here: if this thread dies, the supervisor ends the memory
   }
 }
 
@@ -167,52 +169,57 @@ function make(options: SharedMemoryOptions): Attachment {
   const { name } = options
   if (name === undefined) return makeMemory(size, '')
   const home = defaultAttachment()
-  return withDirectory(home, () => {
-    if (lookUp(home, NAMED, name, 'new SharedMemory()') !== 0) {
+  return findOrMake(home, {
+    kind: NAMED,
+    name,
+    call: 'new SharedMemory()',
+    found: () => {
       throw new ErrnoError(
         EEXIST,
         'SharedMemory',
         `SharedMemory '${name}' exists; SharedMemory.open() attaches to it`,
       )
-    }
-    return makeNamed(home, size, name)
+    },
+    make: () => makeNamed(home, size, name),
   })
 }
 
-/** Makes a memory and its name. The home memory's directory is locked. */
-function makeNamed(home: Attachment, size: number, name: string): Attachment {
+/** Makes a memory, and the cell of the home memory that its name will stand for. */
+function makeNamed(home: Attachment, size: number, name: string): { at: number; made: Attachment } {
   const at = home.frames.allocCell(NamedMemory.signature, NamedMemory.sizeof)
   if (at < 0)
     throw new ErrnoError(at, 'SharedMemory', home.noMemory(`SharedMemory '${name}'`, NamedMemory.sizeof * 4))
-  let attachment
   try {
-    attachment = makeMemory(size, name)
+    // Before anybody else hears of it: if this thread dies, the supervisor ends what nobody can find.
+    const made = makeMemory(size, name, (id) => {
+      writeText(home.cpu, at + NamedMemory.idBytes, at + NamedMemory.id, id)
+    })
+    return { at, made }
   } catch (error) {
     home.frames.freeCell(at)
     throw error
   }
-  writeText(home.cpu, at + NamedMemory.idBytes, at + NamedMemory.id, attachment.id)
-  const entry = bind(home, NAMED, name, at)
-  if (entry < 0) {
-    home.frames.freeCell(at)
-    destroyMemory(attachment)
-    throw new ErrnoError(
-      entry,
-      'SharedMemory',
-      home.noMemory(`SharedMemory '${name}'`, NamedMemory.sizeof * 4),
-    )
-  }
-  return attachment
 }
 
-function forgetName(home: Attachment, name: string): void {
-  withDirectory(home, () => {
-    const at = lookUp(home, NAMED, name, 'SharedMemory.destroy()')
-    if (at === 0) return
-    home.frames.unpublishCell(at)
-    unbind(home, home.cpu.load(at + objectEntry))
-    home.frames.freeCell(at)
+/** The id of the memory that a NamedMemory stands for; '' while it has none. */
+export function memoryIdIn({ cpu }: Attachment, at: number): string {
+  return readText(cpu, at + NamedMemory.idBytes, at + NamedMemory.id)
+}
+
+/** Takes a memory's name away. The cell that it stood for, this thread's now; or 0 if the name is another's by now. */
+function takeName(home: Attachment, { id, name }: Attachment): number {
+  const taken = find(home, {
+    kind: NAMED,
+    name,
+    call: 'SharedMemory.destroy()',
+    found: (at) => {
+      if (memoryIdIn(home, at) !== id) return 0
+      home.frames.unpublishCell(at)
+      unbindLocked(home, home.cpu.load(at + objectEntry))
+      return at
+    },
   })
+  return taken ?? 0
 }
 
 function faceOf(attachment: Attachment): SharedMemory {

@@ -44,7 +44,8 @@ import {
   type Want,
 } from './protocol.ts'
 import { reap, type KindRepair } from './reaper.ts'
-import { POISON_CHECK_FAILED } from './superblock.ts'
+import { memoryIdIn, NamedMemory } from './shared-memory.ts'
+import { POISON_CHECK_FAILED, POISON_DESTROYED } from './superblock.ts'
 
 const RETRY_MS = 1
 const DRAIN_MS = 20
@@ -102,8 +103,7 @@ export class Supervisor {
         this.#keep(message.offer)
         break
       case 'forget':
-        this.#kept.delete(message.memory)
-        this.#forgotten.add(message.memory)
+        this.#forget(message.memory)
         break
       case 'want':
         if (!this.#supply(message)) this.#wanting.push(message)
@@ -125,6 +125,11 @@ export class Supervisor {
     for (const want of this.#wanting.splice(0)) {
       if (!this.#supply(want)) this.#wanting.push(want)
     }
+  }
+
+  #forget(memory: string): void {
+    this.#kept.delete(memory)
+    this.#forgotten.add(memory)
   }
 
   #adopt({ threadId, memory, tid, port, byMain }: Adopt): void {
@@ -189,6 +194,7 @@ export class Supervisor {
       const tid = tidOfState(index, word)
       if (moveState(cpu, map.slotsAt, tid, CLAIMED, FREE)) continue // owned nothing yet
       try {
+        this.#endUnnamed(attachment, tid)
         reap(attachment, tid, this.#repairs)
       } catch (error) {
         if (error instanceof MustNotBlock) {
@@ -207,6 +213,16 @@ export class Supervisor {
       return
     }
     this.#drain(attachment)
+  }
+
+  /** Memories whose name the dead was giving, or taking away to destroy them: nobody would find them again. */
+  #endUnnamed(home: Attachment, dead: number): void {
+    for (const at of home.frames.unfinishedCellsOf(NamedMemory.signature, dead)) {
+      const id = memoryIdIn(home, at)
+      const kept = this.#kept.get(id)
+      if (kept !== undefined) poisonEverybody(kept.attachment, POISON_DESTROYED)
+      if (id !== '') this.#forget(id)
+    }
   }
 }
 
