@@ -362,8 +362,8 @@ function plainView(call: string, name: string, value: Uint8Array): Uint8Array {
 }
 
 /** What was passed, as a number: a valueOf() of the user's runs now, or never. */
-function asNumber(passed: unknown): number {
-  return Number(passed)
+function asNumber(passed: number): number {
+  return passed - 0 // no call, unlike Number()
 }
 
 /** Bytes from an address to the end of its page. */

@@ -36,6 +36,8 @@ export function newTlb(layout: AddressLayoutName): Tlb {
 }
 
 const ROWS = 1024
+/** Exact, and a quarter of what dividing costs. */
+const PER_PAGE = 1 / PAGE_SIZE
 /** No page has it: addresses of pages are whole. */
 const NONE = -0.5
 
@@ -45,24 +47,24 @@ class Tlb64 implements Tlb {
   private readonly bases = new Int32Array(ROWS)
 
   readBase(address: number): number {
-    const row = (address / PAGE_SIZE) & (ROWS - 1)
+    const row = (address * PER_PAGE) & (ROWS - 1)
     return this.readTags[row] === address - (address & (PAGE_SIZE - 1)) ? this.bases[row] : MISS
   }
 
   writeBase(address: number): number {
-    const row = (address / PAGE_SIZE) & (ROWS - 1)
+    const row = (address * PER_PAGE) & (ROWS - 1)
     return this.writeTags[row] === address - (address & (PAGE_SIZE - 1)) ? this.bases[row] : MISS
   }
 
   fill(pageAddress: number, base: number, canWrite: boolean): void {
-    const row = (pageAddress / PAGE_SIZE) & (ROWS - 1)
+    const row = (pageAddress * PER_PAGE) & (ROWS - 1)
     this.bases[row] = base
     this.readTags[row] = pageAddress
     this.writeTags[row] = canWrite ? pageAddress : NONE
   }
 
   forget(pageAddress: number): void {
-    const row = (pageAddress / PAGE_SIZE) & (ROWS - 1)
+    const row = (pageAddress * PER_PAGE) & (ROWS - 1)
     if (this.readTags[row] !== pageAddress) return
     this.readTags[row] = NONE
     this.writeTags[row] = NONE
