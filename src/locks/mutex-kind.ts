@@ -50,7 +50,17 @@ export interface MutexOptions extends Place {
 }
 
 export function mutexKind<X extends Met>(make: (found: Found) => X): Kind<MutexOptions, X> {
-  return { name: 'Mutex', layout: MutexObject, validate, build, compare, demolish, noMemory, make, check }
+  return {
+    name: 'Mutex',
+    layout: MutexObject,
+    validate,
+    build,
+    compare,
+    demolish,
+    noMemory,
+    make,
+    check: mutexProblems,
+  }
 }
 
 function validate(call: string, { type, robust }: MutexOptions): void {
@@ -88,7 +98,8 @@ function noMemory(attachment: Attachment, { name }: MutexOptions): string {
   return attachment.noMemory(name === undefined ? 'Mutex' : `Mutex '${name}'`, MutexObject.sizeof * 4)
 }
 
-function* check(attachment: Attachment, at: number): Generator<string> {
+/** What does not add up in a mutex at rest. */
+export function* mutexProblems(attachment: Attachment, at: number): Generator<string> {
   const tid = ownerOf(attachment.lot, at + raw)
   const isRobust = attachment.cpu.load(at + robustAt) === 1
   if (tid !== 0 && isRobust && !runningThreads(attachment).has(tid)) {

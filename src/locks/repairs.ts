@@ -5,7 +5,7 @@
 
 import type { KindRepair } from '../memory/reaper.ts'
 import { releaseDead } from '../sync/mutex.ts'
-import { MutexObject } from './mutex-kind.ts'
+import { MutexObject, mutexProblems } from './mutex-kind.ts'
 
 const { raw, isRobust } = MutexObject
 
@@ -15,5 +15,6 @@ export const lockRepairs: readonly KindRepair[] = [
     afterDeath: ({ cpu, lot }, at, dead) => {
       if (cpu.load(at + isRobust) === 1) releaseDead(lot, at + raw, dead)
     },
+    check: mutexProblems,
   },
 ]

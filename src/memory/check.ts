@@ -2,10 +2,24 @@
  * check(): recounts a memory from the truth and says, in sentences, what does not add up.
  *
  * Meant for a memory at rest: what other threads are in the middle of may be counted as a problem. It changes nothing.
+ *
+ * After a death the supervisor checks by itself, but only where rest is certain: when the last thread that ran in a memory
+ * is gone. While it looks nobody begins, since it lets them all begin, save one: the maker of a memory, so that slot is
+ * looked at before and after.
  */
 
 import { ASYNC, Bucket, UNUSED, WaitRecord } from '../sync/lot.ts'
-import { FREE, RUNNING, SLOT_COUNT, stateOf, ThreadSlot, tidOfState } from '../threads/slot.ts'
+import {
+  CLAIMED,
+  FREE,
+  MAKER_SLOT,
+  RUNNING,
+  SLOT_COUNT,
+  stateOf,
+  SUPERVISOR_SLOT,
+  ThreadSlot,
+  tidOfState,
+} from '../threads/slot.ts'
 import type { Attachment } from './attachment.ts'
 import { names } from './directory.ts'
 import { knownKinds } from './kind.ts'
@@ -24,6 +38,31 @@ export function checkMemory(attachment: Attachment): CheckReport {
     ...objectProblems(attachment),
   ]
   return { ok: problems.length === 0, problems }
+}
+
+/** The same for the supervisor, after a death; `more` is what else to ask. Nothing while somebody runs. */
+export function problemsAtRest(attachment: Attachment, more: () => Iterable<string>): readonly string[] {
+  const { cpu, map } = attachment
+  const maker = map.slotsAt + MAKER_SLOT * ThreadSlot.sizeof + ThreadSlot.state
+  const before = cpu.load(maker)
+  if (!isAtRest(attachment)) return []
+  const problems: string[] = []
+  try {
+    problems.push(...checkMemory(attachment).problems, ...more())
+  } catch (error) {
+    problems.push(`the check could not go on: ${String(error)}`)
+  }
+  return cpu.load(maker) === before ? problems : []
+}
+
+/** True if only the supervisor has anything in this memory: the others are gone, or wait to be let in. */
+function isAtRest({ cpu, map }: Attachment): boolean {
+  for (let index = 0; index < SLOT_COUNT; index++) {
+    if (index === SUPERVISOR_SLOT) continue
+    const state = stateOf(cpu.load(map.slotsAt + index * ThreadSlot.sizeof + ThreadSlot.state))
+    if (state !== FREE && (state !== CLAIMED || index === MAKER_SLOT)) return false
+  }
+  return true
 }
 
 /** Ids of the threads that run in this memory now. */

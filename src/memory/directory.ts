@@ -33,6 +33,7 @@ import { DIRECTORY_BUCKETS, Superblock } from './superblock.ts'
 
 const NAME_WORDS = 32
 const NAME_CAPACITY_BYTES = NAME_WORDS * 4
+const LONGEST_CHAIN = 1_000_000
 
 export const NameEntry = layout('NameEntry', 160, {
   status: i32,
@@ -188,7 +189,12 @@ export interface Named {
 export function* names(attachment: Attachment): Generator<Named> {
   const { cpu } = attachment
   for (let i = 0; i < DIRECTORY_BUCKETS; i++) {
-    for (let entry = cpu.load(Superblock.heads + i); entry !== 0; entry = cpu.load(entry + next)) {
+    let left = LONGEST_CHAIN // a chain that is torn into a ring ends too
+    for (
+      let entry = cpu.load(Superblock.heads + i);
+      entry !== 0 && left-- > 0;
+      entry = cpu.load(entry + next)
+    ) {
       yield {
         entry,
         name: nameOf(attachment, entry) ?? '',

@@ -29,6 +29,16 @@ export interface KindRepair {
   readonly afterDeath?: (attachment: Attachment, at: number, dead: number) => void
   /** An object that the dead was making or destroying: frees what it may have allocated; its cell is freed next. */
   readonly unfinished?: (attachment: Attachment, at: number) => void
+  /** What does not add up in a LIVE object of a memory at rest, in sentences. */
+  readonly check?: (attachment: Attachment, at: number) => Iterable<string>
+}
+
+/** What the kinds find in a memory at rest. */
+export function* kindProblems(attachment: Attachment, repairs: readonly KindRepair[]): Generator<string> {
+  for (const { signature, check } of repairs) {
+    if (check === undefined) continue
+    for (const at of attachment.frames.cellsOf(signature)) yield* check(attachment, at)
+  }
 }
 
 /** Reaps a dead thread. Throws MustNotBlock if a lock is held by another: call again. */

@@ -7,10 +7,11 @@
  * Invariants
  *  1. A slot is set RUNNING only while this supervisor listens to a port of its thread.
  *  2. A death is reaped in every memory where the thread has a slot, and in each only once (state words decide).
+ *  3. A memory that a death has left to nobody is checked, and poisoned if that fails.
  */
 
 import type { MessagePort } from '../host/workers.ts'
-import { broadcast, onBroadcast, onThreadMessage, threadId } from '../host/workers.ts'
+import { broadcast, onBroadcast, onThreadMessage, threadId, warn } from '../host/workers.ts'
 import { MustNotBlock, NonBlockingThread } from '../threads/live-thread.ts'
 import {
   ASLEEP,
@@ -30,6 +31,7 @@ import {
   tidOfState,
 } from '../threads/slot.ts'
 import { Attachment, attachReserved, view } from './attachment.ts'
+import { problemsAtRest } from './check.ts'
 import { poisonEverybody } from './poison.ts'
 import {
   isProtocol,
@@ -43,7 +45,7 @@ import {
   type ToSupervisor,
   type Want,
 } from './protocol.ts'
-import { reap, type KindRepair } from './reaper.ts'
+import { kindProblems, reap, type KindRepair } from './reaper.ts'
 import { memoryIdIn, NamedMemory } from './shared-memory.ts'
 import { POISON_CHECK_FAILED, POISON_DESTROYED } from './superblock.ts'
 
@@ -212,7 +214,20 @@ export class Supervisor {
       }, RETRY_MS)
       return
     }
+    this.#recount(attachment, threadId)
     this.#drain(attachment)
+  }
+
+  /** After the death of the last one: whoever comes next shall not trip over what is torn. */
+  #recount(attachment: Attachment, threadId: number): void {
+    const problems = problemsAtRest(attachment, () => kindProblems(attachment, this.#repairs))
+    if (problems.length === 0) return
+    poisonEverybody(attachment, POISON_CHECK_FAILED)
+    const [first, ...more] = problems
+    const others = more.length === 0 ? '' : ` (and ${more.length} more)`
+    warn(
+      `memory '${attachment.label}' is poisoned: its check failed after the death of thread ${threadId}: ${first}${others}`,
+    )
   }
 
   /** Memories whose name the dead was giving, or taking away to destroy them: nobody would find them again. */

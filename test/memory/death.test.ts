@@ -4,6 +4,8 @@ import { Mutex, Region, Semaphore, SharedMemory } from 'pageframe'
 import { afterEach, describe, expect, test } from 'vitest'
 import { Actor, eventually, rejectionOf, script, thrownBy, within } from '../support.ts'
 import { sharedNow } from '../../src/host/clock.ts'
+import { mapOf } from '../../src/memory/superblock.ts'
+import { Bucket } from '../../src/sync/lot.ts'
 import { claimSlot, FREE, isInState } from '../../src/threads/slot.ts'
 import { reaped, slotsOf } from './slots.ts'
 
@@ -357,6 +359,71 @@ test('what a worker says past its port is undone if the supervisor has heard of 
 
   await eventually(() => slotsOf(actor.threadId) === 0, 'the claim to lapse')
   expect(isInState(cpu, map.slotsAt, tid, FREE)).toBe(true)
+})
+
+describe('when the last thread in a memory has died, it is checked', () => {
+  // The queue of the first bucket: nobody has waited in it.
+  const { bucketsAt } = mapOf(SharedMemory.default.byteLength, false)
+
+  test('and poisoned if it is torn, so that whoever comes next is told', async () => {
+    const ended = await script(
+      async ({ startActor }, tail) => {
+        // This thread never uses the memory.
+        const crew = [await startActor(), await startActor()]
+        await crew[0].run(({ Mutex, SharedMemory }, at) => {
+          new Mutex({ name: 'x' }).lock()
+          new Int32Array(SharedMemory.default.alloc(4).bytes.buffer)[at] = 12_345
+        }, tail)
+        await crew[0].end()
+        await new Promise((resolve) => setTimeout(resolve, 300))
+        const message = await crew[1].run(({ Mutex }) => {
+          try {
+            return Mutex.open('x').name
+          } catch (error) {
+            return (error as Error).message
+          }
+        })
+        await crew[1].end()
+        return message
+      },
+      [bucketsAt + Bucket.tail],
+    )
+
+    expect(ended.result).toBe(
+      "ENOTRECOVERABLE: memory 'default' is poisoned: its check failed after the death of a thread. Make a new one",
+    )
+    expect(ended.stderr).toMatch(
+      /PageframeWarning: memory 'default' is poisoned: its check failed after the death of thread \d+: lot bucket 0: tail is not the last record/,
+    )
+  })
+
+  test('and goes on if it is whole, whatever the dead was in the middle of', async () => {
+    const ended = await script(async ({ startActor }) => {
+      const seen: unknown[] = []
+      for (let i = 0; i < 5; i++) {
+        const actor = await startActor()
+        seen.push(
+          await actor.run(({ Channel, Mutex, Region, Semaphore }, round) => {
+            const lock = Mutex.open('x')
+            const token = lock.lock()
+            const channel = Channel.open(`c${round}`, { from: 'one', to: 'one', capacity: '4KiB' })
+            channel.trySend(new Uint8Array(100))
+            channel.tryLoan(100)
+            if (round % 2 === 1) channel.tryRead()
+            Region.open(`r${round}`, '64KiB')
+            for (let i = 0; i < 100; i++) void new Semaphore(0).acquireAsync().catch(() => undefined)
+            const { ownerDied } = token
+            if (ownerDied) lock.markConsistent()
+            return ownerDied
+          }, i),
+        )
+        await actor.end()
+      }
+      return seen
+    }, [])
+
+    expect(ended).toMatchObject({ result: [false, true, true, true, true], stderr: '' })
+  })
 })
 
 test('a worker that ends in order poisons nothing', async () => {
