@@ -57,10 +57,6 @@ async function bundle() {
     chunkFileNames: 'shared-[name].js',
     minifyInternalExports: false,
     comments: false,
-    sourcemap: true, // for node --enable-source-maps
-    // What a worker waits for when it imports pageframe is mostly V8 reading it: a third less when local names are short
-    // and blanks gone. The names of classes and functions stay, for stack traces.
-    minify: { compress: true, mangle: { keepNames: true }, codegen: { removeWhitespace: true } },
     // Each module that a worker loads takes it a third of a millisecond: what every entry needs is one file.
     codeSplitting: {
       groups: [

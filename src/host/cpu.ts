@@ -69,7 +69,7 @@ class WasmCpu implements Cpu {
   declare readonly fill: Cpu['fill']
   declare readonly compare: Cpu['compare']
   declare readonly spinWhileEqual: Cpu['spinWhileEqual']
-  private declare readonly words: Int32Array<SharedArrayBuffer>
+  declare private readonly words: Int32Array<SharedArrayBuffer>
 
   constructor(exports: Instructions, words: Int32Array<SharedArrayBuffer>) {
     this.load = exports.load
@@ -103,7 +103,7 @@ export function atomicsCpu(buffer: SharedArrayBuffer): Cpu {
 }
 
 class AtomicsCpu implements Cpu {
-  private declare readonly words: Int32Array<SharedArrayBuffer>
+  declare private readonly words: Int32Array<SharedArrayBuffer>
   readonly #bytes: Uint8Array<SharedArrayBuffer>
 
   constructor(buffer: SharedArrayBuffer) {

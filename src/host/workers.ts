@@ -3,7 +3,6 @@
  */
 
 import { subscribe } from 'node:diagnostics_channel'
-import { availableParallelism } from 'node:os'
 import * as workerThreads from 'node:worker_threads'
 import {
   BroadcastChannel,
@@ -36,8 +35,16 @@ export type { MessagePort, Transferable }
  */
 const { process } = globalThis
 
-/** How many threads this machine runs at once. */
-export const cores = availableParallelism()
+/** How many threads this machine runs at once. The first thread counts; the others inherit it, and need not load node:os. */
+export const cores = countCores('pageframe.cores')
+
+function countCores(key: string): number {
+  const known: unknown = getEnvironmentData(key)
+  if (typeof known === 'number') return known
+  const counted = process.getBuiltinModule('node:os').availableParallelism()
+  setEnvironmentData(key, counted)
+  return counted
+}
 
 /**
  * State of this thread that a second copy of the package must find too. It stands on `process`, which all vm contexts
@@ -66,9 +73,14 @@ export function onWorkerStarted(callback: (worker: Worker) => void): void {
   })
 }
 
-/** Posts to any thread of the process by its id, by way of the main thread. Undelivered is no error here. */
-export function postToThread(thread: number, message: unknown, transfer: readonly Transferable[]): void {
-  postMessageToThread(thread, message, [...transfer]).catch(() => undefined)
+/**
+ * Posts to any thread of the process by its id, by way of the main thread. Undelivered is no error here: the thread is
+ * gone. Then the ports that it was to get are closed, and who listens at their other ends hears that nobody is there.
+ */
+export function postToThread(thread: number, message: unknown, ports: readonly MessagePort[]): void {
+  postMessageToThread(thread, message, [...ports]).catch(() => {
+    for (const port of ports) port.close()
+  })
 }
 
 /** Hears what other threads post with postToThread. Holds no handle. */

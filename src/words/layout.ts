@@ -63,7 +63,7 @@ export function layout<const F extends Record<string, Field>>(
   fields: F,
 ): Layout<F> {
   const offsets: Record<string, number> = {}
-  const rows = []
+  const rows: { name: string; at: number; words: number }[] = []
   let end = 0
   let align = 1
   for (const [field, kind] of Object.entries(fields)) {
@@ -81,8 +81,16 @@ export function layout<const F extends Record<string, Field>>(
   if (sizeof * 4 !== sizeBytes) {
     throw new RangeError(`layout ${name} takes ${sizeof * 4} bytes, declared as ${sizeBytes}`)
   }
-  const text = `${name}:${rows.map((row) => `${row.name}@${row.at}+${row.words}`).join(',')};${sizeof}`
-  const result = Object.freeze({ ...offsets, sizeof, signature: signatureOf(text) })
+  let known: number | undefined
+  const result = Object.freeze({
+    ...offsets,
+    sizeof,
+    // When it is asked for: few threads ask for all of them, and each waits while pageframe is loaded.
+    get signature() {
+      const text = () => rows.map((row) => `${row.name}@${row.at}+${row.words}`).join(',')
+      return (known ??= signatureOf(`${name}:${text()};${sizeof}`))
+    },
+  })
   described.set(result, { name, sizeBytes, fields: rows })
   return result as unknown as Layout<F>
 }
