@@ -16,7 +16,7 @@ import { SharedObject } from '../memory/object.ts'
 import { from, open } from '../memory/open.ts'
 import { bytes, codecOf, type Codec } from '../memory/types.ts'
 import { dispose } from '../words/dispose.ts'
-import { usageError } from '../words/usage.ts'
+import { typeError, usageError } from '../words/usage.ts'
 import type { Context, Wait } from './end.ts'
 import { capacityAt, channelKind, codecAt, raw, typeNameAt, type ChannelOptions } from './kind.ts'
 import type { Loan } from './loan.ts'
@@ -108,7 +108,6 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
 
   /** Room for a record, to be written in place and sent by commit(). One at a time; blocks while there is none. */
   loan(lengthBytes: number, wait?: Wait): Loan {
-    if (this.#cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('loan')
     return this.#sender.loan(lengthBytes, wait)
   }
 
@@ -146,7 +145,6 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
 
   /** The next record in place; it is consumed when the message is disposed. One at a time. */
   read(wait?: Wait): Message<T> | undefined {
-    if (this.#cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('read')
     return this.#receiver.read(wait)
   }
 
@@ -181,6 +179,7 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
    * full), and what it consumes is given back likewise. A batch does not last beyond an `await`.
    */
   batch<R>(work: () => R): R {
+    if (typeof work !== 'function') throw typeError('Channel.batch()', 'work', 'a function', work)
     const { batches } = this.#sender.producer
     this.#setBatches(batches + 1)
     try {
@@ -256,6 +255,10 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
     return {
       attachment: context,
       rawAt: this.at + raw,
+      life: { at: this.#generationAt, value: this.#own },
+      assertLive: (verb) => {
+        this.assertLive(verb)
+      },
       views: new Views(context.buffer, dataAt, capacityAt(context, this.at) / 4),
       get label() {
         return label()

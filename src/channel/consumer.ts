@@ -18,14 +18,16 @@
 import { BUSY, waitBlocked } from '../sync/wait.ts'
 import type { Lot } from '../sync/lot.ts'
 import type { Cpu } from '../host/cpu.ts'
-import { EOWNERDEAD } from '../words/errno.ts'
+import { EOWNERDEAD, ESTALE } from '../words/errno.ts'
 import {
   announceSleep,
   CLOSED,
   CONSUMER_DIED,
+  everlasting,
   HEADER_WORDS,
   joinRole,
   leaveRole,
+  type Life,
   PAD,
   PRODUCER_DIED,
   RawChannel,
@@ -57,6 +59,7 @@ export class Consumer {
   declare private readonly lot: Lot
   declare private readonly cpu: Cpu
   declare private readonly at: number
+  declare private readonly life: Life
   declare private readonly data: number
   declare private readonly mask: number
   /** What the notes say, while this thread has the role. */
@@ -68,8 +71,9 @@ export class Consumer {
   private published = 0
   private readonly slips: Slips = { sinceVain: 1 }
 
-  constructor(lot: Lot, at: number) {
+  constructor(lot: Lot, at: number, life: Life = everlasting(lot, at)) {
     this.lot = lot
+    this.life = life
     this.cpu = lot.cpu
     this.at = at
     this.data = lot.cpu.plainLoad(at + data) // a fact: published with the handle
@@ -94,6 +98,11 @@ export class Consumer {
     this.isJoined = true
   }
 
+  /** The channel was destroyed: what lies here may be another's. One plain load. */
+  get isGone(): boolean {
+    return this.cpu.plainLoad(this.life.at) !== this.life.value
+  }
+
   /** Publishes what is released and gives the role back. A record that is still held goes to the next consumer. */
   leave(): void {
     this.publish()
@@ -108,9 +117,11 @@ export class Consumer {
    *  BUSY         there is none yet, or this thread does not have the role
    *  DRAINED      there is none, and the channel is closed
    *  -EOWNERDEAD  there is none, and the producer died, and no other has come
+   *  -ESTALE      the channel was destroyed
    */
   next(): number {
     const cpu = this.cpu
+    if (this.isGone) return -ESTALE
     const position = this.released
     if (position === this.tailSeen) {
       const none = this.look()
@@ -160,6 +171,7 @@ export class Consumer {
 
   /** The record that next() returned is done with: it is never delivered again, and its words are the producer's. */
   release(): void {
+    if (this.isGone) return
     this.released = this.readEnd
     this.received = (this.received + 1) | 0
     // Dead before this line: delivered again. After it: never; the reaper publishes it, and recounts `received`.
@@ -173,6 +185,7 @@ export class Consumer {
 
   /** Gives the producer all room that is released. */
   publish(): void {
+    if (this.isGone) return
     const word = this.at + head
     this.published = this.released
     this.cpu.plainStore(this.at + received, this.received)
@@ -230,7 +243,9 @@ class Arrival implements Supply {
   }
 
   announce(lot: Lot, word: number): boolean {
-    return announceSleep(lot, this.at, word, lot.cpu.plainLoad(this.at + released), ENDED)
+    return (
+      !this.consumer.isGone && announceSleep(lot, this.at, word, lot.cpu.plainLoad(this.at + released), ENDED)
+    )
   }
 
   accept(): number {

@@ -3,8 +3,9 @@
 import type { Attachment } from '../memory/attachment.ts'
 import type { Codec } from '../memory/types.ts'
 import { ThreadSlot } from '../threads/slot.ts'
-import { EBUSY, EDEADLK, ErrnoError } from '../words/errno.ts'
+import { EBUSY, EDEADLK, ErrnoError, ESTALE } from '../words/errno.ts'
 import { usageError } from '../words/usage.ts'
+import type { Life } from './ring.ts'
 import type { Views } from './views.ts'
 
 /** Index of a thread's counter of bytes that were copied: send and receive copy; loan, commit and read do not. */
@@ -22,8 +23,11 @@ export interface Context<T> {
   /** Word index of the RawChannel. */
   readonly rawAt: number
   readonly views: Views
+  readonly life: Life
   /** `Channel 'jobs'`. */
   readonly label: string
+  /** Throws ESTALE if the channel was destroyed. */
+  assertLive(verb: string): void
   /** Throws if this thread does not know the type. */
   readonly codec: Codec<T>
 }
@@ -55,6 +59,7 @@ export abstract class End<T> {
   }
 
   protected error(errno: number, verb: string, message: string): ErrnoError {
+    if (errno === -ESTALE) this.context.assertLive(verb)
     return new ErrnoError(errno, verb, `${this.context.label}: ${message}`)
   }
 

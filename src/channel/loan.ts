@@ -1,5 +1,6 @@
 /** Loan: room in a channel, to be written in place. One object a channel, used again for every loan. */
 
+import { staleError } from '../memory/open.ts'
 import { dispose } from '../words/dispose.ts'
 import { integer, usageError } from '../words/usage.ts'
 import type { Producer } from './producer.ts'
@@ -51,20 +52,27 @@ export class ReusedLoan implements Loan {
   }
 
   get bytes(): Bytes {
-    if (this.payload === 0) throw overError()
+    if (this.payload === 0 || this.producer.isGone) this.refuse('bytes')
     return this.views.at(this.payload, this.lengthBytes)
   }
 
   get byteOffset(): number {
-    return this.payload === 0 ? over() : this.payload * 4
+    if (this.payload === 0 || this.producer.isGone) this.refuse('byteOffset')
+    return this.payload * 4
   }
 
   commit(lengthBytes?: number): void {
-    if (this.payload === 0) throw overError()
+    if (this.payload === 0 || this.producer.isGone) this.refuse('commit')
     const length = lengthBytes === undefined ? this.lengthBytes : this.part(lengthBytes)
     this.payload = 0
     this.producer.commit(length)
     this.turns.next()
+  }
+
+  private refuse(verb: string): never {
+    if (this.payload === 0) throw overError()
+    this.payload = 0
+    throw staleError('Channel', verb)
   }
 
   private part(lengthBytes: number): number {
@@ -83,10 +91,6 @@ export class ReusedLoan implements Loan {
       ? 'Loan (over)'
       : `Loan { byteOffset: ${this.payload * 4}, length: ${this.lengthBytes} }`
   }
-}
-
-function over(): never {
-  throw overError()
 }
 
 function overError(): TypeError {

@@ -1,6 +1,7 @@
 /** Message: a record of a channel, to be read in place. One object a channel, used again for every message. */
 
 import type { Codec } from '../memory/types.ts'
+import { staleError } from '../memory/open.ts'
 import { dispose } from '../words/dispose.ts'
 import { usageError } from '../words/usage.ts'
 import type { Consumer } from './consumer.ts'
@@ -51,12 +52,13 @@ export class ReusedMessage<T> implements Message<T> {
   }
 
   get bytes(): Bytes {
-    if (this.payload === 0) throw overError()
+    if (this.payload === 0 || this.consumer.isGone) this.refuse('bytes')
     return this.views.at(this.payload, this.consumer.lengthBytes)
   }
 
   get byteOffset(): number {
-    return this.payload === 0 ? over() : this.payload * 4
+    if (this.payload === 0 || this.consumer.isGone) this.refuse('byteOffset')
+    return this.payload * 4
   }
 
   get value(): T {
@@ -65,6 +67,12 @@ export class ReusedMessage<T> implements Message<T> {
 
   get redelivered(): boolean {
     return this.isHeld && this.consumer.redelivered
+  }
+
+  private refuse(verb: string): never {
+    if (this.payload === 0) throw overError()
+    this.payload = 0
+    throw staleError('Channel', verb)
   }
 
   [dispose](): void {
@@ -80,10 +88,6 @@ export class ReusedMessage<T> implements Message<T> {
       ? 'Message (over)'
       : `Message { byteOffset: ${this.payload * 4}, length: ${this.consumer.lengthBytes} }`
   }
-}
-
-function over(): never {
-  throw overError()
 }
 
 function overError(): TypeError {

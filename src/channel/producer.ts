@@ -12,15 +12,17 @@
 import { BUSY, waitBlocked } from '../sync/wait.ts'
 import type { Lot } from '../sync/lot.ts'
 import type { Cpu } from '../host/cpu.ts'
-import { EMSGSIZE, EPIPE } from '../words/errno.ts'
+import { EMSGSIZE, EPIPE, ESTALE } from '../words/errno.ts'
 import {
   announceSleep,
   CLOSED,
   CONSUMER_DIED,
+  everlasting,
   HEADER_WORDS,
   joinRole,
   largestRecordBytes,
   leaveRole,
+  type Life,
   PAD,
   PRODUCER_DIED,
   RawChannel,
@@ -50,6 +52,7 @@ export class Producer {
   declare private readonly lot: Lot
   declare private readonly cpu: Cpu
   declare private readonly at: number
+  declare private readonly life: Life
   declare private readonly data: number
   declare private readonly capacity: number
   declare private readonly largest: number
@@ -61,8 +64,9 @@ export class Producer {
   private headSeen = 0
   private readonly slips: Slips = { sinceVain: 1 }
 
-  constructor(lot: Lot, at: number) {
+  constructor(lot: Lot, at: number, life: Life = everlasting(lot, at)) {
     this.lot = lot
+    this.life = life
     this.cpu = lot.cpu
     this.at = at
     this.data = lot.cpu.plainLoad(at + data) // a fact: published with the handle
@@ -89,6 +93,11 @@ export class Producer {
     this.isJoined = true
   }
 
+  /** The channel was destroyed: what lies here may be another's. One plain load. */
+  get isGone(): boolean {
+    return this.cpu.plainLoad(this.life.at) !== this.life.value
+  }
+
   /** Publishes what is committed and gives the role back. */
   leave(): void {
     this.publish()
@@ -102,13 +111,17 @@ export class Producer {
    * first. Or
    *  BUSY       there is no room yet, or this thread does not have the role
    *  -EPIPE     the channel is closed, or its consumer died and no other has come
+   *  -ESTALE    the channel was destroyed
    *  -EMSGSIZE  no ring of this capacity ever has so much room
    */
   claim(lengthBytes: number): number {
+    if (this.isGone) return -ESTALE
     // Plain: whoever was told of the close by other means sees it; whoever was not may as well have come before it.
     if ((this.cpu.plainLoad(this.at + status) & HOPELESS) !== 0) return -EPIPE
     const { next } = this
-    return next + recordWords(lengthBytes) <= this.limit ? next + HEADER_WORDS : this.look(lengthBytes)
+    return lengthBytes <= this.largest && next + recordWords(lengthBytes) <= this.limit
+      ? next + HEADER_WORDS
+      : this.look(lengthBytes)
   }
 
   /** claim() beyond `limit`: at the end of a lap, or of the lines that were fetched, or apparently full. */
@@ -172,6 +185,7 @@ export class Producer {
 
   /** Shows the consumer all that is committed. */
   publish(): void {
+    if (this.isGone) return
     const { cpu, at } = this
     cpu.plainStore(at + sent, this.sent)
     // Release: pairs with the load in Consumer.look(). And one half of a handshake: the consumer sets SLEEPS by a
@@ -231,7 +245,10 @@ class Room implements Supply {
   }
 
   announce(lot: Lot, word: number): boolean {
-    return announceSleep(lot, this.at, word, lot.cpu.plainLoad(this.at + headSeen), HOPELESS)
+    return (
+      !this.producer.isGone &&
+      announceSleep(lot, this.at, word, lot.cpu.plainLoad(this.at + headSeen), HOPELESS)
+    )
   }
 
   accept(): number {

@@ -26,7 +26,7 @@ export class Receiver<T> extends End<T> {
   constructor(context: Context<T>, beforeWait: () => void) {
     super(context)
     const { attachment, rawAt, views } = context
-    this.consumer = new Consumer(attachment.lot, rawAt)
+    this.consumer = new Consumer(attachment.lot, rawAt, context.life)
     this.turns = new Turns(
       attachment.lot,
       attachment.waits,
@@ -160,6 +160,7 @@ export class Receiver<T> extends End<T> {
 
   /** Takes the role if this thread does not have it. Throws if it cannot, or holds a message. */
   private ready(verb: string): void {
+    this.context.assertLive(verb)
     if (!this.consumer.isJoined && this.consumer.join() < 0) throw this.roleError(role, verb, 'receives')
     if (this.message.isHeld) throw this.inUse(verb, 'holds a message', 'dispose it first')
   }

@@ -97,6 +97,17 @@ export const HEADER_WORDS = 2
 export const LEAST_CAPACITY_BYTES = 4096
 export const MOST_CAPACITY_BYTES = GiB
 
+/** A word that has this value as long as the channel lives. */
+export interface Life {
+  readonly at: number
+  readonly value: number
+}
+
+/** For a ring that nobody destroys: a fact of its own. */
+export function everlasting({ cpu }: Lot, at: number): Life {
+  return { at: at + data, value: cpu.plainLoad(at + data) }
+}
+
 /** The words that a record takes, header and all. */
 export function recordWords(lengthBytes: number): number {
   return (((lengthBytes + 7) >>> 3) << 1) + HEADER_WORDS

@@ -26,7 +26,7 @@ export class Sender<T> extends End<T> {
   constructor(context: Context<T>) {
     super(context)
     const { attachment, rawAt, views } = context
-    this.producer = new Producer(attachment.lot, rawAt)
+    this.producer = new Producer(attachment.lot, rawAt, context.life)
     this.turns = new Turns(attachment.lot, attachment.waits, this.producer.roomAt, () => !this.lent.isOut)
     this.lent = new ReusedLoan(this.producer, views, this.turns)
   }
@@ -39,16 +39,16 @@ export class Sender<T> extends End<T> {
   }
 
   send(value: T, timeout: number | undefined): void {
-    this.ready('send')
     const prepared = this.context.codec.prepare('Channel.send()', value)
     const length = preparedLength(prepared)
+    this.ready('send')
     this.write(this.claim('send', length, timeout), length, prepared)
   }
 
   trySend(value: T): boolean {
-    this.ready('trySend')
     const prepared = this.context.codec.prepare('Channel.trySend()', value)
     const length = preparedLength(prepared)
+    this.ready('trySend')
     const payload = this.tryClaim('trySend', length)
     if (payload === BUSY) return false
     this.write(payload, length, prepared)
@@ -70,7 +70,12 @@ export class Sender<T> extends End<T> {
 
   loan(lengthBytes: number, wait: Wait | undefined): Loan {
     // Flat, and without a message: what V8 inlines into the user's loop is bounded.
-    if (this.lent.isOut || this.turns.count !== 0 || lengthBytes >>> 0 !== lengthBytes) {
+    if (
+      this.lent.isOut ||
+      this.turns.count !== 0 ||
+      typeof lengthBytes !== 'number' ||
+      lengthBytes >>> 0 !== lengthBytes
+    ) {
       return this.loanCarefully(lengthBytes, wait)
     }
     const payload = this.producer.claim(lengthBytes)
@@ -142,6 +147,7 @@ export class Sender<T> extends End<T> {
 
   /** Takes the role if this thread does not have it. Throws if it cannot, or has a loan out. */
   private ready(verb: string): void {
+    this.context.assertLive(verb)
     if (!this.producer.isJoined && this.producer.join() < 0) throw this.roleError(role, verb, 'sends')
     if (this.lent.isOut) throw this.inUse(verb, 'has a loan out', 'commit() or dispose it first')
   }

@@ -5,7 +5,7 @@
 
 import { readUtf8, textLength, writeUtf8 } from '../host/text.ts'
 import { signatureOf } from '../words/layout.ts'
-import { typeError } from '../words/usage.ts'
+import { typeError, usageError } from '../words/usage.ts'
 
 export interface Type<T> {
   /** How messages name it, and what is compared at attach: 'bytes', 'json', 'struct { id: u32 }'. */
@@ -35,7 +35,10 @@ export const bytes: Codec<Uint8Array> = {
   $type: 'bytes',
   sizeBytes: undefined,
   prepare(call, value) {
-    if (!ArrayBuffer.isView(value)) throw typeError(call, 'value', 'a Uint8Array', value)
+    // Its elements are bytes: any other view would be converted, element by element.
+    if (!(value instanceof Uint8Array)) throw typeError(call, 'value', 'a Uint8Array', value)
+    if (value.byteLength === 0 && isDetached(value))
+      throw typeError(call, 'value', 'a Uint8Array whose buffer was not transferred away', value)
     return value
   },
   read: (view) => new Uint8Array(view),
@@ -52,11 +55,35 @@ export const text: Codec<string> = {
   read: readUtf8,
 }
 
+function isDetached({ buffer }: Uint8Array): boolean {
+  try {
+    new Uint8Array(buffer)
+    return false
+  } catch {
+    return true
+  }
+}
+
+function stringified(call: string, value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value)
+  } catch (error) {
+    // V8's own complaints; what a toJSON() of the user's throws is the user's.
+    if (error instanceof TypeError && /circular structure|BigInt/.test(error.message)) {
+      throw usageError(
+        'ERR_PAGEFRAME_INVALID_ARGUMENT',
+        `${call}: value cannot be said in JSON: ${error.message}`,
+      )
+    }
+    throw error
+  }
+}
+
 const jsonCodec: Codec<unknown> = {
   $type: 'json',
   sizeBytes: undefined,
   prepare(call, value) {
-    const written = JSON.stringify(value) as string | undefined
+    const written = stringified(call, value)
     if (written === undefined) throw typeError(call, 'value', 'something that JSON can say', value)
     return written
   },
