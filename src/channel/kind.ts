@@ -14,14 +14,14 @@
 
 import { threadId } from '../host/workers.ts'
 import type { Attachment } from '../memory/attachment.ts'
-import { objectHeader, type Found, type Kind, type Met, type Place } from '../memory/kind.ts'
+import { objectHeader, type Found, type Kind, type Met, type Own, type Place } from '../memory/kind.ts'
 import { readText, writeText } from '../memory/superblock.ts'
 import { bytes, codecOf, json, text, typeSignature, type Codec, type Type } from '../memory/types.ts'
 import { assert } from '../words/assert.ts'
 import { PAGE_WORDS } from '../words/constants.ts'
 import { EEXIST, ENOTSUP, ErrnoError } from '../words/errno.ts'
 import { combine, i32, layout, newLine, words } from '../words/layout.ts'
-import { bytesOf, oneOf, showBytes, type Size } from '../words/usage.ts'
+import { bytesOf, oneOf, present, showBytes, verbOf, type Size } from '../words/usage.ts'
 import { channelProblems } from './check.ts'
 import { initChannel, LEAST_CAPACITY_BYTES, MOST_CAPACITY_BYTES, RawChannel } from './ring.ts'
 
@@ -74,7 +74,7 @@ export function channelKind<X extends Met>(make: (found: Found) => X): Kind<Chan
   return {
     name: 'Channel',
     layout: { sizeof: ChannelObject.sizeof, signature: CHANNEL_SIGNATURE },
-    validate,
+    read,
     build,
     compare,
     demolish,
@@ -84,18 +84,21 @@ export function channelKind<X extends Met>(make: (found: Found) => X): Kind<Chan
   }
 }
 
-function validate(call: string, { of, capacity, from = 'many', to = 'many' }: ChannelOptions<never>): void {
-  if (of !== undefined) codecOf(call, of)
-  if (capacity !== undefined) bytesOf(call, 'capacity', capacity, MOST_CAPACITY_BYTES)
+function read(call: string, options: ChannelOptions<never>): Own<ChannelOptions<never>> {
+  const { of, capacity, from = 'many', to = 'many' } = options
+  const codec = of === undefined ? undefined : codecOf(call, of)
+  const bytesAsked =
+    capacity === undefined ? undefined : bytesOf(call, 'capacity', capacity, MOST_CAPACITY_BYTES)
   oneOf(call, 'from', from, ENDS)
   oneOf(call, 'to', to, ENDS)
   if (from === 'many' || to === 'many') {
     throw new ErrnoError(
       ENOTSUP,
-      call,
+      verbOf(call),
       `${call}: a channel with many threads at an end is not there yet: say { from: 'one', to: 'one' }`,
     )
   }
+  return present<Own<ChannelOptions<never>>>({ of: codec, capacity: bytesAsked, from, to })
 }
 
 function build(attachment: Attachment, at: number, options: ChannelOptions<never>): number {

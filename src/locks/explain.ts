@@ -29,7 +29,7 @@ export function whyNot(context: Attachment, word: number, errno: number, isAsync
         ? 'this thread holds it already, in an async section; to block here would never end. Use await lockAsync()'
         : 'this thread holds it already'
     case -EPERM:
-      return `this thread does not hold it; ${holderOf(context, word)} does`
+      return `this thread does not hold it, ${ownerOf(context.lot, word) === 0 ? 'nobody' : holderOf(context, word)} does`
     case -ENOMEM:
       return noRecord(context)
     default:

@@ -13,11 +13,11 @@
 
 import type { Attachment } from '../memory/attachment.ts'
 import { runningThreads } from '../memory/check.ts'
-import { objectHeader, type Found, type Kind, type Met, type Place } from '../memory/kind.ts'
+import { objectHeader, type Found, type Kind, type Met, type Own, type Place } from '../memory/kind.ts'
 import { ownerOf } from '../sync/mutex.ts'
 import { EEXIST, ErrnoError } from '../words/errno.ts'
 import { i32, layout, newLine, words } from '../words/layout.ts'
-import { oneOf, typeError } from '../words/usage.ts'
+import { oneOf, present, typeError } from '../words/usage.ts'
 
 export const MutexObject = layout('Mutex', 128, {
   ...objectHeader,
@@ -53,7 +53,7 @@ export function mutexKind<X extends Met>(make: (found: Found) => X): Kind<MutexO
   return {
     name: 'Mutex',
     layout: MutexObject,
-    validate,
+    read,
     build,
     compare,
     demolish,
@@ -63,10 +63,11 @@ export function mutexKind<X extends Met>(make: (found: Found) => X): Kind<MutexO
   }
 }
 
-function validate(call: string, { type, robust }: MutexOptions): void {
+function read(call: string, { type, robust }: MutexOptions): Own<MutexOptions> {
   if (type !== undefined) oneOf(call, 'type', type, TYPES)
   if (robust !== undefined && typeof robust !== 'boolean')
     throw typeError(call, 'robust', 'true or false', robust)
+  return present<Own<MutexOptions>>({ type, robust })
 }
 
 function build({ cpu }: Attachment, at: number, { type = 'normal', robust = true }: MutexOptions): number {

@@ -32,7 +32,7 @@ import {
 } from '../sync/mutex.ts'
 import { EDEADLK, EINVAL, EOWNERDEAD, EPERM, ErrnoError, ETIMEDOUT } from '../words/errno.ts'
 import { PENDING } from '../sync/wait.ts'
-import { milliseconds } from '../words/usage.ts'
+import { assertFunction, timeoutOf } from '../words/usage.ts'
 import { holderOf, whyLate, whyNot } from './explain.ts'
 import type { AsyncWait, Lockable, UnlockToken, Wait } from './lockable.ts'
 import { ASYNC_HOLD, mutexKind, MutexObject, NORMAL, RECURSIVE, type MutexOptions } from './mutex-kind.ts'
@@ -92,7 +92,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
    */
   lock(wait?: Wait): UnlockToken {
     if (this.#cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('lock')
-    if (!lockFast(this.#cpu, this.#word, this.#tid)) this.#lockSlow(wait)
+    if (wait !== undefined || !lockFast(this.#cpu, this.#word, this.#tid)) this.#lockSlow(wait)
     return this.#token
   }
 
@@ -116,7 +116,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
    */
   async lockAsync(wait: AsyncWait = {}): Promise<UnlockToken> {
     this.assertLive('lockAsync')
-    const timeoutMs = milliseconds('Mutex.lockAsync()', wait.timeoutMs)
+    const timeoutMs = timeoutOf('Mutex.lockAsync()', wait)
     if (this.#type === RECURSIVE) {
       throw new ErrnoError(EINVAL, 'lockAsync', `${this.label}: a recursive mutex has no asynchronous form`)
     }
@@ -134,6 +134,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
 
   /** Runs a section with the lock held; blocks while another holds it. The section gets the token. */
   run<T>(section: (held: UnlockToken) => T, wait?: Wait): T {
+    assertFunction('Mutex.run()', 'section', section)
     const held = this.lock(wait)
     try {
       return section(held)
@@ -144,6 +145,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
 
   /** Runs a section, which may be asynchronous, with the lock held; does not block the thread. */
   async runAsync<T>(section: (held: UnlockToken) => T | PromiseLike<T>, wait?: AsyncWait): Promise<T> {
+    assertFunction('Mutex.runAsync()', 'section', section)
     const held = await this.lockAsync(wait)
     try {
       return await section(held)
@@ -224,7 +226,8 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   }
 
   #lockSlow(wait: Wait | undefined): void {
-    const timeoutMs = milliseconds('Mutex.lock()', wait?.timeoutMs)
+    const timeoutMs = timeoutOf('Mutex.lock()', wait)
+    if (lockFast(this.#cpu, this.#word, this.#tid)) return
     const context = this.#context
     context.assertSound()
     const outer = context.awaited

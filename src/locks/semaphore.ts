@@ -14,7 +14,7 @@ import { deadlineAfter } from '../host/clock.ts'
 import type { AsyncSteps } from '../memory/async-waits.ts'
 import { Found, objectHeader, registerKind, type Kind, type Place } from '../memory/kind.ts'
 import { SharedObject } from '../memory/object.ts'
-import { from, open } from '../memory/open.ts'
+import { from, open, staleError } from '../memory/open.ts'
 import {
   abandonAcquire,
   acquire,
@@ -25,9 +25,9 @@ import {
   SEM_VALUE_MAX,
   tryAcquire,
 } from '../sync/semaphore.ts'
-import { EEXIST, EOVERFLOW, ErrnoError, ETIMEDOUT } from '../words/errno.ts'
+import { EEXIST, EOVERFLOW, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
 import { i32, layout, newLine, words } from '../words/layout.ts'
-import { integer, milliseconds } from '../words/usage.ts'
+import { assertOptions, integer, present, timeoutOf } from '../words/usage.ts'
 import { aheadOfYou, noRecord } from './explain.ts'
 import type { AsyncWait, Wait } from './lockable.ts'
 
@@ -58,12 +58,12 @@ export class Semaphore extends SharedObject {
 
   /** `permits` at the start: 0 to SEM_VALUE_MAX (2147483647). */
   constructor(permits: number | Found, options: Place = {}) {
-    super(SEMAPHORE, permits instanceof Found ? permits : withPermits(permits, options))
+    super(SEMAPHORE, permits instanceof Found ? permits : withPermits('new Semaphore()', permits, options))
   }
 
   /** Attaches to the semaphore of that name, or creates it. EEXIST if it was made with another number of permits. */
   static open(name: string, permits: number, options: Omit<Place, 'name'> = {}): Semaphore {
-    return open(SEMAPHORE, name, withPermits(permits, options))
+    return open(SEMAPHORE, name, withPermits('Semaphore.open()', permits, options))
   }
 
   /** The semaphore of a handle that arrived in a message. */
@@ -80,14 +80,15 @@ export class Semaphore extends SharedObject {
   /** Takes a permit; blocks this thread while there is none. ETIMEDOUT. */
   acquire(wait?: Wait): void {
     this.assertLive('acquire')
+    const timeoutMs = timeoutOf('Semaphore.acquire()', wait)
     if (tryAcquire(this.#context.lot, this.#word) === 0) return
-    const timeoutMs = milliseconds('Semaphore.acquire()', wait?.timeoutMs)
     const context = this.#context
     context.assertSound()
     const outer = context.awaited
     context.awaited = { describe: () => `${this.label} has no permits` }
     const result = acquire(context.lot, this.#word, deadlineAfter(timeoutMs))
     context.awaited = outer
+    if (result === -ESTALE) throw staleError('Semaphore', 'acquire')
     if (result < 0) throw this.#late('acquire', timeoutMs, context.lot.ownRecord)
   }
 
@@ -100,8 +101,9 @@ export class Semaphore extends SharedObject {
   /** Takes a permit without blocking the thread. Queues in the same order as acquire(). */
   async acquireAsync(wait: AsyncWait = {}): Promise<void> {
     this.assertLive('acquireAsync')
-    const timeoutMs = milliseconds('Semaphore.acquireAsync()', wait.timeoutMs)
+    const timeoutMs = timeoutOf('Semaphore.acquireAsync()', wait)
     const result = await this.#context.waits.wait(this.#steps, timeoutMs, wait)
+    if (result === -ESTALE) throw staleError('Semaphore', 'acquireAsync')
     if (result < 0) throw new ErrnoError(result, 'acquireAsync', `${this.label}: ${noRecord(this.#context)}`)
   }
 
@@ -133,17 +135,17 @@ export class Semaphore extends SharedObject {
   }
 }
 
-function withPermits(permits: number, options: Place): SemaphoreOptions {
-  return { ...options, permits }
+function withPermits(call: string, permits: number, options: Place): SemaphoreOptions {
+  assertOptions(call, options)
+  const { memory, name } = options
+  return present<SemaphoreOptions>({ memory, name, permits })
 }
 
 const SEMAPHORE: Kind<SemaphoreOptions, Semaphore> = {
   name: 'Semaphore',
   layout: SemaphoreObject,
 
-  validate(call, { permits }) {
-    integer(call, 'permits', permits, 0, SEM_VALUE_MAX)
-  },
+  read: (call, { permits }) => ({ permits: integer(call, 'permits', permits, 0, SEM_VALUE_MAX) }),
 
   build(attachment, at, { permits = 0 }) {
     attachment.cpu.store(at + permitsAt, permits)

@@ -71,8 +71,8 @@ export class AsyncWaits {
   /** Waits: resolves with what the steps answer in the end, or -ETIMEDOUT; rejects with the signal's reason. */
   async wait(steps: AsyncSteps, timeoutMs: number, options: AsyncOptions): Promise<number> {
     const { signal, ref = true } = options
-    if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.throwIfAborted !== 'function')
-      throw typeError('wait', 'signal', 'an AbortSignal', signal)
+    if (signal !== undefined && !isSignal(signal)) throw typeError('wait', 'signal', 'an AbortSignal', signal)
+    if (typeof ref !== 'boolean') throw typeError('wait', 'ref', 'true or false', ref)
     signal?.throwIfAborted()
     const poison = this.#poison()
     if (poison !== undefined) throw poison
@@ -90,7 +90,12 @@ export class AsyncWaits {
         onAbort = () => {
           if (this.#end(record, ABORTED)) reject(signal?.reason as Error)
         }
-        signal?.addEventListener('abort', onAbort, { once: true })
+        try {
+          signal?.addEventListener('abort', onAbort, { once: true })
+        } catch (error) {
+          this.#end(record, ABORTED) // what nobody hears of is not to be got
+          throw error
+        }
       })
     } finally {
       if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort)
@@ -180,4 +185,14 @@ export class AsyncWaits {
     this.#isListening = false
     if (this.#pending.size > 0) this.#listen()
   }
+}
+
+/** By what it can do: signals of other contexts are no instances of our AbortSignal. */
+function isSignal(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { aborted, throwIfAborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>
+  return (
+    typeof aborted === 'boolean' &&
+    [throwIfAborted, addEventListener, removeEventListener].every((each) => typeof each === 'function')
+  )
 }

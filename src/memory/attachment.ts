@@ -25,7 +25,7 @@ import {
 import { PAGE_SIZE, PAGE_WORDS } from '../words/constants.ts'
 import { EAGAIN, EPROTO, ErrnoError } from '../words/errno.ts'
 import { assert } from '../words/assert.ts'
-import { showBytes } from '../words/usage.ts'
+import { showApart, showMiB } from '../words/usage.ts'
 import { AsyncWaits } from './async-waits.ts'
 import { assertSound, poisonOf } from './poison.ts'
 import { labelOf } from './protocol.ts'
@@ -97,11 +97,10 @@ export class Attachment {
 
   /** The text of an ENOMEM error: what did not fit, what there is, and what to do. */
   noMemory(what: string, bytes: number): string {
-    const free = showBytes(this.frames.freeBytes())
-    const largest = showBytes(this.frames.largestFreeBytes())
+    const [asked, largest] = showApart(bytes, this.frames.largestFreeBytes())
     return (
-      `${what}: ${showBytes(bytes)} do not fit in memory '${this.label}' (${free} of ${showBytes(this.map.sizeBytes)} ` +
-      `free, largest block ${largest}). Free something with destroy(), or pass { memory: new SharedMemory() }`
+      `${what}: ${asked} do not fit in memory '${this.label}' (${showMiB(this.frames.freeBytes())} of ` +
+      `${showMiB(this.map.sizeBytes)} MiB free, largest block ${largest}). Free something with destroy(), or pass { memory: new SharedMemory() }`
     )
   }
 

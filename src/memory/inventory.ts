@@ -92,11 +92,7 @@ export function makeMemory(
   const size = alignUp(lengthBytes, WASM_PAGE_SIZE)
   const backing = reserve(size)
   if (backing === undefined) {
-    throw new ErrnoError(
-      ENOMEM,
-      'SharedMemory',
-      `the host refuses a memory of ${showBytes(size)}: make a smaller one`,
-    )
+    throw new ErrnoError(ENOMEM, 'new', `the host refuses a memory of ${showBytes(size)}: make a smaller one`)
   }
   const known = enter(backing, name)
   onId(known.offer.id)
@@ -145,11 +141,7 @@ function makeDefault(): void {
     }
     return
   }
-  throw new ErrnoError(
-    ENOMEM,
-    'SharedMemory.default',
-    `the host refuses even ${showBytes(DEFAULT_SIZES.at(-1) ?? 0)}`,
-  )
+  throw new ErrnoError(ENOMEM, 'new', `the host refuses even ${showBytes(DEFAULT_SIZES.at(-1) ?? 0)}`)
 }
 
 function enter(backing: Backing, name: string): Known {

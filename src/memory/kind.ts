@@ -25,6 +25,9 @@ export interface Place {
   name?: string
 }
 
+/** A kind's own options, without those that every kind has. */
+export type Own<O extends Place> = Omit<O, keyof Place>
+
 /** An object that this thread has met: all that this file knows of SharedObject. */
 export interface Met {
   readonly generation: number
@@ -35,8 +38,8 @@ export interface Kind<O extends Place, X extends Met> {
   /** As users know it: 'Mutex'. It stands in handles. */
   readonly name: string
   readonly layout: { readonly sizeof: number; readonly signature: number }
-  /** Checks the options, before anything has changed. */
-  readonly validate: (call: string, options: O) => void
+  /** Reads the kind's own options, each once, and checks them, before anything has changed. What follows gets the result. */
+  readonly read: (call: string, options: O) => Own<O>
   /** Writes the words of a new object. Returns 0 or a negative errno, then with nothing left behind. */
   readonly build: (attachment: Attachment, at: number, options: O) => number
   /** Throws EEXIST if the options that were given contradict an object that exists. */

@@ -22,6 +22,7 @@
 import type { Lot } from '../sync/lot.ts'
 import { BUSY, waitBlocked, type Waitable } from '../sync/wait.ts'
 import { EDEADLK, ErrnoError } from '../words/errno.ts'
+import { verbOf } from '../words/usage.ts'
 import type { Attachment } from './attachment.ts'
 import {
   entryLocked,
@@ -75,7 +76,7 @@ export function findOrMake<T>(attachment: Attachment, wanted: Makeable<T>): T {
   if (entry < 0) {
     throw new ErrnoError(
       entry,
-      wanted.call,
+      verbOf(wanted.call),
       attachment.noMemory(`the name '${wanted.name}'`, NameEntry.sizeof * 4),
     )
   }
@@ -157,7 +158,7 @@ function reservedLocked(
           maker === thread.tid
             ? 'this thread is making it'
             : `${attachment.threadName(maker)} is making it and waits for what this thread is making`
-        throw new ErrnoError(EDEADLK, call, `${call} '${name}': ${who}; to wait here would never end`)
+        throw new ErrnoError(EDEADLK, verbOf(call), `${call} '${name}': ${who}; to wait here would never end`)
       }
       other = cpu.load(other + awaits)
     }

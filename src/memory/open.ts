@@ -5,28 +5,31 @@
 import { LINE_WORDS } from '../words/constants.ts'
 import { EEXIST, ENOENT, EPROTO, ErrnoError, ESTALE } from '../words/errno.ts'
 import { signatureOf } from '../words/layout.ts'
-import { typeError, usageError } from '../words/usage.ts'
+import { assertOptions, present, typeError, usageError, verbOf } from '../words/usage.ts'
 import type { Attachment } from './attachment.ts'
 import { attachmentById, defaultAttachment } from './inventory.ts'
 import { Found, handleIn, type AnyKind, type Kind, type Met, type Place } from './kind.ts'
 import { find, findOrMake, type Wanted } from './naming.ts'
 
 /** `new X(options)`. EEXIST if the name is taken. */
-export function create(kind: AnyKind, call: string, options: Place): Found {
-  assertOptions(call, options)
-  kind.validate(call, options)
+export function create(kind: AnyKind, call: string, given: Place): Found {
+  const options = readOptions(kind, call, given)
   const attachment = attachmentOf(call, options)
   const { name } = options
-  if (name === undefined) return build(attachment, kind, options)
+  if (name === undefined) return build(attachment, kind, call, options)
   return findOrMake(attachment, {
     kind: signatureOf(kind.name),
     name,
     call,
     found: () => {
-      throw new ErrnoError(EEXIST, call, `${kind.name} '${name}' exists; ${kind.name}.open() attaches to it`)
+      throw new ErrnoError(
+        EEXIST,
+        verbOf(call),
+        `${kind.name} '${name}' exists; ${kind.name}.open() attaches to it`,
+      )
     },
     make: () => {
-      const at = prepare(attachment, kind, options)
+      const at = prepare(attachment, kind, call, options)
       return { at, made: new Found(attachment, at) }
     },
   })
@@ -36,12 +39,11 @@ export function create(kind: AnyKind, call: string, options: Place): Found {
 export function open<O extends Place, X extends Met>(
   kind: Kind<O, X>,
   name: string,
-  options: O,
+  given: O,
   mayCreate = true,
 ): X {
   const call = `${kind.name}.open()`
-  assertOptions(call, options)
-  kind.validate(call, options)
+  const options = readOptions(kind, call, given)
   const attachment = attachmentOf(call, options)
   const wanted: Wanted<X> = {
     kind: signatureOf(kind.name),
@@ -55,7 +57,7 @@ export function open<O extends Place, X extends Met>(
   }
   if (mayCreate) {
     const make = () => {
-      const at = prepare(attachment, kind as unknown as AnyKind, { ...options, name })
+      const at = prepare(attachment, kind as unknown as AnyKind, call, { ...options, name })
       return { at, made: kind.make(new Found(attachment, at)) }
     }
     return findOrMake(attachment, { ...wanted, make })
@@ -86,29 +88,32 @@ function objectAt<O extends Place, X extends Met>(attachment: Attachment, kind: 
   return kind.make(new Found(attachment, at))
 }
 
-function assertOptions(call: string, options: unknown): void {
-  if (typeof options !== 'object' || options === null) throw typeError(call, 'options', 'an object', options)
+/** A plain object with what the options say: a getter is asked once, here, and not again when something has changed. */
+function readOptions<O extends Place, X extends Met>(kind: Kind<O, X>, call: string, options: O): O {
+  assertOptions(call, options)
+  const { memory, name } = options
+  return { ...kind.read(call, options), ...present<Place>({ memory, name }) } as O
 }
 
 /** Makes an anonymous object. */
-function build(attachment: Attachment, kind: AnyKind, options: Place): Found {
-  const at = prepare(attachment, kind, options)
+function build(attachment: Attachment, kind: AnyKind, call: string, options: Place): Found {
+  const at = prepare(attachment, kind, call, options)
   attachment.frames.publishCell(at)
   return new Found(attachment, at)
 }
 
 /** Makes an object but for its publication. */
-function prepare(attachment: Attachment, kind: AnyKind, options: Place): number {
+function prepare(attachment: Attachment, kind: AnyKind, call: string, options: Place): number {
   const at = attachment.frames.allocCell(
     kind.layout.signature,
     kind.layout.sizeof,
     kind.layout.sizeof % LINE_WORDS === 0,
   )
-  if (at < 0) throw new ErrnoError(at, kind.name, kind.noMemory(attachment, options))
+  if (at < 0) throw new ErrnoError(at, verbOf(call), kind.noMemory(attachment, options))
   const built = kind.build(attachment, at, options)
   if (built < 0) {
     attachment.frames.freeCell(at)
-    throw new ErrnoError(built, kind.name, kind.noMemory(attachment, options))
+    throw new ErrnoError(built, verbOf(call), kind.noMemory(attachment, options))
   }
   return at
 }

@@ -53,8 +53,8 @@ export function poisonOf(cpu: Cpu, label: string): ErrnoError | undefined {
 
 function poisonError(reason: number, label: string): ErrnoError {
   if (reason === POISON_DESTROYED) {
-    return new ErrnoError(ESTALE, 'memory', `memory '${label}' was destroyed`)
+    return new ErrnoError(ESTALE, 'access', `memory '${label}' was destroyed`)
   }
   const why = reasons[reason]
-  return new ErrnoError(ENOTRECOVERABLE, 'memory', `memory '${label}' is poisoned: ${why}. Make a new one`)
+  return new ErrnoError(ENOTRECOVERABLE, 'access', `memory '${label}' is poisoned: ${why}. Make a new one`)
 }

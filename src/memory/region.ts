@@ -13,7 +13,7 @@ import { bytesView } from '../host/text.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
 import { EEXIST, ErrnoError } from '../words/errno.ts'
 import { i32, layout } from '../words/layout.ts'
-import { bytesOf, rangeError, typeError, type Size } from '../words/usage.ts'
+import { assertOptions, bytesOf, present, rangeError, typeError, type Size } from '../words/usage.ts'
 import type { Attachment } from './attachment.ts'
 import { MOST_BYTES } from './inventory.ts'
 import { Found, objectHeader, registerKind, type Kind, type Place } from './kind.ts'
@@ -28,7 +28,7 @@ export const RegionObject = layout('Region', 32, {
   high: i32,
   _spare1: i32,
 })
-const { pfn, low, high } = RegionObject
+const { entry, pfn, low, high } = RegionObject
 const SPLIT = 2 ** 30
 
 export interface RegionOptions extends Place {
@@ -72,12 +72,13 @@ export class Region extends SharedObject implements Disposable {
 
   constructor(options: RegionOptions | Found) {
     super(REGION, options instanceof Found ? options : withSize(options))
-    this.#isBorrowed = !('size' in options) || options.name !== undefined
+    this.#isBorrowed = options instanceof Found || this.attachment.cpu.load(this.at + entry) !== 0
   }
 
   /** Attaches to the region of that name, or creates it with `size`. ENOENT if there is none and no size is given. */
   static open(name: string, size?: Size, options: Place = {}): Region {
-    return open(REGION, name, size === undefined ? options : { ...options, size }, size !== undefined)
+    assertOptions('Region.open()', options)
+    return open(REGION, name, present({ memory: options.memory, name, size }), size !== undefined)
   }
 
   /** The region of a handle that arrived in a message. */
@@ -102,7 +103,7 @@ export class Region extends SharedObject implements Disposable {
    */
   as<A>(type: ViewConstructor<A>): SharedView<A> {
     const { byteLength } = this
-    if (typeof type !== 'function') throw typeError('Region.as()', 'type', 'a class such as Int32Array', type)
+    if (!isClass(type)) throw typeError('Region.as()', 'type', 'a class such as Int32Array', type)
     const size = (type as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1
     if (byteLength % size !== 0) {
       throw rangeError(`Region.as(): ${byteLength} bytes are not a whole number of elements of ${size} bytes`)
@@ -121,10 +122,21 @@ export class Region extends SharedObject implements Disposable {
   }
 }
 
-/** Only open() may leave the size out. Checked here, before a cell is taken. */
+/** Only open() may leave the size out. */
 function withSize(options: RegionOptions): RegionOptions {
-  bytesOf('new Region()', 'size', (options as RegionOptions | null)?.size, MOST_BYTES)
-  return options
+  assertOptions('new Region()', options)
+  const { memory, name, size } = options
+  return present<RegionOptions>({ memory, name, size: bytesOf('new Region()', 'size', size, MOST_BYTES) })
+}
+
+/** True for what `new` takes. Nothing of it runs: as a new.target it is only looked at. */
+function isClass(value: unknown): boolean {
+  try {
+    Reflect.construct(Object, [], value as new () => unknown)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function lengthOf({ cpu }: Attachment, at: number): number {
@@ -135,9 +147,8 @@ export const REGION: Kind<RegionOptions, Region> = {
   name: 'Region',
   layout: RegionObject,
 
-  validate(call, options) {
-    if (options.size !== undefined) bytesOf(call, 'size', options.size, MOST_BYTES)
-  },
+  read: (call, { size }) =>
+    present({ size: size === undefined ? undefined : bytesOf(call, 'size', size, MOST_BYTES) }),
 
   build(attachment, at, options) {
     const { cpu, frames } = attachment

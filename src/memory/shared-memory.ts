@@ -11,9 +11,19 @@
  *                                              └────────┴────────────┴───────┴────┴─────────┴────┘
  */
 
+import { GiB } from '../words/constants.ts'
 import { EEXIST, ErrnoError } from '../words/errno.ts'
 import { i32, layout, signatureOf, words } from '../words/layout.ts'
-import { bytesOf, typeError, usageError, type Size } from '../words/usage.ts'
+import {
+  assertOptions,
+  bytesOf,
+  present,
+  rangeError,
+  showBytes,
+  typeError,
+  usageError,
+  type Size,
+} from '../words/usage.ts'
 import type { Attachment } from './attachment.ts'
 import { checkMemory, type CheckReport } from './check.ts'
 import { objectEntry, unbindLocked } from './directory.ts'
@@ -40,7 +50,7 @@ export const NamedMemory = layout('NamedMemory', 96, {
 /** Names of memories are names of their own kind. */
 const NAMED = signatureOf('SharedMemory')
 
-const DEFAULT_SIZE: Size = '1GiB'
+const DEFAULT_SIZE_BYTES = GiB
 
 export interface SharedMemoryOptions {
   /** 2 MiB to 4 GiB, rounded up to 64 KiB; 1 GiB if absent. Nothing is taken from the host until it is touched. */
@@ -80,17 +90,18 @@ export class SharedMemory implements Handle {
 
   /** Attaches to the memory of that name, or makes it. EEXIST if a size is given and it has another. */
   static open(name: string, options: Omit<SharedMemoryOptions, 'name'> = {}): SharedMemory {
-    const size = sizeOf('SharedMemory.open()', options)
+    const { size: asked } = readOptions('SharedMemory.open()', options)
+    const size = asked ?? DEFAULT_SIZE_BYTES
     const home = defaultAttachment()
     const attachment = findOrMake(home, {
       kind: NAMED,
       name,
       call: 'SharedMemory.open()',
       found: (at) => attachmentById(memoryIdIn(home, at)),
-      make: () => makeNamed(home, size, name),
+      make: () => makeNamed(home, 'open', size, name),
     })
     const there = attachment.buffer.byteLength
-    if (options.size !== undefined && Math.abs(there - size) >= 65_536) {
+    if (asked !== undefined && Math.abs(there - size) >= 65_536) {
       throw new ErrnoError(
         EEXIST,
         'open',
@@ -135,7 +146,8 @@ export class SharedMemory implements Handle {
   /** A Region of `size` zero bytes. ENOMEM says what would fit. */
   alloc(size: Size, options: Omit<Place, 'memory'> = {}): Region {
     this.#attachment.assertSound()
-    return new Region({ ...options, memory: this, size })
+    assertOptions('SharedMemory.alloc()', options)
+    return new Region(present({ name: options.name, memory: this, size }))
   }
 
   /**
@@ -165,8 +177,7 @@ export class SharedMemory implements Handle {
 }
 
 function make(options: SharedMemoryOptions): Attachment {
-  const size = sizeOf('new SharedMemory()', options)
-  const { name } = options
+  const { name, size = DEFAULT_SIZE_BYTES } = readOptions('new SharedMemory()', options)
   if (name === undefined) return makeMemory(size, '')
   const home = defaultAttachment()
   return findOrMake(home, {
@@ -174,21 +185,21 @@ function make(options: SharedMemoryOptions): Attachment {
     name,
     call: 'new SharedMemory()',
     found: () => {
-      throw new ErrnoError(
-        EEXIST,
-        'SharedMemory',
-        `SharedMemory '${name}' exists; SharedMemory.open() attaches to it`,
-      )
+      throw new ErrnoError(EEXIST, 'new', `SharedMemory '${name}' exists; SharedMemory.open() attaches to it`)
     },
-    make: () => makeNamed(home, size, name),
+    make: () => makeNamed(home, 'new', size, name),
   })
 }
 
 /** Makes a memory, and the cell of the home memory that its name will stand for. */
-function makeNamed(home: Attachment, size: number, name: string): { at: number; made: Attachment } {
+function makeNamed(
+  home: Attachment,
+  verb: string,
+  size: number,
+  name: string,
+): { at: number; made: Attachment } {
   const at = home.frames.allocCell(NamedMemory.signature, NamedMemory.sizeof)
-  if (at < 0)
-    throw new ErrnoError(at, 'SharedMemory', home.noMemory(`SharedMemory '${name}'`, NamedMemory.sizeof * 4))
+  if (at < 0) throw new ErrnoError(at, verb, home.noMemory(`SharedMemory '${name}'`, NamedMemory.sizeof * 4))
   try {
     // Before anybody else hears of it: if this thread dies, the supervisor ends what nobody can find.
     const made = makeMemory(size, name, (id) => {
@@ -226,12 +237,18 @@ function faceOf(attachment: Attachment): SharedMemory {
   return (attachment.face as SharedMemory | undefined) ?? new SharedMemory(new Attached(attachment))
 }
 
-function sizeOf(call: string, options: SharedMemoryOptions): number {
-  if (typeof options !== 'object' || (options as object | null) === null)
-    throw typeError(call, 'options', 'an object', options)
-  const size = bytesOf(call, 'size', options.size ?? DEFAULT_SIZE, MOST_BYTES)
-  if (size < LEAST_BYTES) throw typeError(call, 'size', 'at least 2 MiB', size)
-  return size
+/** What the options say, each asked once. */
+function readOptions(call: string, options: SharedMemoryOptions): { name?: string; size?: number } {
+  assertOptions(call, options)
+  const { name, size } = options
+  if (size === undefined) return present<{ name?: string; size?: number }>({ name, size })
+  const lengthBytes = bytesOf(call, 'size', size, MOST_BYTES)
+  if (lengthBytes < LEAST_BYTES) {
+    throw rangeError(
+      `${call}: size must be at least ${showBytes(LEAST_BYTES)}, not ${showBytes(lengthBytes)}`,
+    )
+  }
+  return present<{ name?: string; size?: number }>({ name, size: lengthBytes })
 }
 
 registerKind('SharedMemory', (value) => SharedMemory.from(value))

@@ -24,6 +24,25 @@ export function typeError(call: string, argument: string, rule: string, got: unk
   )
 }
 
+/** Options are an object: anything else in their place is a slip, and would be ignored. */
+export function assertOptions(call: string, options: unknown): void {
+  if (typeof options !== 'object' || options === null) throw typeError(call, 'options', 'an object', options)
+}
+
+/** Options that were read, all of them; one that is undefined is absent. */
+export function present<O extends object>(options: { [K in keyof O]-?: O[K] | undefined }): O {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as O
+}
+
+export function assertFunction(call: string, argument: string, value: unknown): void {
+  if (typeof value !== 'function') throw typeError(call, argument, 'a function', value)
+}
+
+/** The verb of a call, as the `syscall` of an ErrnoError: 'open' of 'Mutex.open()', 'new' of 'new Mutex()'. */
+export function verbOf(call: string): string {
+  return call.startsWith('new ') ? 'new' : call.replace(/^.*\.|\(\)$/g, '')
+}
+
 /** An integer in [least, most], or the error that says so. */
 export function integer(call: string, argument: string, value: unknown, least: number, most: number): number {
   if (typeof value !== 'number') throw typeError(call, argument, 'a number', value)
@@ -41,6 +60,14 @@ export function milliseconds(call: string, value: unknown): number {
   if (typeof value !== 'number') throw typeError(call, 'timeoutMs', 'a number of milliseconds', value)
   if (!(value >= 0)) throw rangeError(`${call}: timeoutMs must be 0 or more, not ${show(value)}`)
   return value
+}
+
+/** The time-out in the options of a wait, which may be absent. */
+export function timeoutOf(call: string, wait: { timeoutMs?: number } | undefined): number {
+  if (wait === undefined) return Infinity
+  if (typeof wait !== 'object' || (wait as object | null) === null)
+    throw typeError(call, 'wait', 'an object such as { timeoutMs: 100 }', wait)
+  return milliseconds(call, wait.timeoutMs)
 }
 
 export function oneOf<T extends string>(
@@ -78,6 +105,20 @@ export function showBytes(bytes: number): string {
     if (bytes >= size) return `${Number((bytes / size).toFixed(1))} ${unit}`
   } // prettier-ignore
   return `${bytes} bytes`
+}
+
+/** Two sizes as people read them, in units that show which is the larger: `4 GiB`, or `4096 MiB`, or bytes. */
+export function showApart(a: number, b: number): [string, string] {
+  const inMiB = (bytes: number) => `${showMiB(bytes)} MiB`
+  const inBytes = (bytes: number) => `${bytes} bytes`
+  const show = [showBytes, inMiB].find((each) => each(a) !== each(b)) ?? inBytes
+  return [show(a), show(b)]
+}
+
+/** `4096`, `0.3`, `0.0039`: never 0 for what is not. */
+export function showMiB(bytes: number): string {
+  const value = bytes / MiB
+  return String(Number(value < 1 ? value.toPrecision(2) : value.toFixed(1)))
 }
 
 /** `850 ms`, `4.2 s`: durations as people read them. */

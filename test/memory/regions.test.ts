@@ -141,7 +141,7 @@ describe('when there is not enough memory', () => {
     expect(error).toMatchObject({ name: 'ErrnoError', code: 'ENOMEM', errno: -12 })
     expect(error.message).toMatch(
       new RegExp(
-        `^ENOMEM: Region '${name}': 64 MiB do not fit in memory '.*' \\([\\d.]+ (KiB|MiB) of 2 MiB free, largest block ` +
+        `^ENOMEM: Region '${name}': 64 MiB do not fit in memory '.*' \\([\\d.]+ of 2 MiB free, largest block ` +
           `[\\d.]+ (KiB|MiB)\\)\\. Free something with destroy\\(\\), or pass \\{ memory: new SharedMemory\\(\\) \\}$`,
       ),
     )
@@ -153,6 +153,34 @@ describe('when there is not enough memory', () => {
       expect(thrownBy(() => small.alloc('64MiB', { name }))).toMatchObject({ code: 'ENOMEM' })
     expect(small.usedBytes - usedBytes).toBe(slabs)
     expect(thrownBy(() => Region.open(name, undefined, { memory: small }))).toMatchObject({ code: 'ENOENT' })
+    small.destroy()
+  })
+
+  test.each(['4GiB', '4090MiB', 2 ** 32 - 4096] as const)(
+    'the figures show why %s do not fit in 4 GiB, however little is missing',
+    (size) => {
+      const message = thrownBy(() => memory.alloc(size)).message
+
+      const [, asked, free, all, largest] =
+        /: ([^:]*) do not fit in memory 'default' \(([\d.]+) of ([\d.]+) MiB free, largest block ([^)]*)\)/.exec(
+          message,
+        ) ?? []
+      expect(bytes(asked), message).toBeGreaterThan(bytes(largest))
+      expect(Number(free), message).toBeLessThan(Number(all))
+    },
+  )
+
+  test('what is nearly nothing is not called nothing', () => {
+    const small = new SharedMemory({ size: '2MiB' })
+    const regions: Region[] = []
+    thrownBy(() => {
+      for (;;) regions.push(small.alloc(4096))
+    })
+    regions.pop()?.destroy()
+
+    const { message } = thrownBy(() => small.alloc(small.byteLength - small.usedBytes + 1))
+
+    expect(message).not.toMatch(/\(0 of/)
     small.destroy()
   })
 
@@ -227,3 +255,9 @@ test.each([null, 5, 'text'])('options that are %s are refused with a code', (opt
   expect(thrownBy(() => new Mutex({ robust: bad })).code).toMatch(/^ERR_PAGEFRAME_/)
   expect(thrownBy(() => new SharedMemory(bad)).code).toMatch(/^ERR_PAGEFRAME_/)
 })
+
+/** What '4 GiB' or '300 bytes' says. */
+function bytes(text = ''): number {
+  const [value, unit] = text.split(' ')
+  return Number(value) * { bytes: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 }[unit as 'KiB']
+}
