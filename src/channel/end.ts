@@ -1,6 +1,7 @@
 /** End: what the two ends of a channel have in common, in one thread: where it lies, what it carries, what it says. */
 
 import type { Attachment } from '../memory/attachment.ts'
+import { staleError } from '../memory/open.ts'
 import type { Codec } from '../memory/types.ts'
 import { ThreadSlot } from '../threads/slot.ts'
 import { EBUSY, EDEADLK, ErrnoError, ESTALE } from '../words/errno.ts'
@@ -59,7 +60,7 @@ export abstract class End<T> {
   }
 
   protected error(errno: number, verb: string, message: string): ErrnoError {
-    if (errno === -ESTALE) this.context.assertLive(verb)
+    if (errno === -ESTALE) return staleError('Channel', verb)
     return new ErrnoError(errno, verb, `${this.context.label}: ${message}`)
   }
 

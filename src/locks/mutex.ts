@@ -14,7 +14,7 @@ import { deadlineAfter } from '../host/clock.ts'
 import type { AsyncSteps } from '../memory/async-waits.ts'
 import { registerKind, type Found } from '../memory/kind.ts'
 import { SharedObject } from '../memory/object.ts'
-import { from, open } from '../memory/open.ts'
+import { from, open, staleError } from '../memory/open.ts'
 import {
   abandonLock,
   beginLock,
@@ -30,7 +30,7 @@ import {
   unlock,
   unlockFast,
 } from '../sync/mutex.ts'
-import { EDEADLK, EINVAL, EOWNERDEAD, EPERM, ErrnoError, ETIMEDOUT } from '../words/errno.ts'
+import { EDEADLK, EINVAL, EOWNERDEAD, EPERM, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
 import { PENDING } from '../sync/wait.ts'
 import { assertFunction, timeoutOf } from '../words/usage.ts'
 import { holderOf, whyLate, whyNot } from './explain.ts'
@@ -128,6 +128,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
 
   /** Unlocks what lock() or tryLock() locked. EPERM if this thread does not hold it so. */
   unlock(): void {
+    if (this.#cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('unlock')
     if (!this.#isPlain && this.#unlockSpecial()) return
     if (!unlockFast(this.#cpu, this.#word, this.#tid)) this.#unlockSlow()
   }
@@ -193,13 +194,14 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   }
 
   [unlockAsync](): void {
+    this.assertLive('unlock')
     this.#cpu.plainStore(this.#word + modeAt, 0)
     const result = unlock(this.#lot, this.#word)
     if (result < 0) throw this.#error(result, 'unlock')
   }
 
   get #isOwn(): boolean {
-    return (this.#cpu.load(this.#word) & OWNER_MASK) === this.#context.thread.tid
+    return this.isLive && (this.#cpu.load(this.#word) & OWNER_MASK) === this.#context.thread.tid
   }
 
   get #mode(): number {
@@ -290,6 +292,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   }
 
   #error(errno: number, verb: string): ErrnoError {
+    if (errno === -ESTALE) return staleError('Mutex', verb)
     const why = whyNot(this.#context, this.#word, errno, this.#mode === ASYNC_HOLD)
     return new ErrnoError(errno, verb, `${this.label}: ${why}`)
   }

@@ -52,7 +52,7 @@ export abstract class SharedObject implements Handle {
 
   /**
    * Ends the thing for everybody: its memory is free for others, its name too, and every use in any thread throws ESTALE.
-   * Nobody may be using it any more; whoever waits for it goes on waiting until a time-out.
+   * Nobody may be using it any more; whoever waits for it gets ESTALE.
    */
   destroy(): void {
     this.assertLive('destroy')
@@ -64,6 +64,7 @@ export abstract class SharedObject implements Handle {
       attachment.frames.unpublishCell(at)
       unbindLocked(attachment, attachment.cpu.load(at + objectEntry))
       this.#kind.demolish(attachment, at)
+      attachment.lot.endWaits(at, at + this.#kind.layout.sizeof)
       attachment.frames.freeCell(at)
     })
     attachment.objects.delete(at)

@@ -79,6 +79,8 @@ export const WOKEN = 2
 export const HANDED = 3
 export const TIMED_OUT = 4
 export const ABORTED = 5
+/** What it waited for has ended: the words there are no longer what they were. */
+export const ENDED = 6
 
 /** A record's kind: the static one of a thread that sleeps, or one of many of a thread that goes on. */
 export const BLOCKED = 0
@@ -120,7 +122,10 @@ export class Lot {
 
   /** Locks the bucket of a key and returns it. */
   lockBucket(first: number, second: number): number {
-    const bucket = this.bucketOf(first, second)
+    return this.#lockBucketAt(this.bucketOf(first, second))
+  }
+
+  #lockBucketAt(bucket: number): number {
     for (;;) {
       // Acquire: pairs with the store in unlockBucket().
       const seen = this.cpu.compareExchange(bucket + lock, 0, this.thread.tid)
@@ -223,6 +228,29 @@ export class Lot {
       record = after
     }
     return more
+  }
+
+  /** Ends every wait for a word in [from, to): what lies there is taken apart. Whoever waited must not look at it again. */
+  endWaits(from: number, to: number): void {
+    const { cpu } = this
+    const ended: number[] = []
+    const { bucketsAt, bucketCount } = this.geometry
+    for (let bucket = bucketsAt; bucket < bucketsAt + bucketCount * Bucket.sizeof; bucket += Bucket.sizeof) {
+      if (cpu.load(bucket + head) === 0) continue
+      this.#lockBucketAt(bucket)
+      for (let record = cpu.plainLoad(bucket + head); record !== 0;) {
+        const after = cpu.plainLoad(record + next)
+        const word = cpu.plainLoad(record + key1)
+        if (cpu.plainLoad(record + key0) === 0 && word >= from && word < to) {
+          // Decides against a time-out and an abort, as a wake-up does.
+          if (cpu.compareExchange(record + state, WAITING, ENDED) === WAITING) ended.push(record)
+          this.#unlinkLocked(bucket, record)
+        }
+        record = after
+      }
+      this.unlockBucket(bucket)
+    }
+    this.ring(ended)
   }
 
   #countOf(records: readonly number[], thread: number): number {

@@ -9,7 +9,7 @@
  *      │          ▼
  *      │    queue the record ─► unlock ─► sleep, or go on and listen for the bell
  *      │          │
- *      │   WOKEN  ▼  HANDED ─► done      TIMED_OUT, ABORTED ─► done, with that
+ *      │   WOKEN  ▼  HANDED ─► done      TIMED_OUT, ABORTED, ENDED ─► done, with that
  *      └────── take
  *
  * A primitive says how it is taken and how a waiter announces itself; `announce` runs under the bucket's lock, and so
@@ -19,8 +19,8 @@
  * abort or expire at most once. The promise shell is elsewhere.
  */
 
-import { ETIMEDOUT } from '../words/errno.ts'
-import { HANDED, TIMED_OUT, WAITING, type Lot } from './lot.ts'
+import { ESTALE, ETIMEDOUT } from '../words/errno.ts'
+import { ENDED, HANDED, TIMED_OUT, WAITING, type Lot } from './lot.ts'
 
 /** What `take` answers when it has to be waited for. No errno is that large. */
 export const BUSY = 0x40000000
@@ -43,7 +43,10 @@ export interface Waitable {
   taken?(lot: Lot, at: number): void
 }
 
-/** Waits, asleep, until it is taken; the caller has just found it BUSY. Returns what `take` did, or -ETIMEDOUT. */
+/**
+ * Waits, asleep, until it is taken; the caller has just found it BUSY. Returns what `take` did, or -ETIMEDOUT, or -ESTALE
+ * when it has ended.
+ */
 export function waitBlocked(lot: Lot, what: Waitable, at: number, deadline: number): number {
   const record = lot.ownRecord
   lot.prepare(record, 0, at, what.purpose)
@@ -51,6 +54,7 @@ export function waitBlocked(lot: Lot, what: Waitable, at: number, deadline: numb
     if (queue(lot, what, at, record)) {
       const ended = lot.block(record, deadline)
       if (ended === TIMED_OUT) return finish(lot, record, -ETIMEDOUT)
+      if (ended === ENDED) return finish(lot, record, -ESTALE)
       if (ended === HANDED) {
         const accepted = what.accept(lot, at)
         if (accepted !== BUSY) return finishTaken(lot, what, at, record, accepted)
@@ -70,9 +74,11 @@ export function begin(lot: Lot, what: Waitable, at: number, record: number): num
   return carryOn(lot, what, at, record)
 }
 
-/** After the thread's bell rang: carries a pending wait on. PENDING if it still is. */
+/** After the thread's bell rang: carries a pending wait on. PENDING if it still is, -ESTALE if what it waits for has ended. */
 export function onBell(lot: Lot, what: Waitable, at: number, record: number): number {
-  if (lot.stateOf(record) === WAITING) return PENDING
+  const state = lot.stateOf(record)
+  if (state === WAITING) return PENDING
+  if (state === ENDED) return finish(lot, record, -ESTALE)
   const result = carryOn(lot, what, at, record)
   if (result !== PENDING && result >= 0) what.taken?.(lot, at)
   return result
@@ -89,7 +95,7 @@ function carryOn(lot: Lot, what: Waitable, at: number, record: number): number {
 /** Ends a pending wait from outside: TIMED_OUT or ABORTED. If a wake-up was on its way, the next waiter gets it. */
 export function abandon(lot: Lot, what: Waitable, at: number, record: number, outcome: number): void {
   const ended = lot.withdraw(record, outcome)
-  if (ended !== outcome) what.passOn(lot, at)
+  if (ended !== outcome && ended !== ENDED) what.passOn(lot, at)
   lot.freeRecord(record)
 }
 
