@@ -12,7 +12,7 @@
 import '../memory/start.ts'
 
 import { defineCommand } from 'citty'
-import { writeText } from '../host/files.ts'
+import { assertWritable, writeText } from '../host/files.ts'
 import { onInterrupt, print } from '../host/process.ts'
 import { complain, cores } from '../host/workers.ts'
 import { KiB, MiB } from '../words/constants.ts'
@@ -55,6 +55,12 @@ export const exchange = defineCommand({
     const consumers = count('consumers', args.consumers, MOST_CONSUMERS) ?? Math.max(1, cores - 1)
     const rounds = count('rounds', args.rounds, MOST_ROUNDS)
     const blockBytes = blockSize(args.block)
+    const { json } = args
+    if (json !== undefined) {
+      writing(json, () => {
+        assertWritable(json)
+      })
+    }
     const input = findInput(args.file)
     const contest: Contest = {
       input,
@@ -69,7 +75,7 @@ export const exchange = defineCommand({
       progress.end()
     })
     if (outcome.mismatches.length === 0) print(renderReport(contest, outcome))
-    if (args.json !== undefined) save(args.json, renderJson(contest, outcome))
+    if (json !== undefined) save(json, renderJson(contest, outcome))
     if (outcome.mismatches.length > 0) throw new CommandError(outcome.mismatches.join('; '))
   },
 })
@@ -115,10 +121,16 @@ function blockSize(text: string): number {
 }
 
 function save(path: string, text: string): void {
-  try {
+  writing(path, () => {
     writeText(path, text)
+  })
+  complain(`pageframe exchange: wrote ${path}`)
+}
+
+function writing(path: string, work: () => void): void {
+  try {
+    work()
   } catch (error) {
     throw new CommandError(`cannot write ${path}: ${(error as Error).message}`)
   }
-  complain(`pageframe exchange: wrote ${path}`)
 }

@@ -8,13 +8,16 @@
  */
 
 import { defineCommand, parseArgs, renderUsage, type ArgsDef, type CommandDef } from 'citty'
-import { commandLine, plain, print, setExitCode } from '../host/process.ts'
+import { commandLine, onOutputError, plain, print, setExitCode } from '../host/process.ts'
 import { complain } from '../host/workers.ts'
 import { VERSION } from '../memory/version.ts'
 import { exchange } from './exchange.ts'
 import { CommandError, usage } from './errors.ts'
 
 const commands = { exchange } as unknown as Readonly<Record<string, CommandDef>>
+
+/** What is missing where a value is, by its hint. */
+const VALUES: Readonly<Record<string, string>> = { N: 'a number', SIZE: 'a size', FILE: 'the name of a file' }
 
 const root = defineCommand({
   meta: { name: 'pageframe', version: VERSION, description: "Shared memory for Node's worker threads" },
@@ -24,6 +27,10 @@ const root = defineCommand({
 await main(commandLine())
 
 async function main([name, ...rest]: [string?, ...string[]]): Promise<void> {
+  onOutputError((error) => {
+    complain(`pageframe: cannot write to stdout: ${error.message}`)
+    setExitCode(1)
+  })
   try {
     if (name === undefined || name === '--help' || name === '-h') await printUsage(root)
     else if (name === '--version' || name === '-v') print(VERSION)
@@ -56,7 +63,16 @@ function parse(words: string[], known: ArgsDef) {
     throw usage(messageOf(error))
   }
   const stranger = Object.keys(args).find((key) => key !== '_' && !Object.hasOwn(known, key))
-  if (stranger !== undefined) throw usage(`there is no option --${stranger}`)
+  if (stranger !== undefined)
+    throw usage(`there is no option ${stranger.length === 1 ? '-' : '--'}${stranger}`)
+  for (const [name, { type, valueHint }] of Object.entries(known)) {
+    if (type === 'positional') continue
+    const value: unknown = args[name]
+    if (value === false) throw usage(`there is no option --no-${name}`)
+    // What should be the value is the next option, or nothing is left.
+    if (value === '' || (typeof value === 'string' && value.startsWith('--')))
+      throw usage(`--${name} needs ${VALUES[valueHint ?? ''] ?? 'a value'}`)
+  }
   const places = Object.values(known).filter(({ type }) => type === 'positional').length
   if (args._.length > places) throw usage(`what is '${args._[places]}'? One argument too many`)
   return args

@@ -1,8 +1,8 @@
 /** Files, as commands need them: is this readable, how long is it, where does a package keep it. */
 
-import { closeSync, openSync, readSync, statSync, writeFileSync } from 'node:fs'
+import { accessSync, closeSync, constants, openSync, readSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { cwd } from 'node:process'
 import { pathToFileURL } from 'node:url'
 
@@ -26,6 +26,14 @@ export function lookAtFile(path: string, headBytes: number): FileFacts {
   } finally {
     closeSync(fd)
   }
+}
+
+/** Throws Node's own error if no file can be written there. Writes nothing. */
+export function assertWritable(path: string): void {
+  const facts = statSync(path, { throwIfNoEntry: false })
+  if (facts?.isDirectory()) throw Object.assign(new Error('it is a directory'), { code: 'EISDIR' })
+  if (facts !== undefined) accessSync(path, constants.W_OK)
+  else accessSync(`${dirname(path)}/.`, constants.W_OK | constants.X_OK)
 }
 
 export function writeText(path: string, text: string): void {

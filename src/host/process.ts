@@ -14,6 +14,13 @@ export function print(text: string): void {
   process.stdout.write(`${process.stdout.isTTY ? text : plain(text)}\n`)
 }
 
+/** Calls back when stdout takes no more: its disk is full, its reader has gone. What stderr does not take is lost. */
+export function onOutputError(callback: (error: Error) => void): void {
+  process.stdout.once('error', callback)
+  process.stdout.on('error', () => undefined) // one line is enough
+  process.stderr.on('error', () => undefined)
+}
+
 /** Text without its colours. */
 export function plain(text: string): string {
   return stripVTControlCharacters(text)

@@ -1,5 +1,17 @@
-import { spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { spawn, type SpawnOptions } from 'node:child_process'
+import {
+  chmodSync,
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -100,6 +112,48 @@ describe('what cannot be done is said in one line, with exit code 1', () => {
     expect(stderr).toContain(message)
   })
 
+  test('a file that may not be read', async () => {
+    const file = write('secret', '1 2 3\n')
+    chmodSync(file, 0)
+    chmodSync(folder, 0o755)
+    // Root may read everything: somebody else it is, then. Who may not see our dist/, perhaps.
+    const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
+
+    const { code, stdout, stderr } = await start(['exchange', file], { cli: copyOfDist(), ...nobody }).end
+
+    expect(stderr).toBe(`pageframe exchange: ${file} may not be read: no permission (EACCES)\n`)
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  })
+
+  test.each([
+    ['in a directory that does not exist', 'nowhere/report.json', 'ENOENT'],
+    ['in what is no directory', 'sample/report.json', 'ENOTDIR'],
+    ['a directory', '.', 'it is a directory'],
+  ])('--json %s: before the first round', async (_, json, message) => {
+    const path = join(folder, json)
+
+    const { code, stderr } = await pageframe('exchange', write('sample', '1 2 3\n'), '--json', path)
+
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^pageframe exchange: cannot write .*\n$/) // and no word of progress
+    expect(stderr).toContain(message)
+  })
+
+  test.runIf(existsSync('/dev/full'))('a stdout that is full', async () => {
+    const full = openSync('/dev/full', 'w')
+    try {
+      for (const args of [['--version'], ['exchange', write('sample', '1 2 3\n'), '--rounds', '1']]) {
+        const { code, stderr } = await start(args, { stdout: full }).end
+
+        expect(code).toBe(1)
+        expect(stderr).toMatch(/^pageframe: cannot write to stdout: ENOSPC.*$/m)
+        expect(stderr).not.toContain(' at ') // no stack
+      }
+    } finally {
+      closeSync(full)
+    }
+  })
+
   test('a file that disappears: the worker that wanted it is named', async () => {
     const file = write('sample', fieldsSample(5000))
 
@@ -152,12 +206,8 @@ describe('where nothing else is installed', () => {
     expect(stderr).toBe('pageframe exchange: comlink is not installed: npm install comlink\n')
   })
 
-  /** The built package alone, as npx runs it, in a directory without node_modules. */
   function elsewhere(...args: string[]) {
-    const home = join(folder, 'elsewhere')
-    cpSync(fileURLToPath(new URL('../../dist', import.meta.url)), join(home, 'dist'), { recursive: true })
-    writeFileSync(join(home, 'package.json'), '{ "type": "module" }')
-    return start(args, join(home, 'dist/cli.js'), home).end
+    return start(args, { cli: copyOfDist(), cwd: join(folder, 'elsewhere') }).end
   }
 })
 
@@ -169,6 +219,11 @@ describe('what is not understood has exit code 2', () => {
     ['no size', ['exchange', '--block', '64KB'], '--block must be a size'],
     ['an unknown transport', ['exchange', '--only', 'pigeon'], 'Expected one of: pageframe, clone'],
     ['one argument too many', ['exchange', 'a', 'b'], "what is 'b'?"],
+    ['no value at the end', ['exchange', 'a', '--json'], '--json needs the name of a file'],
+    ['an empty value', ['exchange', 'a', '--json='], '--json needs the name of a file'],
+    ['an option for a value', ['exchange', '--consumers', '--rounds', '1'], '--consumers needs a number'],
+    ['an option that is denied', ['exchange', '--no-json'], 'there is no option --no-json'],
+    ['an unknown letter', ['exchange', '-x'], 'there is no option -x'],
   ])('%s', async (_, args, message) => {
     const { code, stdout, stderr } = await pageframe(...args)
 
@@ -193,16 +248,19 @@ test('--help of a command says its options', async () => {
     expect(stdout).toContain(option)
 })
 
-test('Ctrl-C ends all workers and then the process, with exit code 130', async () => {
-  const running = start(['exchange', write('sample', fieldsSample(5000)), '--rounds', '1000'])
+test('Ctrl-C ends all workers and then the process, with exit code 130, and leaves no process behind', async () => {
+  const file = write('sample', fieldsSample(5000))
+  const running = start(['exchange', file, '--rounds', '1000'], { detached: true }) // a process group of its own
   await running.progress
+  const group = -(running.child.pid ?? NaN)
 
-  running.child.kill('SIGINT')
+  process.kill(group, 'SIGINT') // to all of them, as a terminal does
   const { code, signal, stderr } = await running.end
 
   // By itself: a process that its signal ended has no code.
   expect({ code, signal }).toEqual({ code: 130, signal: null })
   expect(stderr).toContain('pageframe exchange: interrupted')
+  expect(() => process.kill(group, 0)).toThrow('ESRCH')
 })
 
 // ── below ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -245,18 +303,38 @@ async function exchange(...args: string[]) {
   return { ...ended, report }
 }
 
+/** The built package alone, as npx runs it, in a directory without node_modules. */
+function copyOfDist(): string {
+  const home = join(folder, 'elsewhere')
+  mkdirSync(home, { recursive: true })
+  cpSync(fileURLToPath(new URL('../../dist', import.meta.url)), join(home, 'dist'), { recursive: true })
+  writeFileSync(join(home, 'package.json'), '{ "type": "module" }')
+  return join(home, 'dist/cli.js')
+}
+
 function pageframe(...args: string[]) {
   return start(args).end
 }
 
-function start(args: readonly string[], cli = CLI, cwd = folder) {
-  const child = spawn(process.execPath, [cli, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+interface StartOptions extends Pick<SpawnOptions, 'uid' | 'gid' | 'detached'> {
+  readonly cli?: string
+  readonly cwd?: string
+  /** A file descriptor instead of a pipe. */
+  readonly stdout?: number
+}
+
+function start(args: readonly string[], { cli = CLI, cwd = folder, stdout: to, ...rest }: StartOptions = {}) {
+  const child = spawn(process.execPath, [cli, ...args], {
+    cwd,
+    stdio: ['ignore', to ?? 'pipe', 'pipe'],
+    ...rest,
+  })
   let stdout = ''
   let stderr = ''
-  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
+  child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
   // Behind the reference, which is what the rounds are compared with.
   const progress = new Promise<void>((resolve) => {
-    child.stderr.on('data', (chunk: Buffer) => {
+    child.stderr?.on('data', (chunk: Buffer) => {
       stderr += chunk.toString()
       if (/warm-up|round/.test(stderr)) resolve()
     })
