@@ -2,7 +2,7 @@
  * Records under fire: plain workers and workers of a pool hand records to each other in place, hold locks meanwhile, and
  * are killed at random, both sides of every channel.
  *
- *   PAGEFRAME_SOAK_SECONDS   how long, 12 if not given
+ *   PAGEFRAME_SOAK_SECONDS   how long, 12 if not given; up to 20 more if by then too few have died (rest.ts)
  *
  * What must hold at any moment (judged in fixtures/soak-exchange.mjs)
  *   order       every committed record comes, once, in the order of its numbers; again only if a dead reader held it, and
@@ -18,7 +18,7 @@ import { Piscina } from 'piscina'
 import { Channel, Mutex, SharedMemory } from 'pageframe'
 import { afterEach, expect, test } from 'vitest'
 import { Actor, eventually, pause, within } from '../support.ts'
-import { emptied, problemsAtRest } from './rest.ts'
+import { emptied, isEnough, LEAST_DEATHS, problemsAtRest } from './rest.ts'
 
 const SECONDS = Number(process.env.PAGEFRAME_SOAK_SECONDS ?? 12)
 const FIXTURE = new URL('../fixtures/soak-exchange.mjs', import.meta.url).href
@@ -103,8 +103,8 @@ test(
     expect(verdict.problems).toEqual([])
     expect(verdict.released).toEqual(verdict.committed)
     for (const count of verdict.released) expect(count).toBeGreaterThan(100)
-    expect(verdict.deaths).toBeGreaterThan(SECONDS)
-    expect(verdict.notices).toBeGreaterThan(SECONDS)
+    expect(verdict.deaths).toBeGreaterThanOrEqual(LEAST_DEATHS)
+    expect(verdict.notices).toBeGreaterThan(0)
     expect(memory.usedBytes).toBe(usedBytes)
     expect(memory.check().problems).toEqual([])
     console.log(
@@ -191,8 +191,8 @@ async function exchange(seconds: number): Promise<Verdict> {
   await eventually(() => HOSTS.every((_, role) => words[at.LIVES + role] > 0), 'all the threads').catch(
     (error: unknown) => problems.push(String(error)),
   )
-  const ends = performance.now() + seconds * 1000
-  while (performance.now() < ends && problems.length === 0) {
+  const began = performance.now()
+  while (problems.length === 0 && !isEnough(began, seconds, deaths, words[at.NOTICES])) {
     await pause(Math.random() * 120)
     const role = Math.floor(Math.random() * HOSTS.length)
     const dead = words[at.SEATED + role]
@@ -224,7 +224,7 @@ async function exchange(seconds: number): Promise<Verdict> {
     seat.unlock()
   }
   visitLocks(stage, words, problems)
-  await emptied()
+  await emptied().catch((error: unknown) => problems.push(String(error)))
   problems.push(...memory.check().problems)
   const ofChannels = (word: number) =>
     CHANNELS.map((_, c) => words[at.CHANNELS + c * at.CHANNEL_WORDS + word])

@@ -17,6 +17,16 @@ import { eventually, LIMIT_MS, pause } from '../support.ts'
 
 const LOOK_MS = 4
 
+/** A soak that has seen fewer proves nothing. */
+export const LEAST_DEATHS = 10
+const MOST_MS_MORE = 20_000
+
+/** True when the time is over and there was enough to see; where the machine is busy it may take that much longer. */
+export function isEnough(began: number, seconds: number, deaths: number, notices: number): boolean {
+  const moreMs = performance.now() - began - seconds * 1000
+  return moreMs > MOST_MS_MORE || (moreMs > 0 && deaths >= LEAST_DEATHS && notices > 0)
+}
+
 /**
  * What check() says once thread `dead` has been reaped and the others are at rest. They pause while `words[paused]` is 1,
  * and what they do shows in `words`.
