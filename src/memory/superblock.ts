@@ -4,7 +4,7 @@
  *   frame 0   ┌────────────────────────┐
  *             │ Superblock             │  who made it, how large, poisoned?, the name directory's heads
  *             ├────────────────────────┤
- *             │ 256 ThreadSlots        │  256 KiB, committed page by page as threads come
+ *             │ 256 ThreadSlots        │  224 KiB, committed page by page as threads come
  *             ├────────────────────────┤
  *             │ 256 lot Buckets        │   32 KiB
  *             ├────────────────────────┤
