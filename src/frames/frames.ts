@@ -120,6 +120,15 @@ export class Frames extends FrameAllocator {
     for (const at of slab.cellsOf(this, cache)) if (this.cpu.load(at) === tid) yield at
   }
 
+  /** The words of every cell, of whatever kind, that a dead thread was building or taking apart. */
+  *unfinishedRanges(tid: number): Generator<{ readonly from: number; readonly to: number }> {
+    for (const cache of slab.caches(this)) {
+      for (const at of slab.cellsOf(this, cache)) {
+        if (this.cpu.load(at) === tid) yield { from: at, to: at + slab.wordsOf(this, cache) }
+      }
+    }
+  }
+
   /** Every live cell of every kind. */
   *allCells(): Generator<{ readonly signature: number; readonly at: number }> {
     for (const cache of slab.caches(this)) {

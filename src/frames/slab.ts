@@ -189,6 +189,11 @@ export function signatureOf({ cpu, geometry }: Physical, cache: number): number 
   return cpu.load(cacheAt(geometry, cache) + kind)
 }
 
+/** Words of each cell of a cache. */
+export function wordsOf({ cpu, geometry }: Physical, cache: number): number {
+  return cpu.plainLoad(cacheAt(geometry, cache) + cellWords)
+}
+
 /** The slabs of a cache, the newest first. */
 export function* slabsOf({ cpu, geometry }: Physical, cache: number): Generator<number> {
   // Acquire: pairs with the store in linkSlabLocked().

@@ -47,7 +47,9 @@ export function reap(attachment: Attachment, dead: number, repairs: readonly Kin
   moveState(cpu, map.slotsAt, dead, RUNNING, DEAD)
   moveState(cpu, map.slotsAt, dead, DEAD, REAPING)
   frames.takeOver(dead)
-  repairSync(lot, dead)
+  const ending = [...frames.unfinishedRanges(dead)]
+  repairSync(lot, dead, (word) => ending.some(({ from, to }) => word >= from && word < to))
+  for (const { from, to } of ending) lot.endWaits(from, to)
   releaseDead(lot, Superblock.directory, dead)
   for (const { signature, afterDeath, unfinished } of repairs) {
     if (afterDeath !== undefined) for (const at of frames.cellsOf(signature)) afterDeath(attachment, at, dead)

@@ -15,33 +15,36 @@
  */
 
 import { ThreadSlot, slotOf } from '../threads/slot.ts'
-import { ABORTED, Bucket, HANDED, UNUSED, WaitRecord, WAITING, WOKEN, type Lot } from './lot.ts'
+import { ABORTED, Bucket, ENDED, HANDED, UNUSED, WaitRecord, WAITING, WOKEN, type Lot } from './lot.ts'
 import { MUTEX_PURPOSE, mutexWait, releaseHanded } from './mutex.ts'
 import { returnDeadPermit, SEMAPHORE_PURPOSE, semaphoreWait } from './semaphore.ts'
 import type { Waitable } from './wait.ts'
 
 const { lock, head, tail } = Bucket
-const { state, key1, bucket: inBucket, purpose } = WaitRecord
+const { state, key0, key1, bucket: inBucket, purpose } = WaitRecord
 
 const waitables = new Map<number, Waitable>([
   [MUTEX_PURPOSE, mutexWait],
   [SEMAPHORE_PURPOSE, semaphoreWait],
 ])
 
+/** Whether the thread was destroying what lies at a word when it died: who waits there must not look again. */
+export type IsEnding = (word: number) => boolean
+
 /** All steps. `dead` is a thread id whose slot is REAPING. */
-export function repairSync(lot: Lot, dead: number): void {
-  takeOverBuckets(lot, dead)
+export function repairSync(lot: Lot, dead: number, isEnding: IsEnding = () => false): void {
+  takeOverBuckets(lot, dead, isEnding)
   withdrawRecords(lot, dead)
   lot.ringEverybody()
 }
 
-export function takeOverBuckets(lot: Lot, dead: number): void {
+export function takeOverBuckets(lot: Lot, dead: number, isEnding: IsEnding = () => false): void {
   const { cpu, geometry } = lot
   const end = geometry.bucketsAt + geometry.bucketCount * Bucket.sizeof
   for (let bucket = geometry.bucketsAt; bucket < end; bucket += Bucket.sizeof) {
     if (cpu.load(bucket + lock) !== dead) continue
     cpu.store(bucket + lock, lot.thread.tid) // nobody else may change a dead thread's lock
-    wakeBucket(lot, bucket)
+    wakeBucket(lot, bucket, isEnding)
     lot.unlockBucket(bucket)
   }
 }
@@ -50,7 +53,7 @@ export function takeOverBuckets(lot: Lot, dead: number): void {
  * Empties a bucket whose queue may be torn, by waking every record in it. Its lock is held, so a record that says it is in
  * this bucket stays so; what the others say may change under our eyes, and does not matter.
  */
-function wakeBucket(lot: Lot, bucket: number): void {
+function wakeBucket(lot: Lot, bucket: number, isEnding: IsEnding): void {
   const { cpu } = lot
   const { slotsAt, slotCount } = lot.geometry
   cpu.plainStore(bucket + head, 0)
@@ -59,7 +62,8 @@ function wakeBucket(lot: Lot, bucket: number): void {
     for (const record of lot.recordsOf(slotsAt + index * ThreadSlot.sizeof)) {
       if (cpu.plainLoad(record + inBucket) !== bucket) continue
       cpu.plainStore(record + inBucket, 0)
-      cpu.compareExchange(record + state, WAITING, WOKEN)
+      const why = cpu.plainLoad(record + key0) === 0 && isEnding(cpu.plainLoad(record + key1)) ? ENDED : WOKEN
+      cpu.compareExchange(record + state, WAITING, why)
     }
   }
 }
