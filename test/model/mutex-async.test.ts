@@ -1,14 +1,14 @@
 /** Asynchronous sections: several tasks of one thread, each of which owns the lock for itself, under every interleaving. */
 
 import { describe, test } from 'vitest'
-import { ABORTED, ASYNC, WAITING, WaitRecord } from '../../src/sync/lot.ts'
+import { ABORTED, ASYNC, type Lot, TIMED_OUT, WAITING, WaitRecord } from '../../src/sync/lot.ts'
 import { abandonLock, beginLock, onBellLock, unlock } from '../../src/sync/mutex.ts'
 import { PENDING } from '../../src/sync/wait.ts'
 import type { Bounds, Model, ModelThread, Operation, Snapshot } from '../../src/testing/model.ts'
 import { ThreadSlot } from '../../src/threads/slot.ts'
 import { atRest, enter, exclusion, FULL, leave, reaps, section } from './mutex-models.ts'
 import { syncWorld, type SyncWorld } from './sync-world.ts'
-import { holds } from './verdicts.ts'
+import { finds, holds } from './verdicts.ts'
 
 /** One more ghost word for each task: what its wait has come to. */
 const RESULT = 4
@@ -38,22 +38,67 @@ describe('asynchronous sections', () => {
   test('one of two tasks aborts its wait, whatever the waker does', () => {
     asyncHolds({
       name: 'a task aborts, and a blocking thread',
-      threads: (world) => [{ tasks: [task(world, 1), aborting(world, 2)] }, [section(world)]],
+      threads: (world) => [{ tasks: [task(world, 1), abandoning(world, 2, aborts)] }, [section(world)]],
       bounds: { preemptions: 3 },
     })
   })
+
+  test('a task times out while it is being woken, and another gets the lock, in full', () => {
+    asyncHolds({
+      name: 'a task times out, and a blocking thread',
+      threads: (world) => [{ tasks: [abandoning(world, 1, expires), task(world, 2)] }, [section(world)]],
+      bounds: FULL,
+    })
+  })
+
+  test('a task times out while it is being woken, and a thread that blocks gets the lock, 3 preemptions', () => {
+    asyncHolds({
+      name: 'a task times out, and 2 blocking threads',
+      threads: (world) => [{ tasks: [abandoning(world, 1, expires)] }, [section(world)], [section(world)]],
+      bounds: { preemptions: 3 },
+    })
+  })
+
+  test('a task that may time out dies, and another thread gets the lock, 3 preemptions', () => {
+    asyncHolds({
+      name: 'a task times out or is killed, and a blocking thread',
+      threads: (world) => [{ tasks: [abandoning(world, 1, expires)] }, [section(world)]],
+      kill: [0],
+      bounds: { preemptions: 3 },
+    })
+  })
+
+  test('planted: a time-out that does not pass on the wake-up which came first is found', () => {
+    finds(
+      asyncModel({
+        name: 'time-out without passOn',
+        threads: (world) => [
+          { tasks: [abandoning(world, 1, expiresOnly), task(world, 2)] },
+          [section(world)],
+        ],
+        bounds: FULL,
+      }),
+      /waits for ever/,
+    )
+  })
 })
 
-function asyncHolds(parts: {
+interface Parts {
   name: string
   threads: (world: SyncWorld) => Model['threads']
   kill?: readonly number[]
   bounds: Bounds
-}): void {
+}
+
+function asyncHolds(parts: Parts): void {
+  holds(asyncModel(parts))
+}
+
+function asyncModel(parts: Parts): Model {
   const count = parts.threads(syncWorld(0, true)).length
   const world = syncWorld(count, true)
   const { kill = [] } = parts
-  holds({
+  return {
     name: `mutex, ${parts.name}`,
     ...world.base,
     init: (cpu) => {
@@ -71,7 +116,7 @@ function asyncHolds(parts: {
     final: (state) => {
       atRest(world, state)
     },
-  })
+  }
 }
 
 function tasks(world: SyncWorld, count: number): { tasks: Operation[][] } {
@@ -86,9 +131,7 @@ function task(world: SyncWorld, number: number): Operation[] {
       // The bell rang: the record has left WAITING, or the lock is ours already.
       when: (state) => state.ghost[RESULT + number] !== PENDING || !isWaiting(world, state, number),
       run: (thread) => {
-        if (resultOf(thread, number) !== PENDING) return
-        const got = onBellLock(world.lot(thread), world.lockAt, recordOf(world, thread, number))
-        settle(world, thread, number, got)
+        carriesOn(world, thread, number)
       },
     })),
     {
@@ -100,18 +143,33 @@ function task(world: SyncWorld, number: number): Operation[] {
   ]
 }
 
-/** Begins, and aborts if it is still pending; else it is in, and leaves again. */
-function aborting(world: SyncWorld, number: number): Operation[] {
+type Abandon = (lot: Lot, at: number, record: number) => void
+
+/** Begins, has a turn of the event loop or not, and ends the wait if it is still pending; else it leaves its section. */
+function abandoning(world: SyncWorld, number: number, abandon: Abandon): Operation[] {
   return [
     begins(world, number),
     (thread) => {
-      if (resultOf(thread, number) !== PENDING) {
-        leaves(world, thread)
-        return
-      }
-      abandonLock(world.lot(thread), world.lockAt, recordOf(world, thread, number), ABORTED)
+      if (thread.choose(2) === 1) carriesOn(world, thread, number)
+    },
+    (thread) => {
+      if (resultOf(thread, number) !== PENDING) leaves(world, thread)
+      else abandon(world.lot(thread), world.lockAt, recordOf(world, thread, number))
     },
   ]
+}
+
+function aborts(lot: Lot, at: number, record: number): void {
+  abandonLock(lot, at, record, ABORTED)
+}
+
+function expires(lot: Lot, at: number, record: number): void {
+  abandonLock(lot, at, record, TIMED_OUT)
+}
+
+function expiresOnly(lot: Lot, _at: number, record: number): void {
+  lot.withdraw(record, TIMED_OUT)
+  lot.freeRecord(record)
 }
 
 function begins(world: SyncWorld, number: number): Operation {
@@ -119,6 +177,12 @@ function begins(world: SyncWorld, number: number): Operation {
     const got = beginLock(world.lot(thread), world.lockAt, recordOf(world, thread, number))
     settle(world, thread, number, got)
   }
+}
+
+function carriesOn(world: SyncWorld, thread: ModelThread, number: number): void {
+  if (resultOf(thread, number) !== PENDING) return
+  const got = onBellLock(world.lot(thread), world.lockAt, recordOf(world, thread, number))
+  settle(world, thread, number, got)
 }
 
 function settle(world: SyncWorld, thread: ModelThread, number: number, got: number): void {
