@@ -132,10 +132,10 @@ describe('what cannot be done is said in one line, with exit code 1', () => {
   ])('--json %s: before the first round', async (_, json, message) => {
     const path = join(folder, json)
 
-    const { code, stderr } = await pageframe('exchange', write('sample', '1 2 3\n'), '--json', path)
+    const { code, stdout, stderr } = await pageframe('exchange', write('sample', '1 2 3\n'), '--json', path)
 
-    expect(code).toBe(1)
-    expect(stderr).toMatch(/^pageframe exchange: cannot write .*\n$/) // and no word of progress
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toMatch(/^pageframe exchange: cannot write .*\n$/)
     expect(stderr).toContain(message)
   })
 
