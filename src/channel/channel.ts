@@ -93,7 +93,7 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
    * ETIMEDOUT, EBUSY (another thread sends), EDEADLK (a sendAsync() of this thread is waiting), ESTALE (destroyed).
    */
   send(value: T, wait?: Wait): void {
-    this.#sending('send').send(value, wait?.timeoutMs)
+    this.#sending('send').send(value, wait)
   }
 
   /** Sends if there is room. False: there is none. */
@@ -130,7 +130,7 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
    * receiveAsync() of this thread is waiting), ESTALE (destroyed).
    */
   receive(wait?: Wait): T | undefined {
-    return this.#receiving('receive').receive(wait?.timeoutMs)
+    return this.#receiving('receive').receive(wait)
   }
 
   /** The next value if there is one, else undefined: `closed` tells whether there may be more. */

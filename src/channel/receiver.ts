@@ -7,7 +7,7 @@ import { deadlineAfter } from '../host/clock.ts'
 import type { AsyncOptions } from '../memory/async-waits.ts'
 import { BUSY } from '../sync/wait.ts'
 import { ENOMEM, EOWNERDEAD, ETIMEDOUT } from '../words/errno.ts'
-import { milliseconds } from '../words/usage.ts'
+import { timeoutOf } from '../words/usage.ts'
 import { Consumer, DRAINED } from './consumer.ts'
 import { BYTES_COPIED, End, type Context, type Wait } from './end.ts'
 import { ReusedMessage, type Message } from './message.ts'
@@ -44,8 +44,9 @@ export class Receiver<T> extends End<T> {
     this.consumer.leave()
   }
 
-  receive(timeout: number | undefined): T | undefined {
-    const payload = this.next('receive', timeout)
+  receive(wait: Wait | undefined): T | undefined {
+    const timeoutMs = timeoutOf('Channel.receive()', wait)
+    const payload = this.next('receive', timeoutMs)
     return payload === DRAINED ? undefined : this.keep(payload)
   }
 
@@ -55,7 +56,7 @@ export class Receiver<T> extends End<T> {
   }
 
   async receiveAsync(options: AsyncOptions): Promise<T | undefined> {
-    const timeoutMs = milliseconds('Channel.receiveAsync()', options.timeoutMs)
+    const timeoutMs = timeoutOf('Channel.receiveAsync()', options)
     this.ready('receiveAsync')
     let keep: () => T | undefined = () => undefined
     const record = this.consumer.record((payload) => {
@@ -76,7 +77,7 @@ export class Receiver<T> extends End<T> {
 
   read(wait: Wait | undefined): Message<T> | undefined {
     // Flat, and without a message: what V8 inlines into the user's loop is bounded.
-    if (this.message.isHeld || this.turns.count !== 0) return this.readCarefully(wait)
+    if (wait !== undefined || this.message.isHeld || this.turns.count !== 0) return this.readCarefully(wait)
     const payload = this.consumer.next()
     // One comparison: an errno is negative, BUSY and DRAINED are above every index.
     return payload >>> 0 >= BUSY ? this.readCarefully(wait) : this.message.open(payload)
@@ -88,7 +89,7 @@ export class Receiver<T> extends End<T> {
   }
 
   async readAsync(options: AsyncOptions): Promise<Message<T> | undefined> {
-    const timeoutMs = milliseconds('Channel.readAsync()', options.timeoutMs)
+    const timeoutMs = timeoutOf('Channel.readAsync()', options)
     this.ready('readAsync')
     const record = this.consumer.record((payload) => {
       this.message.open(payload)
@@ -102,7 +103,7 @@ export class Receiver<T> extends End<T> {
 
   /** read() when there is not simply a record: says what is wrong, or waits. */
   private readCarefully(wait: Wait | undefined): Message<T> | undefined {
-    const payload = this.next('read', wait?.timeoutMs)
+    const payload = this.next('read', timeoutOf('Channel.read()', wait))
     return payload === DRAINED ? undefined : this.message.open(payload)
   }
 
@@ -118,12 +119,12 @@ export class Receiver<T> extends End<T> {
     }
   }
 
-  private next(verb: string, timeout: number | undefined): number {
+  private next(verb: string, timeoutMs: number): number {
     this.ready(verb)
     if (this.turns.count !== 0) throw this.turnError(verb, 'receiveAsync')
     const payload = this.consumer.next()
     if (payload >= 0 && payload !== BUSY) return payload
-    return payload === BUSY ? this.nextBlocking(verb, timeout) : this.refuse(payload, verb)
+    return payload === BUSY ? this.nextBlocking(verb, timeoutMs) : this.refuse(payload, verb)
   }
 
   private tryNext(verb: string): number {
@@ -133,8 +134,7 @@ export class Receiver<T> extends End<T> {
     return payload < 0 ? this.refuse(payload, verb) : payload
   }
 
-  private nextBlocking(verb: string, timeout: number | undefined): number {
-    const timeoutMs = milliseconds(`Channel.${verb}()`, timeout)
+  private nextBlocking(verb: string, timeoutMs: number): number {
     this.beforeWait()
     const payload = this.blocked(
       () => `is empty: its producer is ${this.ownerOf(producer)}`,

@@ -9,7 +9,7 @@ import type { AsyncOptions } from '../memory/async-waits.ts'
 import { preparedLength, writePrepared, type Prepared } from '../memory/types.ts'
 import { BUSY } from '../sync/wait.ts'
 import { EMSGSIZE, ENOMEM, EPIPE, ETIMEDOUT } from '../words/errno.ts'
-import { integer, milliseconds, showBytes } from '../words/usage.ts'
+import { integer, showBytes, timeoutOf } from '../words/usage.ts'
 import { BYTES_COPIED, End, type Context, type Wait } from './end.ts'
 import { ReusedLoan, type Loan } from './loan.ts'
 import { Producer } from './producer.ts'
@@ -38,11 +38,12 @@ export class Sender<T> extends End<T> {
     this.producer.leave()
   }
 
-  send(value: T, timeout: number | undefined): void {
+  send(value: T, wait: Wait | undefined): void {
+    const timeoutMs = timeoutOf('Channel.send()', wait)
     const prepared = this.context.codec.prepare('Channel.send()', value)
     const length = preparedLength(prepared)
     this.ready('send')
-    this.write(this.claim('send', length, timeout), length, prepared)
+    this.write(this.claim('send', length, timeoutMs), length, prepared)
   }
 
   trySend(value: T): boolean {
@@ -56,7 +57,7 @@ export class Sender<T> extends End<T> {
   }
 
   async sendAsync(value: T, options: AsyncOptions): Promise<void> {
-    const timeoutMs = milliseconds('Channel.sendAsync()', options.timeoutMs)
+    const timeoutMs = timeoutOf('Channel.sendAsync()', options)
     const prepared = this.context.codec.prepare('Channel.sendAsync()', value)
     const length = preparedLength(prepared)
     const room = this.producer.room(length, (payload) => {
@@ -71,6 +72,7 @@ export class Sender<T> extends End<T> {
   loan(lengthBytes: number, wait: Wait | undefined): Loan {
     // Flat, and without a message: what V8 inlines into the user's loop is bounded.
     if (
+      wait !== undefined ||
       this.lent.isOut ||
       this.turns.count !== 0 ||
       typeof lengthBytes !== 'number' ||
@@ -92,7 +94,7 @@ export class Sender<T> extends End<T> {
   }
 
   async loanAsync(lengthBytes: number, options: AsyncOptions): Promise<Loan> {
-    const timeoutMs = milliseconds('Channel.loanAsync()', options.timeoutMs)
+    const timeoutMs = timeoutOf('Channel.loanAsync()', options)
     const length = lengthOf('Channel.loanAsync()', lengthBytes)
     this.ready('loanAsync')
     const room = this.producer.room(length, (payload) => {
@@ -108,9 +110,10 @@ export class Sender<T> extends End<T> {
 
   /** loan() when not everything is as it should be: says what is wrong, or waits. */
   private loanCarefully(lengthBytes: number, wait: Wait | undefined): Loan {
+    const timeoutMs = timeoutOf('Channel.loan()', wait)
     this.ready('loan')
     const length = lengthOf('Channel.loan()', lengthBytes)
-    return this.lent.open(this.claim('loan', length, wait?.timeoutMs), length)
+    return this.lent.open(this.claim('loan', length, timeoutMs), length)
   }
 
   private write(payload: number, length: number, prepared: Prepared): void {
@@ -119,11 +122,11 @@ export class Sender<T> extends End<T> {
     this.counters[BYTES_COPIED] += length
   }
 
-  private claim(verb: string, length: number, timeout: number | undefined): number {
+  private claim(verb: string, length: number, timeoutMs: number): number {
     if (this.turns.count !== 0) throw this.turnError(verb, 'sendAsync')
     const payload = this.producer.claim(length)
     if (payload >= 0 && payload !== BUSY) return payload
-    return payload === BUSY ? this.claimBlocking(verb, length, timeout) : this.refuse(payload, verb, length)
+    return payload === BUSY ? this.claimBlocking(verb, length, timeoutMs) : this.refuse(payload, verb, length)
   }
 
   private tryClaim(verb: string, length: number): number {
@@ -132,8 +135,7 @@ export class Sender<T> extends End<T> {
     return payload < 0 ? this.refuse(payload, verb, length) : payload
   }
 
-  private claimBlocking(verb: string, length: number, timeout: number | undefined): number {
-    const timeoutMs = milliseconds(`Channel.${verb}()`, timeout)
+  private claimBlocking(verb: string, length: number, timeoutMs: number): number {
     const payload = this.blocked(
       () => `has no room: its consumer is ${this.ownerOf(consumer)}`,
       () => this.producer.claimBlocking(length, deadlineAfter(timeoutMs)),

@@ -83,6 +83,24 @@ test('a toJSON() that uses the channel finds it as it was before the send', () =
   expect(thrownBy(() => { channel.send(lending) }).code).toBe('ERR_PAGEFRAME_IN_USE') // prettier-ignore
 })
 
+test('options of waits that are none are refused, also where nothing has to be waited for', async () => {
+  const raw = new Channel(small)
+  raw.send(new Uint8Array(1))
+
+  for (const wait of [100, null, { timeoutMs: NaN }, { timeoutMs: -1 }, { timeoutMs: '1' }] as object[]) {
+    for (const call of [
+      () => { raw.send(new Uint8Array(1), wait) },
+      () => raw.loan(1, wait),
+      () => raw.receive(wait),
+      () => raw.read(wait),
+    ]) expect(thrownBy(call).code).toMatch(/^ERR_PAGEFRAME_/) // prettier-ignore
+    for (const pending of [raw.sendAsync(new Uint8Array(1), wait), raw.receiveAsync(wait)]) {
+      expect((await rejectionOf(pending)).code).toMatch(/^ERR_PAGEFRAME_/)
+    }
+  }
+  expect(raw.length).toBe(1)
+})
+
 test('batch() wants a function', () => {
   const raw = new Channel(small)
 
