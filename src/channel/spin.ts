@@ -41,8 +41,9 @@ export function spinForPeer(lot: Lot, what: Supply, slips: Slips, at: number, hi
   if (thread.spinTurns === 0) return BUSY
   for (let i = 0; i < BURSTS; i++) {
     const seen = cpu.load(at)
-    if (cpu.spinWhileEqual(at, seen, BURST) === seen) continue
-    const result = takeLater(lot, what, slips, at, hintAt)
+    const hasComeNow = cpu.spinWhileEqual(at, seen, BURST) !== seen
+    // Even if not: it may have come before we looked.
+    const result = hasComeNow ? takeLater(lot, what, slips, at, hintAt) : what.take(lot, at)
     if (result !== BUSY) return result
   }
   return spinFor(lot, what, at, hintAt)
