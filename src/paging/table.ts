@@ -27,6 +27,7 @@ import { frameAt } from '../frames/zone.ts'
 import { assert } from '../words/assert.ts'
 import { PAGE_WORDS } from '../words/constants.ts'
 import { indexAt, pagesAt, type AddressLayout } from './addresses.ts'
+import { stepOf, type WalkStep } from './walk.ts'
 import { isPresent, pfnOf, PRESENT, pteOf, TABLE_ENTRIES } from './pte.ts'
 
 /** What a visit sees: the word index of an entry that is not none, its page, what it holds. */
@@ -60,7 +61,20 @@ export class PageTable {
     return at
   }
 
-  /** The same; tables that are missing are made. The mutator only. -ENOMEM: those that were made stay, empty. */
+  /** What find() passes on its way: a step for each table, as far as there are any. */
+  walk(vpn: number): WalkStep[] {
+    const steps: WalkStep[] = []
+    let link = this.cpu.load(this.rootAt)
+    for (let level = this.layout.levels - 1; level >= 0 && isPresent(link); level--) {
+      const index = indexAt(vpn, level)
+      const entry = this.cpu.load(pfnOf(link) * PAGE_WORDS + index)
+      steps.push(stepOf(level, pfnOf(link), index, entry))
+      link = entry
+    }
+    return steps
+  }
+
+  /** As find(); tables that are missing are made. The mutator only. -ENOMEM: those that were made stay, empty. */
   ensure(vpn: number): number {
     let at = this.rootAt
     for (let level = this.layout.levels - 1; level >= 0; level--) {
