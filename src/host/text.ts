@@ -1,6 +1,5 @@
 /** Bytes and text of shared memory, by the host's fastest means. */
 
-
 /** The global: importing node:buffer costs a worker a third of a millisecond. */
 const { Buffer } = globalThis
 
