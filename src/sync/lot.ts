@@ -13,10 +13,11 @@
  *
  *   state      who may leave it, always by ONE compareExchange; the loser obeys
  *   UNUSED     the owner takes it (store: nobody else looks at an unused record)
- *   WAITING    a waker (WOKEN, HANDED), the owner (TIMED_OUT, ABORTED), the reaper of the owner (ABORTED)
+ *   WAITING    a waker (WOKEN, HANDED), the owner (TIMED_OUT, ABORTED), the reaper of the owner (ABORTED), whoever takes
+ *              apart what it waits for, or his reaper (ENDED)
  *   WOKEN      the owner, after its retry. Gives no ownership: the waiter tries again
  *   HANDED     the owner. The waker has done the acquiring for it (blocked waiters only)
- *   TIMED_OUT, ABORTED: the owner
+ *   TIMED_OUT, ABORTED: the owner. ENDED: the owner, who does not look at the word again
  *
  * The key is two opaque words: on a bare memory region and offset, through a process object and offset.
  *
@@ -236,7 +237,7 @@ export class Lot {
     const ended: number[] = []
     const { bucketsAt, bucketCount } = this.geometry
     for (let bucket = bucketsAt; bucket < bucketsAt + bucketCount * Bucket.sizeof; bucket += Bucket.sizeof) {
-      if (cpu.load(bucket + head) === 0) continue
+      // Each is locked: an empty queue is no proof while somebody holds the lock and is about to join it.
       this.#lockBucketAt(bucket)
       for (let record = cpu.plainLoad(bucket + head); record !== 0;) {
         const after = cpu.plainLoad(record + next)
