@@ -40,7 +40,7 @@ import { spinForPeer, type Slips, type Supply } from './spin.ts'
 const { data, capacity, status, tail, head, consumer, released, readEnd, tailSeen, received, emptySpins } =
   RawChannel
 
-const ENDED = CLOSED | PRODUCER_DIED
+const NO_MORE = CLOSED | PRODUCER_DIED
 
 /** What next() answers when the channel is closed and nothing is left in it. */
 export const DRAINED = BUSY + 1
@@ -158,7 +158,7 @@ export class Consumer {
     // Acquire: pairs with the exchange in Producer.publish(). We see the records before it.
     let seen = cpu.load(this.at + tail) & ~SLEEPS
     if (seen === position) {
-      const ended = cpu.load(this.at + status) & ENDED
+      const ended = cpu.load(this.at + status) & NO_MORE
       if (ended === 0) return BUSY
       // Again: what was published before the close, or by the reaper before it set the bit, must be seen.
       seen = cpu.load(this.at + tail) & ~SLEEPS
@@ -244,7 +244,8 @@ class Arrival implements Supply {
 
   announce(lot: Lot, word: number): boolean {
     return (
-      !this.consumer.isGone && announceSleep(lot, this.at, word, lot.cpu.plainLoad(this.at + released), ENDED)
+      !this.consumer.isGone &&
+      announceSleep(lot, this.at, word, lot.cpu.plainLoad(this.at + released), NO_MORE)
     )
   }
 

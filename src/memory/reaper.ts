@@ -5,7 +5,7 @@
  *
  * Steps, in order; each may be repeated, and looks at the truth only:
  *   0  zone     the allocator's lock, if the dead held it: the other steps allocate and free
- *   1  sync     buckets and waits (sync/repair.ts), the directory's lock
+ *   1  sync     buckets and waits (sync/repair.ts), the directory's lock. Who waits for what the dead was destroying is told
  *   2  kinds    what a kind of object does about its dead user: a robust mutex is handed on, a channel publishes
  *   3  making   objects that the dead was making or destroying: what they had allocated
  *   4  names    those that it had reserved are free again, and whoever waits for them looks (naming.ts)
