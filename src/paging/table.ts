@@ -16,8 +16,8 @@
  *  1. A table is linked when it is all zero, and unlinked when it is all zero again (or its space ends): whoever walks
  *     into it finds nothing, or what is mapped.
  *  2. A linked table is OWNED by its space (`owner` of the constructor), with its level as Frame.index. It is owned before
- *     it is linked: a mutator that dies in between leaves a frame OWNED by a space that does not link it, which the
- *     reaper's walk of the frame table finds.
+ *     it is linked: a mutator that dies in between leaves a frame that is OWNED by a space which does not link it, for the
+ *     floor that reaps spaces to find in the frame table.
  */
 
 import type { Cpu } from '../host/cpu.ts'
@@ -120,8 +120,7 @@ export class PageTable {
   ): void {
     const tableAt = pfnOf(link) * PAGE_WORDS
     const each = pagesAt(level)
-    const first = Math.max(0, Math.floor((from - base) / each))
-    const last = Math.min(TABLE_ENTRIES, Math.ceil((to - base) / each))
+    const [first, last] = indices(base, each, from, to)
     for (let index = first; index < last; index++) {
       const entry = this.cpu.load(tableAt + index)
       if (entry === 0) continue
@@ -144,8 +143,7 @@ export class PageTable {
     if (level === 0) return
     const tableAt = pfnOf(link) * PAGE_WORDS
     const each = pagesAt(level)
-    const first = Math.max(0, Math.floor((from - base) / each))
-    const last = Math.min(TABLE_ENTRIES, Math.ceil((to - base) / each))
+    const [first, last] = indices(base, each, from, to)
     for (let index = first; index < last; index++) {
       const entry = this.cpu.load(tableAt + index)
       if (!isPresent(entry)) continue
@@ -184,4 +182,10 @@ export class PageTable {
     if (isPresent(link)) count(link, this.layout.levels - 1)
     return counts
   }
+}
+
+/** The entries, first and behind the last, that a range of pages concerns in a table whose first page is `base`. */
+function indices(base: number, each: number, from: number, to: number): [number, number] {
+  const first = Math.max(0, Math.floor((from - base) / each))
+  return [first, Math.min(TABLE_ENTRIES, Math.ceil((to - base) / each))]
 }
