@@ -1,13 +1,14 @@
 /**
  * Presence: whether a thread may hold translations, and under which generation it took them.
  *
- *   TlbState       0       1       2          one line a process slot
- *                ┌───────┬───────┬────────┐
- *                │ gen   │ ack   │ online │
- *                └───────┴───────┴────────┘
+ *   TlbState       0       1       2        3          one line a process slot
+ *                ┌───────┬───────┬────────┬─────┐
+ *                │ gen   │ ack   │ online │ tid │
+ *                └───────┴───────┴────────┴─────┘
  *   gen      even; a shooter adds 2 after it has changed an entry that the process may have translated     shooters
  *   ack      the generation up to which the thread has given up old translations                           the thread
  *   online   1 while it may hold translations at all                                                        the thread
+ *   tid      the thread that runs the process, 0 before and after: then nobody translates     the thread, the reaper
  *
  * The thread keeps `seen`: the generation that its TLB was filled under, or OFFLINE, which is odd. Each access compares
  * seen with gen, by a plain load: a hint. What is safe rests on the other side: a shooter reuses a frame only when ack has
@@ -32,7 +33,7 @@ import type { Cpu } from '../host/cpu.ts'
 import { i32, layout, newLine } from '../words/layout.ts'
 import type { Tlb } from './tlb.ts'
 
-export const TlbState = layout('TlbState', 128, { gen: i32, ack: i32, online: i32, _end: newLine })
+export const TlbState = layout('TlbState', 128, { gen: i32, ack: i32, online: i32, tid: i32, _end: newLine })
 
 const { gen, ack, online } = TlbState
 

@@ -13,6 +13,8 @@
  *                  offset     area             EXCL    1       PRESENT = 0
  *        marker    31 ... 8   7 ... 2                  1       0
  *                  payload    kind                     0       PRESENT = 0;  0 as a whole: none
+ *          HIDDEN  pfn        1      the page is there, and its area is PROT_NONE
+ *          TAKEN   pfn        2      a thread is taking the frame away, and holds the lock of its object: soon none
  *
  *   in a table above the lowest: pfn of the next table, and PRESENT
  *
@@ -33,6 +35,10 @@ export const DIRTY = 0x10
 export const EXCLUSIVE = 0x20
 export const SPECIAL = 0x40
 
+/** Kinds of markers. */
+export const HIDDEN = 0x4
+export const TAKEN = 0x8
+
 /** Entries of a table. */
 export const TABLE_ENTRIES = 512
 
@@ -50,6 +56,21 @@ export function pteOf(pfn: number, bits: number): number {
 
 export function pfnOf(pte: number): number {
   return pte >>> PFN_SHIFT
+}
+
+/** The marker of a kind that carries a frame. */
+export function markerOf(pfn: number, kind: number): number {
+  return (pfn << PFN_SHIFT) | kind
+}
+
+/** True for a marker of that kind. */
+export function isMarker(pte: number, kind: number): boolean {
+  return (pte & 0xff) === kind
+}
+
+/** True if the entry holds a frame, whether it may be used at the moment or not. */
+export function hasFrame(pte: number): boolean {
+  return isPresent(pte) || isMarker(pte, HIDDEN) || isMarker(pte, TAKEN)
 }
 
 export function isPresent(pte: number): boolean {

@@ -1,0 +1,70 @@
+/**
+ * Process slots, and the header before them: one Region of the machine's memory, named MACHINE_REGION.
+ *
+ *   ┌───────────────┬──────────────┬──────────────┬─ ... ─┐
+ *   │ MachineHeader │ ProcessSlot 0│ ProcessSlot 1│       │  PROCESS_COUNT slots
+ *   └───────────────┴──────────────┴──────────────┴─ ... ─┘
+ *
+ *   ProcessSlot   space        SpaceState: TlbState, page table root, counters        paging, space
+ *                 descriptors  pfn of the frame of descriptors (ipc/descriptors.ts)   the process
+ *                 state        pid << 3 | FREE ... ZOMBIE                             everybody, by compareExchange
+ *                 parent       pid of the parent
+ *                 thread       tid of the thread that makes or runs it, for the reaper
+ *                 threadId     Node's threadId of its worker, or -1
+ *                 ended        RawSemaphore: one permit once it is a ZOMBIE
+ *                 code         exit status: 0 ... 255, or -1
+ *                 signal       number of the signal that ended it, or 0
+ *                 asked        number of the signal that kill() asks for, or 0
+ *                 name
+ *
+ *   state     what it is                                          leaves to
+ *   FREE      nothing                                             EMBRYO   (claimed by the parent)
+ *   EMBRYO    being made by the parent: `thread` is the parent's  RUNNING  (its worker binds), ZOMBIE (it never started)
+ *   RUNNING   `thread` runs it                                    EXITED   (the thread's death is known)
+ *   EXITED    dead; what it held is returning                     ZOMBIE   (all is back, its worker's 'exit' was heard)
+ *   ZOMBIE    only its status is left                             FREE     (waited for, or the table is full)
+ */
+
+import { SpaceState } from '../space/space-state.ts'
+import { PROCESS_COUNT } from '../paging/processes.ts'
+import { i32, layout, newLine, words } from '../words/layout.ts'
+
+export const MACHINE_REGION = 'pageframe machine'
+
+export const MachineHeader = layout('MachineHeader', 128, {
+  /** Signatures of all layouts above `memory`, so that differently built copies refuse each other. */
+  signature: i32,
+  /** 0 lp64, 1 ilp32. */
+  layout: i32,
+  zeroFrame: i32,
+  nextPid: i32,
+  /** RawMutex: the name space of POSIX shared memory. */
+  shmNames: words(4),
+  seed: i32,
+  bootedAt: i32,
+  _end: newLine,
+})
+
+export const ProcessSlot = layout('ProcessSlot', 512, {
+  space: words(SpaceState.sizeof),
+  descriptors: i32,
+  state: i32,
+  parent: i32,
+  thread: i32,
+  threadId: i32,
+  ended: words(4),
+  code: i32,
+  signal: i32,
+  asked: i32,
+  nameBytes: i32,
+  name: words(16),
+  _end: newLine,
+})
+
+export const REGION_WORDS = MachineHeader.sizeof + PROCESS_COUNT * ProcessSlot.sizeof
+
+export const FREE = 0
+export const EMBRYO = 1
+export const RUNNING = 2
+export const EXITED = 3
+export const ZOMBIE = 4
