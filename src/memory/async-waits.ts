@@ -16,7 +16,8 @@
 
 import { deadlineAfter, now } from '../host/clock.ts'
 import { KeepAlive, soon } from '../host/workers.ts'
-import { ABORTED, TIMED_OUT, WAITING, type Lot } from '../sync/lot.ts'
+import type { Lot } from '../sync/lot.ts'
+import { ABORTED, TIMED_OUT, WAITING } from '../sync/wait-record.ts'
 import { PENDING } from '../sync/wait.ts'
 import { ASLEEP, AWAKE, ThreadSlot } from '../threads/slot.ts'
 import type { LiveThread } from '../threads/live-thread.ts'

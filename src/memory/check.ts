@@ -8,7 +8,7 @@
  * looked at before and after.
  */
 
-import { ASYNC, Bucket, UNUSED, WaitRecord } from '../sync/lot.ts'
+import { ASYNC, Bucket, UNUSED, WaitRecord } from '../sync/wait-record.ts'
 import {
   CLAIMED,
   FREE,

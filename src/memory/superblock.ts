@@ -24,7 +24,7 @@
 
 import type { Cpu } from '../host/cpu.ts'
 import { framesArea, type FrameGeometry } from '../frames/geometry.ts'
-import { Bucket, WaitRecord } from '../sync/lot.ts'
+import { Bucket, WaitRecord } from '../sync/wait-record.ts'
 import { RawMutex } from '../sync/mutex.ts'
 import { RawSemaphore } from '../sync/semaphore.ts'
 import { SLOT_COUNT, ThreadSlot } from '../threads/slot.ts'

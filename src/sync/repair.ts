@@ -15,7 +15,8 @@
  */
 
 import { ThreadSlot, slotOf } from '../threads/slot.ts'
-import { ABORTED, Bucket, ENDED, HANDED, UNUSED, WaitRecord, WAITING, WOKEN, type Lot } from './lot.ts'
+import type { Lot } from './lot.ts'
+import { ABORTED, Bucket, ENDED, HANDED, UNUSED, WAITING, WOKEN, WaitRecord } from './wait-record.ts'
 import { MUTEX_PURPOSE, mutexWait, releaseHanded } from './mutex.ts'
 import { returnDeadPermit, SEMAPHORE_PURPOSE, semaphoreWait } from './semaphore.ts'
 import type { Waitable } from './wait.ts'

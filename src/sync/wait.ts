@@ -20,7 +20,8 @@
  */
 
 import { ESTALE, ETIMEDOUT } from '../words/errno.ts'
-import { ENDED, HANDED, TIMED_OUT, WAITING, type Lot } from './lot.ts'
+import type { Lot } from './lot.ts'
+import { ENDED, HANDED, TIMED_OUT, WAITING } from './wait-record.ts'
 
 /** What `take` answers when it has to be waited for. No errno is that large. */
 export const BUSY = 0x40000000

@@ -4,7 +4,7 @@ import { Mutex, SharedMemory } from 'pageframe'
 import { threadMemories } from 'pageframe/internals'
 import { describe, expect, test } from 'vitest'
 import { mapOf } from '../../src/memory/superblock.ts'
-import { Bucket } from '../../src/sync/lot.ts'
+import { Bucket } from '../../src/sync/wait-record.ts'
 import { Actor, rejectionOf, script, thrownBy, within } from '../support.ts'
 
 describe('when the last thread in a memory has died, it is checked', () => {

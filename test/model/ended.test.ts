@@ -4,7 +4,7 @@
  */
 
 import { test } from 'vitest'
-import { WAITING, WaitRecord } from '../../src/sync/lot.ts'
+import { WAITING, WaitRecord } from '../../src/sync/wait-record.ts'
 import { acquire, release } from '../../src/sync/semaphore.ts'
 import { BUSY, waitBlocked, type Waitable } from '../../src/sync/wait.ts'
 import { repairSync } from '../../src/sync/repair.ts'

@@ -1,7 +1,8 @@
 /** Asynchronous sections: several tasks of one thread, each of which owns the lock for itself, under every interleaving. */
 
 import { describe, test } from 'vitest'
-import { ABORTED, ASYNC, type Lot, TIMED_OUT, WAITING, WaitRecord } from '../../src/sync/lot.ts'
+import type { Lot } from '../../src/sync/lot.ts'
+import { ABORTED, ASYNC, TIMED_OUT, WAITING, WaitRecord } from '../../src/sync/wait-record.ts'
 import { abandonLock, beginLock, onBellLock, unlock } from '../../src/sync/mutex.ts'
 import { PENDING } from '../../src/sync/wait.ts'
 import type { Bounds, Model, ModelThread, Operation, Snapshot } from '../../src/testing/model.ts'

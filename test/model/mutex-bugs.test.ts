@@ -1,7 +1,8 @@
 /** Bugs of locks and reapers, planted into the mutex: the explorer must find each. */
 
 import { describe, test } from 'vitest'
-import { ABORTED, type Lot, UNUSED, WAITING, WaitRecord } from '../../src/sync/lot.ts'
+import type { Lot } from '../../src/sync/lot.ts'
+import { ABORTED, UNUSED, WAITING, WaitRecord } from '../../src/sync/wait-record.ts'
 import { mutexWait, OWNER_MASK, releaseDead, unlock, WAITERS } from '../../src/sync/mutex.ts'
 import { takeOverBuckets, withdrawRecords } from '../../src/sync/repair.ts'
 import { BUSY, waitBlocked } from '../../src/sync/wait.ts'

@@ -1,7 +1,8 @@
 /** Asynchronous waits for permits: several tasks of one thread, under every interleaving. */
 
 import { describe, test } from 'vitest'
-import { ABORTED, TIMED_OUT, type Lot } from '../../src/sync/lot.ts'
+import type { Lot } from '../../src/sync/lot.ts'
+import { ABORTED, TIMED_OUT } from '../../src/sync/wait-record.ts'
 import { abandonAcquire } from '../../src/sync/semaphore.ts'
 import { abandons, finds, holds, post, restores, sections, task } from './semaphore-models.ts'
 

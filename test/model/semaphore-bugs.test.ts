@@ -1,7 +1,8 @@
 /** Bugs of semaphores and their reapers, planted: the explorer must find each. */
 
 import { describe, test } from 'vitest'
-import { ABORTED, HANDED, type Lot, UNUSED, WaitRecord } from '../../src/sync/lot.ts'
+import type { Lot } from '../../src/sync/lot.ts'
+import { ABORTED, HANDED, UNUSED, WaitRecord } from '../../src/sync/wait-record.ts'
 import { takeOverBuckets, withdrawRecords } from '../../src/sync/repair.ts'
 import { release, semaphoreWait } from '../../src/sync/semaphore.ts'
 import { PENDING, waitBlocked } from '../../src/sync/wait.ts'

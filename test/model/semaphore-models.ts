@@ -11,7 +11,8 @@
  * of it and gives it back (`restores`). What comes onto the reaper's account must leave it: it belongs to the living.
  */
 
-import { ASYNC, HANDED, type Lot, UNUSED, WAITING, WaitRecord } from '../../src/sync/lot.ts'
+import type { Lot } from '../../src/sync/lot.ts'
+import { ASYNC, HANDED, UNUSED, WAITING, WaitRecord } from '../../src/sync/wait-record.ts'
 import { repairSync } from '../../src/sync/repair.ts'
 import { acquire, beginAcquire, onBellAcquire, release, SEM_VALUE_MAX } from '../../src/sync/semaphore.ts'
 import { PENDING } from '../../src/sync/wait.ts'

@@ -11,7 +11,8 @@
  * only their holder touches them, so their order against other threads is not explored; each death in between is.
  */
 
-import { Bucket, Lot, WaitRecord } from '../../src/sync/lot.ts'
+import { Lot } from '../../src/sync/lot.ts'
+import { Bucket, WaitRecord } from '../../src/sync/wait-record.ts'
 import { RawMutex } from '../../src/sync/mutex.ts'
 import type { Model, ModelThread, Snapshot } from '../../src/testing/model.ts'
 import { ThreadSlot } from '../../src/threads/slot.ts'

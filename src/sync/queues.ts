@@ -1,0 +1,193 @@
+/**
+ * The queues of the parking lot: who waits for what, first come first served. A waiter is a wait record; records queue in
+ * the bucket of their key. (wait-record.ts has the picture.)
+ *
+ * Invariants
+ *  1. Only the holder of a bucket's lock reads or writes its head, tail, ticket and the next, prev, bucket words of the
+ *     records in it. The holder's id is the lock word.
+ *  2. The queue is an index over the truth, which is the records: whoever takes the lock over from a dead thread throws
+ *     the queue away and wakes everyone in it. A wake-up gives nothing, so that is always allowed.
+ *  3. A record in WAITING is in its bucket's queue whenever the bucket is unlocked by a living thread.
+ *  4. Queue order is ticket order; a waiter that comes back after a wake-up in vain keeps its ticket.
+ *
+ * Lock order: at most one bucket at a time; below it nothing, not even the doorbells (rung after unlocking).
+ */
+
+import { Records } from './records.ts'
+import { ASYNC, Bucket, HANDED, WAITING, WaitRecord, WOKEN } from './wait-record.ts'
+
+const { lock, head, tail, ticket: nextTicket } = Bucket
+const {
+  state,
+  tid: owner,
+  key0,
+  key1,
+  ticket,
+  next,
+  prev,
+  bucket: inBucket,
+  kind,
+  since,
+  purpose,
+} = WaitRecord
+
+/** One thread's access to the queues of one memory. */
+export class Queues extends Records {
+  // ── buckets ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  bucketOf(first: number, second: number): number {
+    const hash = Math.imul(Math.imul(first, 0x01000193) ^ second, 0x9e3779b1)
+    return this.geometry.bucketsAt + ((hash >>> 16) & (this.geometry.bucketCount - 1)) * Bucket.sizeof
+  }
+
+  /** Locks the bucket of a key and returns it. */
+  lockBucket(first: number, second: number): number {
+    return this.lockBucketAt(this.bucketOf(first, second))
+  }
+
+  protected lockBucketAt(bucket: number): number {
+    for (;;) {
+      // Acquire: pairs with the store in unlockBucket().
+      const seen = this.cpu.compareExchange(bucket + lock, 0, this.thread.tid)
+      if (seen === 0) return bucket
+      this.thread.awaitChange(bucket + lock, seen)
+    }
+  }
+
+  unlockBucket(bucket: number): void {
+    // Release: pairs with the compareExchange in lockBucket().
+    this.cpu.store(bucket + lock, 0)
+  }
+
+  // ── queues: the bucket's lock is held ───────────────────────────────────────────────────────────────────────────
+
+  /** Takes the record for a new wait on a key; it is queued by enqueueLocked. */
+  prepare(record: number, first: number, second: number, why: number): void {
+    const { cpu } = this
+    cpu.plainStore(record + key0, first)
+    cpu.plainStore(record + key1, second)
+    cpu.plainStore(record + ticket, 0)
+    cpu.plainStore(record + purpose, why)
+    cpu.plainStore(record + since, this.thread.now())
+    cpu.plainStore(record + owner, this.thread.tid)
+  }
+
+  /** Queues a prepared record: behind all others the first time, at its old place when it comes back. */
+  enqueueLocked(bucket: number, record: number): void {
+    const { cpu } = this
+    let before = cpu.plainLoad(bucket + tail)
+    const old = cpu.plainLoad(record + ticket)
+    if (old === 0) {
+      const mine = (cpu.plainLoad(bucket + nextTicket) + 1) | 0 || 1 // 0 means: has none
+      cpu.plainStore(bucket + nextTicket, mine)
+      cpu.plainStore(record + ticket, mine)
+    } else {
+      while (before !== 0 && ((cpu.plainLoad(before + ticket) - old) | 0) > 0)
+        before = cpu.plainLoad(before + prev)
+    }
+    const after = cpu.plainLoad(before === 0 ? bucket + head : before + next)
+    cpu.plainStore(record + prev, before)
+    cpu.plainStore(record + next, after)
+    cpu.plainStore(before === 0 ? bucket + head : before + next, record)
+    cpu.plainStore(after === 0 ? bucket + tail : after + prev, record)
+    cpu.plainStore(record + inBucket, bucket)
+    // Publishes the record to wakers, who look at it under the lock, and to the reaper, who looks without.
+    cpu.store(record + state, WAITING)
+  }
+
+  protected unlinkLocked(bucket: number, record: number): void {
+    const { cpu } = this
+    const before = cpu.plainLoad(record + prev)
+    const after = cpu.plainLoad(record + next)
+    cpu.plainStore(before === 0 ? bucket + head : before + next, after)
+    cpu.plainStore(after === 0 ? bucket + tail : after + prev, before)
+    cpu.plainStore(record + inBucket, 0)
+  }
+
+  #nextWith(first: number, second: number, from: number): number {
+    let record = from
+    while (record !== 0 && !this.#hasKey(record, first, second)) record = this.cpu.plainLoad(record + next)
+    return record
+  }
+
+  #hasKey(record: number, first: number, second: number): boolean {
+    return this.cpu.plainLoad(record + key0) === first && this.cpu.plainLoad(record + key1) === second
+  }
+
+  /** The longest waiting record of a key, or 0. */
+  firstLocked(bucket: number, first: number, second: number): number {
+    return this.#nextWith(first, second, this.cpu.plainLoad(bucket + head))
+  }
+
+  /**
+   * Wakes waiters of a key in queue order until `count` sleeping threads are among them, and appends their records to
+   * `woken`, to be rung after unlocking. True if the key still has waiters in the queue.
+   *
+   * A thread that waits asynchronously may be busy for long and must not keep the others waiting: so its records on the
+   * way are woken too, at most `count` of them, and do not count.
+   */
+  wakeLocked(bucket: number, first: number, second: number, count: number, woken: number[]): boolean {
+    const { cpu } = this
+    let more = false
+    let slept = 0
+    let record = this.firstLocked(bucket, first, second)
+    while (record !== 0) {
+      const after = this.#nextWith(first, second, cpu.plainLoad(record + next))
+      if (slept === count) return true
+      const isAsync = cpu.plainLoad(record + kind) === ASYNC
+      if (isAsync && this.#countOf(woken, cpu.plainLoad(record + owner)) >= count) {
+        more = true
+      } else {
+        // Decides against the waiter's own time-out and abort. If they were first, the record only leaves the queue.
+        if (cpu.compareExchange(record + state, WAITING, WOKEN) === WAITING) {
+          woken.push(record)
+          if (!isAsync) slept++
+        }
+        this.unlinkLocked(bucket, record)
+      }
+      record = after
+    }
+    return more
+  }
+
+  #countOf(records: readonly number[], thread: number): number {
+    let count = 0
+    for (const record of records) if (this.cpu.plainLoad(record + owner) === thread) count++
+    return count
+  }
+
+  /**
+   * Hands what is waited for to the first waiter, if it sleeps and has waited too long. Returns its record, already out
+   * of the queue and to be rung after unlocking, or 0.
+   */
+  handLocked(bucket: number, first: number, second: number): number {
+    const { cpu } = this
+    const record = this.firstLocked(bucket, first, second)
+    if (record === 0 || cpu.plainLoad(record + kind) === ASYNC) return 0
+    if (!this.thread.isStarving(cpu.plainLoad(record + since))) return 0
+    if (cpu.compareExchange(record + state, WAITING, HANDED) !== WAITING) return 0
+    this.unlinkLocked(bucket, record)
+    return record
+  }
+
+  /** How many wait for the same and came before, for messages. The record is in the queue, or has just left it. */
+  aheadOf(record: number): number {
+    const { cpu } = this
+    const [first, second] = [cpu.plainLoad(record + key0), cpu.plainLoad(record + key1)]
+    const mine = cpu.plainLoad(record + ticket)
+    const bucket = this.lockBucket(first, second)
+    let count = 0
+    let other = this.firstLocked(bucket, first, second)
+    while (other !== 0 && ((cpu.plainLoad(other + ticket) - mine) | 0) < 0) {
+      count++
+      other = this.#nextWith(first, second, cpu.plainLoad(other + next))
+    }
+    this.unlockBucket(bucket)
+    return count
+  }
+
+  /** The thread that a record belongs to. */
+  ownerOf(record: number): number {
+    return this.cpu.plainLoad(record + owner)
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Wait records, and the buckets that they queue in: what a wait is in shared memory.
+ *
+ *   Bucket   0      1      2      3                 WaitRecord  0      1     2      3      4        5
+ *          ┌──────┬──────┬──────┬────────┐                    ┌───────┬─────┬──────┬──────┬────────┬────────┐
+ *          │ lock │ head │ tail │ ticket │ 128 bytes          │ state │ tid │ key0 │ key1 │ ticket │ bitset │
+ *          └──────┴──┬───┴──────┴────────┘                    ├───────┼─────┼──────┴┬─────┴┬───────┬┴────────┤
+ *                    └──────────► record ◄──── next/prev ────►│ next  │ prev│ bucket│ kind │ since │ purpose │
+ *                                                             └───────┴─────┴───────┴──────┴───────┴─────────┘
+ *
+ *   state      who may leave it, always by ONE compareExchange; the loser obeys
+ *   UNUSED     the owner takes it (store: nobody else looks at an unused record)
+ *   WAITING    a waker (WOKEN, HANDED), the owner (TIMED_OUT, ABORTED), the reaper of the owner (ABORTED), whoever takes
+ *              apart what it waits for, or his reaper (ENDED)
+ *   WOKEN      the owner, after its retry. Gives no ownership: the waiter tries again
+ *   HANDED     the owner. The waker has done the acquiring for it (blocked waiters only)
+ *   TIMED_OUT, ABORTED: the owner. ENDED: the owner, who does not look at the word again
+ *
+ * The key is two opaque words: on a bare memory region and offset, through a process object and offset.
+ */
+
+import { i32, layout, newLine } from '../words/layout.ts'
+
+export const Bucket = layout('Bucket', 128, { lock: i32, head: i32, tail: i32, ticket: i32, _end: newLine })
+
+export const WaitRecord = layout('WaitRecord', 64, {
+  state: i32,
+  tid: i32,
+  key0: i32,
+  key1: i32,
+  ticket: i32,
+  bitset: i32,
+  next: i32,
+  prev: i32,
+  bucket: i32,
+  kind: i32,
+  since: i32,
+  purpose: i32,
+  chain: i32,
+  _spare0: i32,
+  _spare1: i32,
+  _spare2: i32,
+})
+
+export const UNUSED = 0
+export const WAITING = 1
+export const WOKEN = 2
+export const HANDED = 3
+export const TIMED_OUT = 4
+export const ABORTED = 5
+/** What it waited for has ended: the words there are no longer what they were. */
+export const ENDED = 6
+
+/** A record's kind: the static one of a thread that sleeps, or one of many of a thread that goes on. */
+export const BLOCKED = 0
+export const ASYNC = 1
