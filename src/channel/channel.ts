@@ -51,6 +51,12 @@ const learn = Symbol.for('pageframe.channel.learn')
  *   jobs.send({ id: 1 })                        // worker A
  *   for (const job of jobs) work(job)           // worker B: blocks
  *   for await (const job of jobs) work(job)     // the main thread: does not
+ *
+ * @example
+ *   // The records lie in bytes that you hold: a Region's here, or those of a machine's window. Two who give other bytes
+ *   // for one name are told so (EEXIST).
+ *   const ring = Region.open('jobs ring', '1MiB').bytes
+ *   const jobs = Channel.open('jobs', { ring, of: json<Job>(), from: 'one', to: 'one' })
  */
 export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
   // Each stored once, here: V8 folds such fields (CONTRIBUTING.md, "Fields on fast paths").
@@ -66,13 +72,16 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
   })
   #codec = codecAt(this.#context, this.at) as Codec<T> | undefined
 
-  /** A new channel. ENOTSUP without { from: 'one', to: 'one' }; ENOMEM; EEXIST if the name is taken. */
+  /**
+   * A new channel. ENOTSUP without { from: 'one', to: 'one' }; ENOMEM; EEXIST if the name is taken. For a `ring` that will
+   * not do: ERR_PAGEFRAME_RING_BUFFER (of another memory), _RING_ALIGNMENT (not on 4 KiB), _RING_LENGTH (no power of two).
+   */
   constructor(options: ChannelOptions<T> | Found = {}) {
     super(CHANNEL, options)
     if (!('at' in options)) this[learn](options)
   }
 
-  /** Attaches to the channel of that name, or creates it. EEXIST if it carries something else or has another capacity. */
+  /** Attaches to the channel of that name, or creates it. EEXIST if it carries something else, or has another capacity or ring. */
   static open<T = Uint8Array>(name: string, options: Omit<ChannelOptions<T>, 'name'> = {}): Channel<T> {
     const channel = open(CHANNEL as unknown as Kind<ChannelOptions<T>, Channel<T>>, name, options)
     channel[learn](options)

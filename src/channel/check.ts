@@ -7,8 +7,16 @@ import { largestRecordBytes, PAD, RawChannel, recordWords, SLEEPS } from './ring
 const { data, capacity, tail, producer, committed, sent, head, consumer, released, readEnd, received } =
   RawChannel
 
-/** `at` is the RawChannel; `label` begins each sentence. */
-export function* channelProblems(attachment: Attachment, at: number, label: string): Generator<string> {
+/**
+ * `at` is the RawChannel; `label` begins each sentence. `ownsRecords`: false when they lie in bytes that were given, whose
+ * contents are their giver's.
+ */
+export function* channelProblems(
+  attachment: Attachment,
+  at: number,
+  label: string,
+  ownsRecords: boolean,
+): Generator<string> {
   const { cpu } = attachment
   const size = cpu.load(at + capacity)
   const row = [
@@ -33,7 +41,7 @@ export function* channelProblems(attachment: Attachment, at: number, label: stri
     const tid = cpu.load(at + role)
     if (tid !== 0 && !running.has(tid)) yield `${label}: its ${name} is a thread (${tid}) that does not run`
   } // prettier-ignore
-  if (isSound) yield* recordProblems(attachment, at, label)
+  if (isSound && ownsRecords) yield* recordProblems(attachment, at, label)
 }
 
 /** Walks from head to committed: the records' lengths and numbers. `received` counts to head, `sent` to tail. */

@@ -12,7 +12,16 @@
  */
 
 import type { Lot } from '../sync/lot.ts'
-import { CONSUMER_DIED, PAD, PRODUCER_DIED, RawChannel, recordWords, SLEEPS, wakeBoth } from './ring.ts'
+import {
+  CONSUMER_DIED,
+  largestRecordBytes,
+  PAD,
+  PRODUCER_DIED,
+  RawChannel,
+  recordWords,
+  SLEEPS,
+  wakeBoth,
+} from './ring.ts'
 
 const { data, capacity, status, tail, producer, committed, sent, head, consumer, released, received } =
   RawChannel
@@ -50,7 +59,8 @@ function takeRoleFrom(
 
 /**
  * The number of the last record in [from, to): the dead thread counted when it published.
- * Nobody overwrites these records: they are unpublished, or the producer has not got the room yet.
+ * Nobody overwrites these records: they are unpublished, or the producer has not got the room yet. Only in bytes that were
+ * given (ring-bytes.ts) may their giver have done so: the walk ends at the first length that cannot be.
  */
 function lastNumber(lot: Lot, at: number, from: number, to: number): number | undefined {
   const { cpu } = lot
@@ -62,6 +72,8 @@ function lastNumber(lot: Lot, at: number, from: number, to: number): number | un
     const length = cpu.plainLoad(start + offset)
     if (length === PAD) {
       position = (position + size - offset) | 0
+    } else if (length < 0 || length > largestRecordBytes(size)) {
+      return last
     } else {
       last = cpu.plainLoad(start + offset + 1)
       position = (position + recordWords(length)) | 0

@@ -1,8 +1,7 @@
 /** The reaper's steps for channels, for the supervisor's bundle. */
 
 import type { KindRepair } from '../memory/reaper.ts'
-import { channelProblems } from './check.ts'
-import { CHANNEL_SIGNATURE, demolish, raw } from './kind.ts'
+import { CHANNEL_SIGNATURE, check, demolish, raw } from './kind.ts'
 import { repairChannel } from './repair.ts'
 
 export const channelRepairs: readonly KindRepair[] = [
@@ -12,6 +11,6 @@ export const channelRepairs: readonly KindRepair[] = [
       repairChannel(attachment.lot, at + raw, dead)
     },
     unfinished: demolish,
-    check: (attachment, at) => channelProblems(attachment, at + raw, `a Channel at ${at}`),
+    check,
   },
 ]

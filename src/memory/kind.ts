@@ -40,6 +40,8 @@ export interface Kind<O extends Place, X extends Met> {
   readonly layout: { readonly sizeof: number; readonly signature: number }
   /** Reads the kind's own options, each once, and checks them, before anything has changed. What follows gets the result. */
   readonly read: (call: string, options: O) => Own<O>
+  /** Checks the options against the memory that they are for, before anything has changed. */
+  readonly admit?: (attachment: Attachment, call: string, options: O) => void
   /** Writes the words of a new object. Returns 0 or a negative errno, then with nothing left behind. */
   readonly build: (attachment: Attachment, at: number, options: O) => number
   /** Throws EEXIST if the options that were given contradict an object that exists. */

@@ -15,6 +15,7 @@ import { find, findOrMake, type Wanted } from './naming.ts'
 export function create(kind: AnyKind, call: string, given: Place): Found {
   const options = readOptions(kind, call, given)
   const attachment = attachmentOf(call, options)
+  kind.admit?.(attachment, call, options)
   const { name } = options
   if (name === undefined) return build(attachment, kind, call, options)
   return findOrMake(attachment, {
@@ -45,6 +46,7 @@ export function open<O extends Place, X extends Met>(
   const call = `${kind.name}.open()`
   const options = readOptions(kind, call, given)
   const attachment = attachmentOf(call, options)
+  kind.admit?.(attachment, call, options)
   const wanted: Wanted<X> = {
     kind: signatureOf(kind.name),
     name,

@@ -87,7 +87,7 @@ export function mapOf(sizeBytes: number, isDebug: boolean): MemoryMap {
 }
 
 /** Reads a short text that was written by writeText. */
-export function readText(cpu: Cpu, lengthAt: number, at: number): string {
+export function readText(cpu: Pick<Cpu, 'load'>, lengthAt: number, at: number): string {
   const bytes = new Uint8Array(TEXT_CAPACITY_BYTES)
   const words = new Int32Array(bytes.buffer)
   for (let i = 0; i < TEXT_WORDS; i++) words[i] = cpu.load(at + i)
