@@ -12,6 +12,7 @@ export const EPERM = 1
 export const ENOENT = 2
 export const EINTR = 4
 export const EIO = 5
+export const EBADF = 9
 export const EAGAIN = 11
 export const ENOMEM = 12
 export const EACCES = 13
@@ -19,6 +20,8 @@ export const EFAULT = 14
 export const EBUSY = 16
 export const EEXIST = 17
 export const ENODEV = 19
+export const ENOTDIR = 20
+export const EISDIR = 21
 export const EINVAL = 22
 export const ENFILE = 23
 export const EMFILE = 24
@@ -45,7 +48,7 @@ export const ENOTRECOVERABLE = 131
 /** Number to name, for messages. */
 const names = new Map<number, string>(
   Object.entries({
-    EPERM, ENOENT, EINTR, EIO, EAGAIN, ENOMEM, EACCES, EFAULT, EBUSY, EEXIST, ENODEV, EINVAL, ENFILE, EMFILE, EFBIG,
+    EPERM, ENOENT, EINTR, EIO, EBADF, EAGAIN, ENOMEM, EACCES, EFAULT, EBUSY, EEXIST, ENODEV, ENOTDIR, EISDIR, EINVAL, ENFILE, EMFILE, EFBIG,
     ENOSPC, EPIPE, ERANGE, EDEADLK, ENAMETOOLONG, ENOSYS, EIDRM, EPROTO, EOVERFLOW, EMSGSIZE, ENOTSUP, ENOBUFS,
     ETIMEDOUT, EALREADY, ESTALE, ECANCELED, EOWNERDEAD, ENOTRECOVERABLE,
   }).map(([name, number]) => [number, name]),
