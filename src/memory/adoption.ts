@@ -197,6 +197,13 @@ export function serveAdoptions(state: ThreadMemories, attachment: Attachment): v
   }
 }
 
+/** A thread that the supervisor itself has started: the private port came with it, and the supervisor listens already. */
+export function joinByPort(state: ThreadMemories, supervisor: number, port: MessagePort): void {
+  keepPort(state, port)
+  state.supervisorId = supervisor
+  state.isLinkThrough = true
+}
+
 // ── everybody ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Tells the supervisor, if there is one. */
@@ -210,6 +217,12 @@ export function tell(state: ThreadMemories, message: ByPort): void {
       from: threadId,
       message,
     } satisfies Aside)
+}
+
+/** Tells the supervisor, and hands ports over: only the private port can carry them. It may lie in main for a while yet. */
+export function tellWithPorts(state: ThreadMemories, message: ByPort, ports: readonly MessagePort[]): void {
+  assert(state.link !== undefined, 'this thread was not introduced to the supervisor')
+  state.link.postMessage(message, [...ports])
 }
 
 /** Asks the supervisor for a memory that this thread does not know, and sleeps until it answers. */

@@ -19,9 +19,12 @@ import {
   onWorkerStarted,
   threadId,
   threadName,
+  type MessagePort,
   warn,
 } from '../host/workers.ts'
 import { MAKER_SLOT } from '../threads/slot.ts'
+import type { LiveThread } from '../threads/live-thread.ts'
+import { assert } from '../words/assert.ts'
 import { alignUp } from '../words/bits.ts'
 import { GiB, MiB, WASM_PAGE_SIZE } from '../words/constants.ts'
 import { ENOMEM, EPROTO, ErrnoError } from '../words/errno.ts'
@@ -31,14 +34,16 @@ import {
   announceSupervisor,
   fetchOffer,
   lookForSupervisor,
+  joinByPort,
   serveAdoptions,
   startSupervisor,
   tell,
+  tellWithPorts,
   watchExit,
 } from './adoption.ts'
 import { Attachment, attachReserved, format, liveThread, protocolMessage, view } from './attachment.ts'
 import { poisonEverybody, poisonOf } from './poison.ts'
-import { ENVIRONMENT_KEY, labelOf, type Inherited } from './protocol.ts'
+import { ENVIRONMENT_KEY, labelOf, type Inherited, type Offer } from './protocol.ts'
 import { LAYOUT, POISON_DESTROYED } from './superblock.ts'
 import { threadMemories as state, type Known } from './thread-memories.ts'
 import { VERSION } from './version.ts'
@@ -111,6 +116,41 @@ export function destroyMemory(attachment: Attachment): void {
   attachment.objects.clear()
   tell(state, { pageframe: 'forget', memory: attachment.id })
   collectDropped(lengthBytes)
+}
+
+/** Has the supervisor load an extension (extension.ts), and starts it if this is the root and no worker was there yet. */
+export function extendSupervisor(extension: number, source: () => string): void {
+  if (state.extensions.has(extension)) return
+  defaultAttachment()
+  startSupervisor(state)
+  tell(state, { pageframe: 'extend', extension, source: source() })
+  state.extensions.add(extension)
+}
+
+/** Tells an extension of the supervisor, and hands it ports. */
+export function tellExtension(extension: number, message: unknown, ports: readonly MessagePort[]): void {
+  tellWithPorts(state, { pageframe: 'to extension', extension, message }, ports)
+}
+
+/** What others need to enter a memory that this thread knows. */
+export function offerOf(id: string): Offer {
+  const known = state.known.get(id)
+  assert(known !== undefined, `memory '${id}' is not known here`)
+  return known.offer
+}
+
+/** In a thread that the supervisor has started: enters a memory, by the port that came with it. */
+export function enterSpawned(supervisor: number, port: MessagePort, offer: Offer): Attachment {
+  if (state.link === undefined) joinByPort(state, supervisor, port)
+  if (!state.known.has(offer.id)) state.known.set(offer.id, { offer, isMaker: false, attachment: undefined })
+  return attachmentById(offer.id)
+}
+
+/** Calls back before this thread sleeps in any memory. */
+export function onBeforeSleep(callback: () => void): void {
+  state.beforeSleep.add(callback)
+  for (const { attachment } of state.known.values())
+    if (attachment !== undefined) heedSleep(attachment.thread)
 }
 
 // ── below ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -208,6 +248,7 @@ function attach(known: Known): Attachment {
     thread = adopt(state, seen, offer, threadName())
   }
   const attachment = new Attachment(offer.id, offer.name, seen, thread)
+  if (state.beforeSleep.size > 0) heedSleep(thread)
   let complainedOf: unknown
   thread.onSlice = (sinceMs) => {
     if (sinceMs > 0) lookForSupervisor(state)
@@ -221,6 +262,12 @@ function attach(known: Known): Attachment {
     complain(`pageframe: the main thread is blocked: ${awaited.describe()}`)
   }
   return attachment
+}
+
+function heedSleep(thread: LiveThread): void {
+  thread.beforeSleep = () => {
+    for (const callback of state.beforeSleep) callback()
+  }
 }
 
 function serveBlockedMain(): void {

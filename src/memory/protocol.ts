@@ -3,6 +3,7 @@
  *
  *   thread ──(by way of the main thread)──► supervisor    Adopt     with the private port that all the rest goes over
  *   thread ──port──► supervisor                           Attach, Register, Forget, Want, Alive, Exited
+ *   thread ──port──► supervisor                           Extend, then messages of the extension
  *   thread ──broadcast──► supervisor                      Aside     one of these, while the port lies in the main thread
  *   supervisor ──broadcast──► thread                      Supply    to a thread that sleeps until it comes
  *   main ──(postMessageToThread)──► thread                Ported    the other end of a port that main made for it
@@ -79,6 +80,20 @@ export interface Exited {
   readonly threadId: number
 }
 
+/** "From now on you can do this too": source that the supervisor loads, once for each `extension` (extension.ts). */
+export interface Extend {
+  readonly pageframe: 'extend'
+  readonly extension: number
+  readonly source: string
+}
+
+/** What is for an extension, and means something to it only. */
+export interface ToExtension {
+  readonly pageframe: 'to extension'
+  readonly extension: number
+  readonly message: unknown
+}
+
 /** From the main thread, while it blocks: a port to the supervisor for a thread that waits to be adopted. */
 export interface Ported {
   readonly pageframe: 'ported'
@@ -93,7 +108,7 @@ export interface Aside {
 }
 
 export type ByPort = Exclude<ToSupervisor, Adopt>
-export type ToSupervisor = Adopt | Attach | Register | Forget | Want | Alive | Exited
+export type ToSupervisor = Adopt | Attach | Register | Forget | Want | Alive | Exited | Extend | ToExtension
 
 /** What the supervisor is started with. */
 export interface SupervisorData {

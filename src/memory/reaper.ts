@@ -7,6 +7,7 @@
  *   0  zone     the allocator's lock, if the dead held it: the other steps allocate and free
  *   1  sync     buckets and waits (sync/repair.ts), the directory's lock. Who waits for what the dead was destroying is told
  *   2  kinds    what a kind of object does about its dead user: a robust mutex is handed on, a channel publishes
+ *      more     what the dead held that is no object of a kind: a process's address space
  *   3  making   objects that the dead was making or destroying: what they had allocated
  *   4  names    those that it had reserved are free again, and whoever waits for them looks (naming.ts)
  *   5  frames   frames, cells, magazines, limbo (frames/repair.ts)
@@ -42,7 +43,12 @@ export function* kindProblems(attachment: Attachment, repairs: readonly KindRepa
 }
 
 /** Reaps a dead thread. Throws MustNotBlock if a lock is held by another: call again. */
-export function reap(attachment: Attachment, dead: number, repairs: readonly KindRepair[]): void {
+export function reap(
+  attachment: Attachment,
+  dead: number,
+  repairs: readonly KindRepair[],
+  more: (attachment: Attachment, dead: number) => void = () => undefined,
+): void {
   const { cpu, map, lot, frames } = attachment
   moveState(cpu, map.slotsAt, dead, RUNNING, DEAD)
   moveState(cpu, map.slotsAt, dead, DEAD, REAPING)
@@ -56,6 +62,7 @@ export function reap(attachment: Attachment, dead: number, repairs: readonly Kin
     if (unfinished !== undefined)
       for (const at of frames.unfinishedCellsOf(signature, dead)) unfinished(attachment, at)
   }
+  more(attachment, dead)
   repairNames(attachment, dead)
   frames.repair(dead)
   cpu.store(slotOf(map.slotsAt, dead) + ThreadSlot.threadId, -1) // the next claimer is somebody else from its first moment

@@ -10,6 +10,7 @@
  *  3. A memory that a death has left to nobody is checked, and poisoned if that fails.
  */
 
+import { loadEmbedded } from '../host/embedded.ts'
 import type { MessagePort } from '../host/workers.ts'
 import { broadcast, onBroadcast, onThreadMessage, threadId, warn } from '../host/workers.ts'
 import { MustNotBlock, NonBlockingThread } from '../threads/live-thread.ts'
@@ -32,6 +33,7 @@ import {
 } from '../threads/slot.ts'
 import { Attachment, attachReserved, view } from './attachment.ts'
 import { problemsAtRest } from './check.ts'
+import type { ExtensionModule, SupervisorExtension, SupervisorHost } from './extension.ts'
 import { poisonEverybody } from './poison.ts'
 import {
   isProtocol,
@@ -39,6 +41,7 @@ import {
   supervisorChannel,
   type Adopt,
   type Aside,
+  type Extend,
   type Offer,
   type SupervisorData,
   type Supply,
@@ -59,7 +62,8 @@ interface Kept {
 
 export class Supervisor {
   readonly #module: WebAssembly.Module
-  readonly #repairs: readonly KindRepair[]
+  readonly #repairs: KindRepair[]
+  readonly #extensions = new Map<number, SupervisorExtension>()
   readonly #kept = new Map<string, Kept>()
   readonly #watched = new Set<number>()
   /** Memories that were destroyed: whoever asks for one need not wait. */
@@ -69,7 +73,7 @@ export class Supervisor {
 
   constructor(data: SupervisorData, repairs: readonly KindRepair[]) {
     this.#module = data.module
-    this.#repairs = repairs
+    this.#repairs = [...repairs]
     for (const offer of data.offers) this.#keep(offer)
     this.#listen(data.port)
     data.port.ref() // this worker lives as long as its process; its parent holds no handle to it
@@ -114,8 +118,39 @@ export class Supervisor {
         break // to be heard at all was the answer
       case 'exited':
         this.#onDeath(message.threadId)
+        for (const extension of this.#extensions.values()) extension.onExit(message.threadId)
+        break
+      case 'extend':
+        this.#extend(message)
+        break
+      case 'to extension':
+        this.#extensions.get(message.extension)?.onMessage(message.message)
         break
     }
+  }
+
+  #extend({ extension, source }: Extend): void {
+    if (this.#extensions.has(extension)) return
+    const { extend } = loadEmbedded(source) as ExtensionModule
+    const loaded = extend(this.#host)
+    this.#extensions.set(extension, loaded)
+    this.#repairs.push(...loaded.repairs)
+  }
+
+  readonly #host: SupervisorHost = {
+    attachmentOf: (memory) => this.#kept.get(memory)?.attachment,
+    watch: (threadId, port) => {
+      this.#watch(threadId, port)
+    },
+    onDeath: (threadId) => {
+      this.#onDeath(threadId)
+    },
+    abandon: (memory) => {
+      const kept = this.#kept.get(memory)
+      if (kept === undefined) return
+      poisonEverybody(kept.attachment, POISON_DESTROYED)
+      this.#forget(memory)
+    },
   }
 
   #keep(offer: Offer): void {
@@ -132,14 +167,19 @@ export class Supervisor {
   #forget(memory: string): void {
     this.#kept.delete(memory)
     this.#forgotten.add(memory)
+    for (const extension of this.#extensions.values()) extension.onForgotten(memory)
   }
 
-  #adopt({ threadId, memory, tid, port, byMain }: Adopt): void {
+  #watch(threadId: number, port: MessagePort): void {
     this.#listen(port)
     port.on('close', () => {
       this.#onDeath(threadId)
     })
     this.#watched.add(threadId)
+  }
+
+  #adopt({ threadId, memory, tid, port, byMain }: Adopt): void {
+    this.#watch(threadId, port)
     this.#letRun(memory, tid, byMain ? MAINS_PORT : OWN_PORT)
   }
 
@@ -197,7 +237,7 @@ export class Supervisor {
       if (moveState(cpu, map.slotsAt, tid, CLAIMED, FREE)) continue // owned nothing yet
       try {
         this.#endUnnamed(attachment, tid)
-        reap(attachment, tid, this.#repairs)
+        reap(attachment, tid, this.#repairs, this.#reapMore)
       } catch (error) {
         if (error instanceof MustNotBlock) {
           mustComeBack = true // perhaps for a lock that another slot of the same dead thread holds: go on with that
@@ -214,13 +254,23 @@ export class Supervisor {
       }, RETRY_MS)
       return
     }
+    for (const extension of this.#extensions.values()) extension.onReaped(attachment, threadId)
     this.#recount(attachment, threadId)
     this.#drain(attachment)
   }
 
+  readonly #reapMore = (attachment: Attachment, dead: number): void => {
+    for (const extension of this.#extensions.values()) extension.reap(attachment, dead)
+  };
+
+  *#problems(attachment: Attachment): Generator<string> {
+    yield* kindProblems(attachment, this.#repairs)
+    for (const extension of this.#extensions.values()) yield* extension.check(attachment)
+  }
+
   /** After the death of the last one: whoever comes next shall not trip over what is torn. */
   #recount(attachment: Attachment, threadId: number): void {
-    const problems = problemsAtRest(attachment, () => kindProblems(attachment, this.#repairs))
+    const problems = problemsAtRest(attachment, () => this.#problems(attachment))
     if (problems.length === 0) return
     poisonEverybody(attachment, POISON_CHECK_FAILED)
     const [first, ...more] = problems

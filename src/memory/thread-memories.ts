@@ -36,6 +36,10 @@ export interface ThreadMemories {
   /** Thread ids whose adoption the blocked main thread has served. */
   readonly served: Set<number>
   made: number
+  /** Extensions that this thread has told the supervisor to load. */
+  readonly extensions: Set<number>
+  /** What this thread does before it sleeps, in whatever memory it waits. */
+  readonly beforeSleep: Set<() => void>
   /** When, on this thread's clock, a blocked wait looks for the supervisor again. */
   lookAgainAt: number
 }
@@ -55,5 +59,7 @@ export const threadMemories: ThreadMemories = threadState(`pageframe:${LAYOUT}`,
   kept: [],
   served: new Set(),
   made: 0,
+  extensions: new Set(),
+  beforeSleep: new Set(),
   lookAgainAt: 0,
 }))

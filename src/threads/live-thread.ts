@@ -24,6 +24,8 @@ export class LiveThread implements Thread {
   readonly spinTurns: number
   readonly doorbells: Doorbells
   onSlice: ((sinceMs: number) => void) | undefined
+  /** Called before this thread may sleep: a process gives up its translations (paging/presence.ts). */
+  beforeSleep: (() => void) | undefined
 
   constructor(cpu: Cpu, words: Int32Array<SharedArrayBuffer>, at: number, tid: number, spinTurns: number) {
     this.cpu = cpu
@@ -34,6 +36,7 @@ export class LiveThread implements Thread {
   }
 
   sleep(at: number, value: number, deadline: number): boolean {
+    this.beforeSleep?.()
     const began = now()
     // The bell says ASLEEP by now. Whoever poisons the memory does that first, and then rings those who are ASLEEP.
     this.onSlice?.(0)
@@ -52,6 +55,7 @@ export class LiveThread implements Thread {
 
   awaitChange(at: number, value: number): void {
     if (this.spinTurns !== 0 && this.cpu.spinWhileEqual(at, value, SHORT_SPIN_TURNS) !== value) return
+    this.beforeSleep?.()
     // The holder may have lost its core, or have died: give ours away for a moment. Nobody rings for this.
     const park = this.at + ThreadSlot.park
     this.doorbells.wait(park, this.cpu.load(park), NAP_MS)
@@ -70,6 +74,11 @@ export class LiveThread implements Thread {
 /** What a thread that must not block throws where it would have had to: it holds nothing, and tries again later. */
 export class MustNotBlock extends Error {
   override readonly name = 'MustNotBlock'
+
+  /** By name: what the supervisor loads later has a class of its own. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && (value as { name?: unknown } | null)?.name === 'MustNotBlock'
+  }
 }
 
 /** The supervisor's Thread: it never blocks, since it would not hear the death that it waits for. */
