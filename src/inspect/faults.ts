@@ -1,0 +1,23 @@
+/** faults(): how often a process met a page that was not there, or not for writing. */
+
+import type { ProcessView } from '../machine/process-view.ts'
+import { SpaceState } from '../space/space-state.ts'
+import { withText } from './text.ts'
+
+export interface Faults {
+  /** Without I/O: what is new, what is copied, what is there already. */
+  readonly minor: number
+  /** With I/O. */
+  readonly major: number
+}
+
+/** Counted since the process began; modulo 2^32. As a text: two lines of GNU time's report. */
+export function faults({ kernel, spaceAt }: ProcessView): Faults {
+  const { cpu } = kernel.attachment
+  const count = (field: number): number => cpu.load(spaceAt + field) >>> 0
+  return withText({ minor: count(SpaceState.minorFaults), major: count(SpaceState.majorFaults) }, textOf)
+}
+
+function textOf({ minor, major }: Faults): string {
+  return `Major (requiring I/O) page faults: ${major}\nMinor (reclaiming a frame) page faults: ${minor}\n`
+}

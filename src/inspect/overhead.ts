@@ -1,0 +1,96 @@
+/**
+ * overhead(): the share of a machine's memory that the kernel takes for itself, counted now.
+ *
+ *   fixed        superblock, thread slots, lot, frame table: what every memory of this size has
+ *   machine      process slots and their header
+ *   slabs        small objects: areas, objects of shared memory, names, locks ...
+ *   tables       page tables of processes, and of the pages of shared memory
+ *   descriptors  a frame for each process
+ *   zeroPage     one
+ */
+
+import { kindOf, SLAB } from '../frames/frame.ts'
+import { visitChunk } from '../frames/truth.ts'
+import { chunkCount, lockZone, unlockZone } from '../frames/zone.ts'
+import { ProcessSlot, REGION_WORDS } from '../machine/process-slot.ts'
+import { processAt } from '../paging/processes.ts'
+import type { Kernel } from '../space/kernel.ts'
+import { ShmObject } from '../storage/shm-object.ts'
+import { PAGE_SIZE, PAGE_WORDS } from '../words/constants.ts'
+import { indexTableOf, tableOf } from './resident.ts'
+import { withText } from './text.ts'
+import { insideKernel, kernelOf, type Where } from './where.ts'
+
+/** Bytes. */
+export interface OverheadParts {
+  readonly fixed: number
+  readonly machine: number
+  readonly slabs: number
+  readonly tables: number
+  readonly descriptors: number
+  readonly zeroPage: number
+}
+
+export interface Overhead {
+  readonly totalBytes: number
+  readonly kernelBytes: number
+  /** kernelBytes / totalBytes. */
+  readonly share: number
+  readonly parts: OverheadParts
+}
+
+/** What the kernel of a machine takes at this moment. As a text: a line for each part, with its share. */
+export function overhead(where: Where): Overhead {
+  const kernel = kernelOf(where)
+  const { geometry } = kernel.attachment.frames
+  const slabs = slabFrames(kernel) * PAGE_SIZE
+  const parts = insideKernel(kernel, () => ({
+    fixed: geometry.reservedFrames * PAGE_SIZE,
+    machine: Math.ceil(REGION_WORDS / PAGE_WORDS) * PAGE_SIZE,
+    slabs,
+    ...framesOfProcesses(kernel),
+    zeroPage: PAGE_SIZE,
+  }))
+  const totalBytes = geometry.frameCount * PAGE_SIZE
+  const kernelBytes = Object.values(parts).reduce((sum, bytes) => sum + bytes)
+  return withText({ totalBytes, kernelBytes, share: kernelBytes / totalBytes, parts }, textOf)
+}
+
+function slabFrames({ attachment: { frames } }: Kernel): number {
+  let count = 0
+  for (let chunk = 0; chunk < chunkCount(frames.geometry); chunk++) {
+    lockZone(frames)
+    try {
+      visitChunk(frames, chunk, (_pfn, flags, extent) => {
+        if (kindOf(flags) === SLAB) count += extent
+      })
+    } finally {
+      unlockZone(frames)
+    }
+  }
+  return count
+}
+
+function framesOfProcesses(kernel: Kernel): Pick<OverheadParts, 'tables' | 'descriptors'> {
+  const { processes, attachment } = kernel
+  const { cpu, frames } = attachment
+  const count = (tables: readonly number[]): number => tables.reduce((sum, each) => sum + each)
+  let tables = 0
+  let descriptors = 0
+  for (let index = 0; index < processes.count; index++) {
+    const at = processAt(processes, index)
+    tables += count(tableOf(kernel, at).countTables())
+    if (cpu.load(at + ProcessSlot.descriptors) !== 0) descriptors++
+  }
+  for (const at of frames.cellsOf(ShmObject.signature))
+    tables += count(indexTableOf(kernel, at).countTables())
+  return { tables: tables * PAGE_SIZE, descriptors: descriptors * PAGE_SIZE }
+}
+
+function textOf({ totalBytes, kernelBytes, parts }: Overhead): string {
+  const line = (name: string, bytes: number): string =>
+    `${`${name}:`.padEnd(16)}${String(Math.ceil(bytes / 1024)).padStart(8)} kB ${((bytes / totalBytes) * 100).toFixed(3).padStart(7)} %\n`
+  return `${Object.entries(parts)
+    .map(([name, bytes]) => line(name, bytes))
+    .join('')}${line('kernel', kernelBytes)}${line('total', totalBytes)}`
+}

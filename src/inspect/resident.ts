@@ -1,0 +1,107 @@
+/**
+ * Residency: which frames stand behind the pages of a process, and how many entries of all processes name each of them.
+ * Nothing counts that: a frame of an object is found by walking the areas that map the object, a private one has one entry.
+ *
+ *   object ──► areas that map it, in whatever space ──► their entries ──► frame: 1, 2, 3 ...
+ *
+ * All of it inside the kernel (frames/retire.ts): tables that are unlinked meanwhile stay readable. What others map and
+ * unmap while it is read may be counted or not, as in Linux.
+ */
+
+import { FLOATING, Frame, kindOf, OWNED } from '../frames/frame.ts'
+import type { Frames } from '../frames/frames.ts'
+import { flagsOf, frameAt } from '../frames/zone.ts'
+import { ILP32, LP64 } from '../paging/addresses.ts'
+import { ACCESSED, DIRTY, HIDDEN, isMarker, isPresent, pfnOf, SPECIAL } from '../paging/pte.ts'
+import { PageTable } from '../paging/table.ts'
+import { areasOf, type AreaInfo } from '../space/areas-of.ts'
+import type { Kernel } from '../space/kernel.ts'
+import { SpaceState } from '../space/space-state.ts'
+import { Vma } from '../space/vma.ts'
+import { ShmObject } from '../storage/shm-object.ts'
+
+/** A page that has a frame of its own: no page of zeroes that is shared by all. */
+export interface ResidentPage {
+  readonly vpn: number
+  readonly pfn: number
+  /** The frame is this process's alone, not a page of what is mapped. */
+  readonly isPrivate: boolean
+  readonly isAccessed: boolean
+  readonly isDirty: boolean
+}
+
+/** How many entries name a frame. */
+export type MapCounts = ReadonlyMap<number, number>
+
+/** The page table of a space, to look at. Inside the kernel. */
+export function tableOf({ attachment }: Kernel, spaceAt: number): PageTable {
+  const isIlp32 = attachment.cpu.load(spaceAt + SpaceState.layout) === 1
+  return new PageTable(attachment.frames, isIlp32 ? ILP32 : LP64, spaceAt + SpaceState.root, spaceAt)
+}
+
+/** Visits the resident pages in [start, end) of a space. Inside the kernel. */
+export function visitResident(
+  kernel: Kernel,
+  spaceAt: number,
+  { start, end }: Pick<AreaInfo, 'start' | 'end'>,
+  visitor: (page: ResidentPage) => void,
+): void {
+  const { frames } = kernel.attachment
+  tableOf(kernel, spaceAt).visit(start, end, (_at, vpn, pte) => {
+    const isHidden = isMarker(pte, HIDDEN)
+    if (!isHidden && (!isPresent(pte) || (pte & SPECIAL) !== 0)) return
+    const pfn = pfnOf(pte)
+    const isPrivate = belongsTo(frames, pfn, spaceAt)
+    // What PROT_NONE hides keeps no bits: a private page is there because it was written.
+    const isAccessed = isHidden || (pte & ACCESSED) !== 0
+    const isDirty = isHidden ? isPrivate : (pte & DIRTY) !== 0
+    visitor({ vpn, pfn, isPrivate, isAccessed, isDirty })
+  })
+}
+
+/** A frame inside a run says nothing of its own: words of an earlier life may stand there. */
+function belongsTo(frames: Frames, pfn: number, spaceAt: number): boolean {
+  const kind = kindOf(flagsOf(frames, pfn))
+  if (kind !== OWNED && kind !== FLOATING) return false
+  return frames.cpu.load(frameAt(frames.geometry, pfn) + Frame.object) === spaceAt
+}
+
+/** Every space that has areas. */
+export function spacesOf({ attachment }: Kernel): Set<number> {
+  const { cpu, frames } = attachment
+  const spaces = new Set<number>()
+  for (const at of frames.cellsOf(Vma.signature)) spaces.add(cpu.load(at + Vma.space))
+  return spaces
+}
+
+/** For the frames of these objects. Inside the kernel. */
+export function countMappings(kernel: Kernel, objects: ReadonlySet<number>): MapCounts {
+  const counts = new Map<number, number>()
+  if (objects.size === 0) return counts
+  for (const spaceAt of spacesOf(kernel)) {
+    for (const area of areasOf(kernel, spaceAt)) {
+      if (!objects.has(area.object)) continue
+      visitResident(kernel, spaceAt, area, ({ pfn, isPrivate }) => {
+        if (!isPrivate) counts.set(pfn, (counts.get(pfn) ?? 0) + 1)
+      })
+    }
+  }
+  return counts
+}
+
+/** The page of an object that a frame holds, or undefined. Inside the kernel. */
+export function pageIndexOf(kernel: Kernel, objectAt: number, pfn: number): number | undefined {
+  const { cpu } = kernel.attachment
+  const run = cpu.load(objectAt + ShmObject.run)
+  if (run !== 0) return pfn - run
+  let index: number | undefined
+  indexTableOf(kernel, objectAt).visit(0, kernel.objects.pages(objectAt), (_at, page, pte) => {
+    if (pfnOf(pte) === pfn) index = page
+  })
+  return index
+}
+
+/** The table of an object's pages, to look at. Inside the kernel. */
+export function indexTableOf({ attachment }: Kernel, objectAt: number): PageTable {
+  return new PageTable(attachment.frames, LP64, objectAt + ShmObject.root, objectAt)
+}

@@ -1,0 +1,120 @@
+/**
+ * smaps(): what each mapping of a process takes, as /proc/PID/smaps shows it; smapsRollup() adds it up.
+ *
+ *   7f571dff3000-7f571dff5000 rw-s 00000000 00:1b 2                          /dev/shm/jobs
+ *   Size:                  8 kB
+ *   ...
+ *   Pss:                   2 kB
+ *   ...
+ *   VmFlags: rd wr sh mr mw me ms
+ *
+ * Other than on Linux, a page of shared memory counts as dirty only for the entry through which it was written.
+ *
+ * See: proc_pid_smaps(5); show_smap() and show_smaps_rollup() of fs/proc/task_mmu.c.
+ */
+
+import type { ProcessView } from '../machine/process-view.ts'
+import { areasOf, type AreaInfo } from '../space/areas-of.ts'
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../space/constants.ts'
+import type { Kernel } from '../space/kernel.ts'
+import { VM_GROWSDOWN, VM_LOCKED, VM_NORESERVE, VM_SHARED } from '../space/vma.ts'
+import { PAGE_SIZE } from '../words/constants.ts'
+import { mappingLine, mappingOf, type Mapping } from './mapping.ts'
+import { MemoryUseCounter, type MemoryUse } from './memory-use.ts'
+import { countMappings, visitResident } from './resident.ts'
+import { rollupText, smapText } from './smaps-text.ts'
+import { withText } from './text.ts'
+import { insideKernel } from './where.ts'
+
+/** A mapping, and what it takes. Bytes. */
+export interface Smap extends Mapping, MemoryUse {
+  readonly size: number
+  readonly kernelPageSize: number
+  readonly mmuPageSize: number
+  /** Two letters each, as in VmFlags: `rd`, `wr`, `sh`, `mr` ... */
+  readonly vmFlags: readonly string[]
+}
+
+/** All mappings of a process together. */
+export interface SmapsRollup extends MemoryUse {
+  /** The first address that is mapped and the one behind the last; 0 and 0 if there is none. */
+  readonly start: number
+  readonly end: number
+}
+
+/** The mappings of a process in the order of their addresses. As a text: /proc/PID/smaps. */
+export function smaps(process: ProcessView): readonly Smap[] {
+  return looking(process, (kernel, areas) => {
+    const counts = countMappings(kernel, objectsOf(areas))
+    const each = areas.map((area) => {
+      const use = new MemoryUseCounter()
+      addArea(use, process, area, counts)
+      return withText({ ...mappingOf(kernel, area), ...sizesOf(area), ...use.result() }, smapText)
+    })
+    return withText(each, (all) => all.map(smapText).join(''))
+  })
+}
+
+/** The sum. As a text: /proc/PID/smaps_rollup. */
+export function smapsRollup(process: ProcessView): SmapsRollup {
+  return looking(process, (kernel, areas) => {
+    const counts = countMappings(kernel, objectsOf(areas))
+    const use = new MemoryUseCounter()
+    for (const area of areas) addArea(use, process, area, counts)
+    const start = (areas.at(0)?.start ?? 0) * PAGE_SIZE
+    const end = (areas.at(-1)?.end ?? 0) * PAGE_SIZE
+    return withText({ start, end, ...use.result() }, rollupText)
+  })
+}
+
+function looking<T>(
+  { kernel, spaceAt }: ProcessView,
+  look: (kernel: Kernel, areas: readonly AreaInfo[]) => T,
+): T {
+  return insideKernel(kernel, () => look(kernel, areasOf(kernel, spaceAt)))
+}
+
+function objectsOf(areas: readonly AreaInfo[]): Set<number> {
+  return new Set(areas.map(({ object }) => object).filter((object) => object !== 0))
+}
+
+function addArea(
+  use: MemoryUseCounter,
+  { kernel, spaceAt }: ProcessView,
+  area: AreaInfo,
+  counts: ReadonlyMap<number, number>,
+): void {
+  const isLocked = (area.flags & VM_LOCKED) !== 0
+  visitResident(kernel, spaceAt, area, (page) => {
+    use.add(page, counts, isLocked)
+  })
+}
+
+function sizesOf(area: AreaInfo): Pick<Smap, 'size' | 'kernelPageSize' | 'mmuPageSize' | 'vmFlags'> {
+  const size = (area.end - area.start) * PAGE_SIZE
+  return { size, kernelPageSize: PAGE_SIZE, mmuPageSize: PAGE_SIZE, vmFlags: vmFlagsOf(area) }
+}
+
+/** In Linux's order. */
+function vmFlagsOf({ prot, mayProt, flags, anonId }: AreaInfo): string[] {
+  const isShared = (flags & VM_SHARED) !== 0
+  const may = (bit: number): boolean => (mayProt & bit) !== 0
+  // Private memory is charged for when it can be written, and stays so once it was.
+  const isCharged = !isShared && (flags & VM_NORESERVE) === 0 && ((prot & PROT_WRITE) !== 0 || anonId !== 0)
+  const letters: [boolean, string][] = [
+    [(prot & PROT_READ) !== 0, 'rd'],
+    [(prot & PROT_WRITE) !== 0, 'wr'],
+    [(prot & PROT_EXEC) !== 0, 'ex'],
+    // Linux clears VM_SHARED, and keeps VM_MAYSHARE, where the object was opened for reading only.
+    [isShared && may(PROT_WRITE), 'sh'],
+    [may(PROT_READ), 'mr'],
+    [may(PROT_WRITE), 'mw'],
+    [may(PROT_EXEC), 'me'],
+    [isShared, 'ms'],
+    [(flags & VM_GROWSDOWN) !== 0, 'gd'],
+    [(flags & VM_LOCKED) !== 0, 'lo'],
+    [isCharged, 'ac'],
+    [(flags & VM_NORESERVE) !== 0, 'nr'],
+  ]
+  return letters.filter(([isSo]) => isSo).map(([, letter]) => letter)
+}

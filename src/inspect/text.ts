@@ -1,0 +1,6 @@
+/** What inspect answers: objects to compute with, whose toString() is the text that Linux prints. */
+
+/** The same object, with the text that `${it}` gives. */
+export function withText<T extends object>(value: T, text: (value: T) => string): T {
+  return Object.defineProperty(value, 'toString', { value: () => text(value) })
+}
