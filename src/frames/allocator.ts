@@ -46,6 +46,9 @@ import { flagsOf, frameAt, lockZone, setFlags, unlockZone } from './zone.ts'
 /** Asked when memory is out. True if it has freed something, so that trying again may help. */
 export type PressureCallback = (framesWanted: number) => boolean
 
+/** Called before retired frames are freed: retires what can be by now. Returns how many frames it still keeps. */
+export type DrainCallback = () => number
+
 /** How often an allocation is tried again while callbacks say that it may help. */
 const MOST_ROUNDS = 16
 
@@ -55,6 +58,7 @@ export class FrameAllocator implements Access, Undertaker {
   readonly geometry: FrameGeometry
   protected readonly retirement: Retirement
   readonly #pressure: PressureCallback[] = []
+  readonly #drains: DrainCallback[] = []
   /** Runs that are FLOATING by this thread, since it was interrupted while it freed them. */
   readonly #unfreed = new Set<number>()
 
@@ -82,6 +86,16 @@ export class FrameAllocator implements Access, Undertaker {
     const flags = flagsOf(this, pfn)
     if (kindOf(flags) !== FLOATING || !this.#isMine(pfn)) {
       throw new AssertionError(`frame ${pfn} is owned, and this thread did not allocate it`)
+    }
+    this.cpu.plainStore(frameAt(this.geometry, pfn) + Frame.object, objectAt)
+    setFlags(this, pfn, withKind(flags, OWNED))
+  }
+
+  /** As own(), for a reaper: a frame that a dead thread had linked, and not yet owned, becomes the object's. */
+  ownFor(pfn: number, objectAt: number): void {
+    const flags = flagsOf(this, pfn)
+    if (kindOf(flags) !== FLOATING || !this.#isMineOrDead(pfn)) {
+      throw new AssertionError(`frame ${pfn} is owned, and is not a dead thread's`)
     }
     this.cpu.plainStore(frameAt(this.geometry, pfn) + Frame.object, objectAt)
     setFlags(this, pfn, withKind(flags, OWNED))
@@ -152,7 +166,14 @@ export class FrameAllocator implements Access, Undertaker {
   /** Frees what nobody can be walking any more; done at each refill of the magazine. Returns how much is pending still. */
   drainRetired(): number {
     for (const pfn of this.#unfreed) this.freeRun(pfn)
-    return this.retirement.drain(this)
+    let kept = 0
+    for (const drains of this.#drains) kept += drains()
+    return kept + this.retirement.drain(this)
+  }
+
+  /** Registers somebody who keeps frames for a while before they are retired: limbo. It must not allocate. */
+  onDrain(callback: DrainCallback): void {
+    this.#drains.push(callback)
   }
 
   /** For Retirement only. */

@@ -4,7 +4,7 @@
  *   allocFrame  freeFrame  allocRun  freeRun  own      allocator.ts ──► magazine.ts, buddy.ts, runs.ts
  *   allocCell  publishCell  unpublishCell  freeCell    slab.ts, on frames of the allocator
  *   enterKernel  leaveKernel  retireFrame  retireCell  retire.ts ──► freed after a grace period
- *   takeOver  repair  check                            repair.ts, check.ts, from the truth alone (frame.ts, truth.ts)
+ *   takeOver  floatingOf  ownFor  repair  check                            repair.ts, check.ts, from the truth alone (frame.ts, truth.ts)
  *
  * The life of a frame that goes into a structure, and what a death leaves at each point:
  *
@@ -31,7 +31,7 @@ import { FrameAllocator } from './allocator.ts'
 import { checkFrames } from './check.ts'
 import type { FrameGeometry } from './access.ts'
 import { initFrames } from './init.ts'
-import { repairFrames, takeOverZone } from './repair.ts'
+import { floatingOf, repairFrames, takeOverZone } from './repair.ts'
 import { enterKernel, leaveKernel } from './retire.ts'
 import { CACHE_COUNT, findCache, openCache } from './slab-table.ts'
 import * as slab from './slab.ts'
@@ -181,6 +181,11 @@ export class Frames extends FrameAllocator {
    */
   takeOver(dead: number): void {
     takeOverZone(this, dead)
+  }
+
+  /** Frames and runs that a dead thread had allocated, and neither owned nor freed: repair() will free them. */
+  floatingOf(dead: number): readonly number[] {
+    return floatingOf(this, dead)
   }
 
   /** The reaper's steps for this floor, after the death of a thread. May be repeated at any time (repair.ts). */

@@ -155,6 +155,11 @@ function reapFrames(access: Access, retirement: Retirement, dead: number): void 
   }
 }
 
+/** What a dead thread had allocated, and neither owned nor freed. */
+export function floatingOf(access: Access, dead: number): readonly number[] {
+  return framesOfDead(access, dead).filter((pfn) => kindOf(flagsOf(access, pfn)) === FLOATING)
+}
+
 function framesOfDead(access: Access, dead: number): readonly number[] {
   const { geometry } = access
   const found: number[] = []

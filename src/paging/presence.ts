@@ -30,6 +30,7 @@
  */
 
 import type { Cpu } from '../host/cpu.ts'
+import { ErrnoError, ESRCH } from '../words/errno.ts'
 import { i32, layout, newLine } from '../words/layout.ts'
 import type { Tlb } from './tlb.ts'
 
@@ -54,6 +55,8 @@ export class Presence {
   seen = OFFLINE
   /** How often sync() has run: whoever finds it changed looks its translations up again. */
   syncs = 0
+  /** Called at each sync(), with nothing translated: whoever shoots can make the thread look at something. It may throw. */
+  atSafepoint: (() => void) | undefined
   /** Word index of gen. */
   declare readonly genAt: number
 
@@ -64,6 +67,7 @@ export class Presence {
   private filledUnder = 0
   /** endRun() will come. Apart from `seen`, for a thread goes on- and offline several times in a run. */
   private isArmed = false
+  private isRetired = false
 
   constructor(cpu: Cpu, at: number, tlb: Tlb, whenRunEnds: AtEndOfRun) {
     this.cpu = cpu
@@ -76,6 +80,7 @@ export class Presence {
   /** gen is not `seen`: comes online, or gives up what was translated before. */
   sync(): void {
     const { cpu, at } = this
+    if (this.isRetired) throw new ErrnoError(ESRCH, 'access', 'this process has ended: its memory is gone')
     if (this.seen === OFFLINE) {
       // One half of Dekker; pairs with the loads of whoever shoots. Then the generation, not before.
       cpu.store(at + online, 1)
@@ -90,6 +95,7 @@ export class Presence {
     this.syncs++
     // Release: what was stored through old translations is there for whoever sees this.
     cpu.store(at + ack, now)
+    this.atSafepoint?.()
   }
 
   /** Before the thread blocks, sleeps, does I/O, or returns to its event loop. */
@@ -98,6 +104,12 @@ export class Presence {
     this.seen = OFFLINE
     // Release: as the store of ack.
     this.cpu.store(this.at + online, 0)
+  }
+
+  /** The process ends: offline for ever, and whatever looks for memory throws ESRCH. */
+  retire(): void {
+    this.goOffline()
+    this.isRetired = true
   }
 
   private arm(): void {

@@ -7,28 +7,26 @@
  *   └────────────┘     └─────────┘       └─────────┘       └─────────┘       └─────────┘
  *      ilp32 has no level 3
  *
- * Written by            links: one thread, the mutator of the space (its process; while that is made, the parent; after
- *                       its death the reaper). Entries of pages (level 0): many, by compareExchange.
+ * Written by            many, by compareExchange: links by the link protocol (link.ts), entries of pages (level 0) likewise.
+ *                       Tables are unlinked by one: the mutator of the space (its process; while that is made, the parent;
+ *                       after its death the reaper), or whoever holds the lock of the object that the table is an index of.
  * Read by               everybody, inside the kernel (frames/retire.ts): a table that is unlinked is retired, and is freed
  *                       when nobody can be walking it.
  *
  * Invariants
  *  1. A table is linked when it is all zero, and unlinked when it is all zero again (or its space ends): whoever walks
  *     into it finds nothing, or what is mapped.
- *  2. A linked table is OWNED by its space (`owner` of the constructor), with its level as Frame.index. It is owned before
- *     it is linked: a mutator that dies in between leaves a frame that is OWNED by a space which does not link it, for the
- *     floor that reaps spaces to find in the frame table.
+ *  2. A linked table is OWNED by its space or object (`owner` of the constructor), with its level as Frame.index; or
+ *     FLOATING, for the moment until the thread that linked it has owned it, or that thread's reaper.
  */
 
 import type { Cpu } from '../host/cpu.ts'
-import { Frame } from '../frames/frame.ts'
 import type { Frames } from '../frames/frames.ts'
-import { frameAt } from '../frames/zone.ts'
-import { assert } from '../words/assert.ts'
 import { PAGE_WORDS } from '../words/constants.ts'
 import { indexAt, pagesAt, type AddressLayout } from './addresses.ts'
-import { stepOf, type WalkStep } from './walk.ts'
+import { linkFrame } from './link.ts'
 import { isPresent, pfnOf, PRESENT, pteOf, TABLE_ENTRIES } from './pte.ts'
+import { stepOf, type WalkStep } from './walk.ts'
 
 /** What a visit sees: the word index of an entry that is not none, its page, what it holds. */
 export type EntryVisitor = (at: number, vpn: number, pte: number) => void
@@ -74,7 +72,10 @@ export class PageTable {
     return steps
   }
 
-  /** As find(); tables that are missing are made. The mutator only. -ENOMEM: those that were made stay, empty. */
+  /**
+   * As find(); tables that are missing are made, by any number of threads. Whoever is not the one that unlinks tables is
+   * inside the kernel. -ENOMEM: those that were made stay, empty.
+   */
   ensure(vpn: number): number {
     let at = this.rootAt
     for (let level = this.layout.levels - 1; level >= 0; level--) {
@@ -90,15 +91,15 @@ export class PageTable {
 
   private makeTable(at: number, level: number): number {
     const { frames, cpu } = this
-    const pfn = frames.allocFrame()
-    if (pfn < 0) return pfn
-    cpu.plainStore(frameAt(frames.geometry, pfn) + Frame.index, level)
-    frames.own(pfn, this.owner)
-    const link = pteOf(pfn, PRESENT)
-    // Release: pairs with the loads in find(). Whoever follows the link finds a table that is zero.
-    const before = cpu.compareExchange(at, 0, link)
-    assert(before === 0, 'a space has one mutator: nobody else links tables')
-    return link
+    for (;;) {
+      const pfn = frames.allocFrame()
+      if (pfn < 0) return pfn
+      const link = pteOf(pfn, PRESENT)
+      if (linkFrame(frames, pfn, at, 0, link, this.owner, level)) return link
+      // Somebody else was faster: his table is as good. Unless it is gone again.
+      const theirs = cpu.load(at)
+      if (isPresent(theirs)) return theirs
+    }
   }
 
   /**

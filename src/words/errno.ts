@@ -10,6 +10,7 @@
 
 export const EPERM = 1
 export const ENOENT = 2
+export const ESRCH = 3
 export const EINTR = 4
 export const EIO = 5
 export const EBADF = 9
@@ -48,7 +49,7 @@ export const ENOTRECOVERABLE = 131
 /** Number to name, for messages. */
 const names = new Map<number, string>(
   Object.entries({
-    EPERM, ENOENT, EINTR, EIO, EBADF, EAGAIN, ENOMEM, EACCES, EFAULT, EBUSY, EEXIST, ENODEV, ENOTDIR, EISDIR, EINVAL, ENFILE, EMFILE, EFBIG,
+    EPERM, ENOENT, ESRCH, EINTR, EIO, EBADF, EAGAIN, ENOMEM, EACCES, EFAULT, EBUSY, EEXIST, ENODEV, ENOTDIR, EISDIR, EINVAL, ENFILE, EMFILE, EFBIG,
     ENOSPC, EPIPE, ERANGE, EDEADLK, ENAMETOOLONG, ENOSYS, EIDRM, EPROTO, EOVERFLOW, EMSGSIZE, ENOTSUP, ENOBUFS,
     ETIMEDOUT, EALREADY, ESTALE, ECANCELED, EOWNERDEAD, ENOTRECOVERABLE,
   }).map(([name, number]) => [number, name]),
