@@ -7,10 +7,11 @@
 
 import { workerData, type MessagePort } from 'node:worker_threads'
 import { Channel } from 'pageframe'
-import { Account } from './exchange/account.ts'
+import { takeBlocks } from './exchange/by-channel.ts'
 import { loadComlink, type ComlinkUrls, type RemoteConsumer } from './exchange/comlink.ts'
 import { onDuty, type Transport } from './exchange/duty.ts'
-import { ENVELOPE_BYTES, sharedNow, unseal } from './exchange/envelope.ts'
+import { sharedNow } from './exchange/envelope.ts'
+import { Stint } from './exchange/stint.ts'
 import type { Kind, Result } from './exchange/tally.ts'
 
 export interface ConsumerData {
@@ -39,32 +40,28 @@ let round = newRound()
 await listen(data)
 
 onDuty(async ({ channel }: ConsumerOrder): Promise<ConsumerAnswer> => {
-  if (data.transport === 'pageframe') readChannel(Channel.from(channel))
+  if (data.transport === 'pageframe') {
+    takeBlocks(Channel.from(channel), take)
+    round.end()
+  }
   await round.over
-  const { account, latenciesMs } = round
+  const { stint } = round
   round = newRound()
-  return { endedMs: sharedNow(), latenciesMs: Float64Array.from(latenciesMs), result: account.result() }
+  return {
+    endedMs: sharedNow(),
+    latenciesMs: Float64Array.from(stint.latenciesMs),
+    result: stint.account.result(),
+  }
 })
 
 function newRound() {
   let end: () => void = () => undefined
   const over = new Promise<void>((resolve) => (end = resolve))
-  return { account: new Account(data.kind), latenciesMs: [] as number[], over, end }
+  return { stint: new Stint(data.kind), over, end }
 }
 
-/** A block is in hand. */
 function take(message: Uint8Array): void {
-  const { latencyMs, position } = unseal(message)
-  round.latenciesMs.push(latencyMs)
-  round.account.addBlock(message.subarray(ENVELOPE_BYTES), position)
-}
-
-function readChannel(channel: Channel): void {
-  for (let message = channel.read(); message !== undefined; message = channel.read()) {
-    take(message.bytes)
-    message[Symbol.dispose]()
-  }
-  round.end()
+  round.stint.take(message)
 }
 
 async function listen({ transport, port, comlink }: ConsumerData): Promise<void> {

@@ -13,6 +13,7 @@
 import { workerData, type MessagePort } from 'node:worker_threads'
 import { Channel } from 'pageframe'
 import { BlockReader } from './exchange/blocks.ts'
+import { sendBlocks } from './exchange/by-channel.ts'
 import { loadComlink, type ComlinkUrls, type LoadedComlink, type RemoteConsumer } from './exchange/comlink.ts'
 import { onDuty, type Transport } from './exchange/duty.ts'
 import { ENVELOPE_BYTES, seal, sharedNow } from './exchange/envelope.ts'
@@ -64,29 +65,15 @@ onDuty(async ({ channels }: ProducerOrder): Promise<ProducerAnswer> => {
   const startedMs = sharedNow()
   const messages =
     data.transport === 'pageframe'
-      ? sendThroughChannels(
+      ? sendBlocks(
           reader,
           channels.map((handle) => Channel.from(handle)),
+          data.blockBytes,
+          (bytes) => (data.progress[0] = bytes),
         )
       : await sendThroughLanes(reader)
   return { startedMs, messages, clonedBytes: data.transport === 'clone' ? 2 * messages * messageBytes : 0 }
 })
-
-function sendThroughChannels(reader: BlockReader, channels: readonly Channel[]): number {
-  for (let messages = 0; ; messages++) {
-    const channel = channels.reduce((least, each) => (each.length < least.length ? each : least))
-    const loan = channel.loan(messageBytes) // blocks while the ring is full
-    const length = reader.read(loan.bytes, ENVELOPE_BYTES)
-    if (length === 0) {
-      loan[Symbol.dispose]()
-      for (const each of channels) each.close()
-      return messages
-    }
-    seal(loan.bytes, reader.position)
-    loan.commit(ENVELOPE_BYTES + length)
-    data.progress[0] = reader.reached
-  }
-}
 
 function sendThroughLanes(reader: BlockReader): Promise<number> {
   return new Promise((resolve) => {
