@@ -62,11 +62,16 @@ async function bundle() {
       groups: [
         {
           name: 'core',
-          test: /[\\/]src[\\/](index\.ts|(words|threads|sync|frames|memory|locks|channel)[\\/])|virtual:worker\//,
+          test: /[\\/]src[\\/](index\.ts|(words|threads|sync|frames|memory|locks|channel)[\\/])|virtual:worker\/supervisor$/,
         },
         {
           name: 'core',
           test: /[\\/]src[\\/]host[\\/](buffer|clock|cpu|cpu-bytes|debug-cpu|doorbells|text|workers)\.ts$/,
+        },
+        // What every process of a machine needs. The supervisor's part of it is loaded by who boots one only.
+        {
+          name: 'machine',
+          test: /[\\/]src[\\/](paging|storage|space|ipc|machine)[\\/]|[\\/]src[\\/]host[\\/]spawning\.ts$/,
         },
       ],
     },

@@ -1,13 +1,15 @@
 /**
- * How code that runs inside a Worker reaches the thread that starts it. Two kinds of file lie in workers/:
+ * How code that runs inside a Worker reaches the thread that starts it. Two kinds of file lie in workers/, and one in src/:
  *
  *   workers/NAME.embedded.ts   bundled into ONE string, which `virtual:worker/NAME` exports as `source`.
  *                              For `new Worker(source, { eval: true })`: CommonJS, everything it imports inlined
  *                              (src/ included), only node: left outside. No file on disk, so no path to get wrong.
  *   workers/NAME.ts            becomes dist/workers/NAME.js, an entry like the others: it imports `pageframe` by
  *                              name and shares its chunks. `virtual:worker-file/NAME` exports where, as `url`.
+ *   src/NAME.ts                is dist/NAME.js: `virtual:entry-file/NAME` exports where, as `url`. Undefined if nothing says
+ *                              so, in somebody's bundle that is CommonJS.
  *
- * The plugin below answers both names, for rolldown (scripts/build.mjs) and for vite (vitest.config.ts).
+ * The plugin below answers all three names, for rolldown (scripts/build.mjs) and for vite (vitest.config.ts).
  */
 
 import { existsSync } from 'node:fs'
@@ -19,6 +21,7 @@ const WORKERS = new URL('../workers/', import.meta.url)
 const DIST = new URL('../dist/', import.meta.url)
 const EMBEDDED = 'virtual:worker/'
 const FILE = 'virtual:worker-file/'
+const ENTRY = 'virtual:entry-file/'
 
 /** The syntax that the oldest Node we run on understands; `using` is rewritten. */
 export const TARGET = 'node20.19'
@@ -37,13 +40,19 @@ function plugin(absolute, inside) {
     name: 'pageframe:worker-modules',
 
     resolveId(id) {
-      return id.startsWith(EMBEDDED) || id.startsWith(FILE) ? `\0${id}` : null
+      return [EMBEDDED, FILE, ENTRY].some((prefix) => id.startsWith(prefix)) ? `\0${id}` : null
     },
 
     async load(id) {
       if (id.startsWith(`\0${EMBEDDED}`)) {
         const name = id.slice(EMBEDDED.length + 1)
         return `export const source = ${JSON.stringify(await bundle(name, absolute, inside))}`
+      }
+      if (id.startsWith(`\0${ENTRY}`)) {
+        const file = `${id.slice(ENTRY.length + 1)}.js`
+        return absolute
+          ? `export const url = new URL(${JSON.stringify(new URL(file, DIST).href)})`
+          : `export const url = import.meta.url === undefined ? undefined : new URL('./${file}', import.meta.url)`
       }
       if (id.startsWith(`\0${FILE}`)) {
         const file = `workers/${id.slice(FILE.length + 1)}.js`

@@ -3,6 +3,7 @@
  *
  *   virtual:worker/NAME       workers/NAME.embedded.ts, bundled into one string for `new Worker(source, { eval: true })`
  *   virtual:worker-file/NAME  where the build puts workers/NAME.ts, for `new Worker(url)`
+ *   virtual:entry-file/NAME   where the build puts src/NAME.ts, for the same
  *
  * scripts/worker-modules.mjs makes both, in the build and in the tests.
  */
@@ -13,6 +14,10 @@ declare module 'virtual:worker/*' {
 
 declare module 'virtual:worker-file/*' {
   export const url: URL
+}
+
+declare module 'virtual:entry-file/*' {
+  export const url: URL | undefined
 }
 
 /** As much of WebAssembly as host/ uses. TypeScript ships it with the DOM only, which src/ must not see. */

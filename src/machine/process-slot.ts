@@ -9,7 +9,7 @@
  *                 descriptors  pfn of the frame of descriptors (ipc/descriptors.ts)   the process
  *                 state        pid << 3 | FREE ... ZOMBIE                             everybody, by compareExchange
  *                 parent       pid of the parent
- *                 thread       tid of the thread that makes or runs it, for the reaper
+ *                 thread       tid of the thread that makes or runs it, for the reaper; 0: the slot is nobody's
  *                 threadId     Node's threadId of its worker, or -1
  *                 ended        RawSemaphore: one permit once it is a ZOMBIE
  *                 code         exit status: 0 ... 255, or -1
@@ -18,11 +18,18 @@
  *                 name
  *
  *   state     what it is                                          leaves to
- *   FREE      nothing                                             EMBRYO   (claimed by the parent)
- *   EMBRYO    being made by the parent: `thread` is the parent's  RUNNING  (its worker binds), ZOMBIE (it never started)
+ *   FREE      nothing                                             EMBRYO   (claimed by the parent: 0 -> tid in `thread`)
+ *   EMBRYO    being made: `thread` is the parent's, and the       RUNNING  (its worker binds), ZOMBIE (it never started)
+ *             supervisor's once that has taken the order
  *   RUNNING   `thread` runs it                                    EXITED   (the thread's death is known)
  *   EXITED    dead; what it held is returning                     ZOMBIE   (all is back, its worker's 'exit' was heard)
  *   ZOMBIE    only its status is left                             FREE     (waited for, or the table is full)
+ *
+ * Invariants
+ *  1. A slot is claimed by the compareExchange of `thread` from 0, and given up by the store of 0, which comes last.
+ *  2. `state` is changed by the thread in `thread`, or by the supervisor once that is dead; ZOMBIE -> FREE by the parent, or
+ *     by the supervisor once that is dead. A pid is given out once.
+ *  3. code and signal are final when `ended` has its permit, and stay until the slot is FREE.
  */
 
 import { SpaceState } from '../space/space-state.ts'

@@ -23,6 +23,8 @@ export class LiveThread implements Thread {
   readonly tid: number
   readonly spinTurns: number
   readonly doorbells: Doorbells
+  /** False in the supervisor only. */
+  readonly mayBlock: boolean = true
   onSlice: ((sinceMs: number) => void) | undefined
   /** Called before this thread may sleep: a process gives up its translations (paging/presence.ts). */
   beforeSleep: (() => void) | undefined
@@ -83,6 +85,13 @@ export class MustNotBlock extends Error {
 
 /** The supervisor's Thread: it never blocks, since it would not hear the death that it waits for. */
 export class NonBlockingThread extends LiveThread {
+  override readonly mayBlock = false
+
+  /** By what it says: what the supervisor loads later has a class of its own. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && (value as { mayBlock?: unknown } | null)?.mayBlock === false
+  }
+
   override sleep(): boolean {
     throw new MustNotBlock()
   }

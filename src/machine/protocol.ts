@@ -1,0 +1,82 @@
+/**
+ * What the processes of a machine say to its supervisor, and it to them. Control only, never data.
+ *
+ *   booter ──► supervisor    Booted     "there is a machine in that memory"
+ *   parent ──► supervisor    Spawn      the order for a worker: the slot is claimed, its space is made
+ *   parent ──► supervisor    Kill       after the target was asked; the supervisor ends it 100 ms later
+ *   booter ──► supervisor    End        every process of the machine
+ *   supervisor ──► process   Asked      by its private port: it may be idle in its event loop
+ */
+
+import type { Inheritance, ResourceLimits } from '../host/spawning.ts'
+import type { MessagePort } from '../host/workers.ts'
+import { Vma } from '../space/vma.ts'
+import { ShmObject } from '../storage/shm-object.ts'
+import type { Offer } from '../memory/protocol.ts'
+import { combine } from '../words/layout.ts'
+import { MachineHeader, ProcessSlot } from './process-slot.ts'
+
+/** Everything above `memory` that two copies of pageframe must agree on to share a machine. */
+export const SIGNATURE = combine(MachineHeader, ProcessSlot, Vma, ShmObject)
+
+export interface Booted {
+  readonly order: 'booted'
+  readonly memory: string
+  readonly regionAt: number
+}
+
+export interface Spawn extends Inheritance {
+  readonly order: 'spawn'
+  readonly memory: string
+  readonly index: number
+  readonly pid: number
+  /** The thread that orders: if it dies before the supervisor reads this, the order is void. */
+  readonly tid: number
+  /** What the worker runs, and the module whose default export is the program. */
+  readonly script: string
+  readonly entry: string
+  readonly name: string
+  readonly resourceLimits: ResourceLimits | undefined
+  /** The arguments lie in it. */
+  readonly args: MessagePort
+}
+
+export interface Kill {
+  readonly order: 'kill'
+  readonly memory: string
+  readonly pid: number
+}
+
+export interface End {
+  readonly order: 'end'
+  readonly memory: string
+}
+
+export type Order = Booted | Spawn | Kill | End
+
+export interface Asked {
+  readonly pageframe: 'asked'
+}
+
+/** What a process's worker is started with. */
+export interface ProcessData {
+  readonly pageframe: 'process'
+  readonly supervisor: number
+  readonly link: MessagePort
+  readonly offer: Offer
+  readonly regionAt: number
+  readonly index: number
+  readonly pid: number
+  readonly entry: string
+  readonly args: MessagePort
+}
+
+/** What a worker that is to be adopted gets, by way of the main thread. */
+export interface Become {
+  readonly pageframe: 'become'
+  readonly memory: string
+  readonly regionAt: number
+  readonly index: number
+  readonly pid: number
+  readonly args: MessagePort | undefined
+}
