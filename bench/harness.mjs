@@ -4,12 +4,13 @@
  *   row        name, unit
  *              contenders()  { floor, ours, ..., native }: in the order in which they run; other names are peers
  *              value         how a round's samples become its value: median if absent
+ *              limit         ours is at most so much, in the row's unit
  *              repeat        rounds for each one that is asked for: 1 if absent
  *              goals         { NAME: { atMost } }   ours takes at most so many times what NAME takes
  *                            { NAME: { atLeast } }  NAME takes at least so many times what ours takes
  *                            NAME is a contender, or an earlier row, which stands for ours in it
  *   contender  { measure, end }, or a string that says why it does not run. measure() answers samples, nanoseconds an
- *              operation, of about a tenth of a second; end() is called after the last round
+ *              operation (or what another unit counts), of about a tenth of a second; end() is called after the last round
  *
  * A round measures each contender once. Rounds are interleaved because the machine is never quite the same: what the
  * report compares was measured within the same second. A contender's figure is the median of its rounds' values.
@@ -32,7 +33,8 @@ const WARM_UP_ROUNDS = 3
 /** So many rounds are measured at most for each one that counts. */
 const MOST_TRIES = 3
 
-const NANOSECONDS = { ns: 1, us: 1e3, ms: 1e6 }
+/** What one of a unit is in the unit of samples: nanoseconds, or what they count. */
+const UNITS = { ns: 1, us: 1e3, ms: 1e6, '%': 1 }
 
 export async function runSuite(suite, rows) {
   const { rounds, only } = readOptions()
@@ -81,7 +83,7 @@ async function runRow(row, asked) {
 
 /** The result in the shape that `--json` writes, with what else the report says. */
 function summary({ name, unit, value = median }, contenders, measured) {
-  const scale = NANOSECONDS[unit]
+  const scale = UNITS[unit]
   const details = {}
   for (const contender of Object.keys(measured[0].samples)) {
     const all = measured.flatMap(({ samples }) => samples[contender])
@@ -111,8 +113,9 @@ function summary({ name, unit, value = median }, contenders, measured) {
   }
 }
 
-function judge({ goals = {} }, { ours, details }, earlier) {
-  return Object.entries(goals).map(([versus, { atMost, atLeast }]) => {
+function judge({ goals = {}, limit, unit }, { ours, details }, earlier) {
+  const own = limit === undefined || ours === null ? [] : [{ versus: 'ours', limit, unit, ok: ours <= limit }]
+  const others = Object.entries(goals).map(([versus, { atMost, atLeast }]) => {
     const theirs = details[versus]?.median ?? earlier.find(({ name }) => name === versus)?.ours
     if (theirs === undefined || ours === null) return { versus, atMost, atLeast, ratio: null, ok: null }
     const ratioOf = (our, their) => (atMost === undefined ? their / our : our / their)
@@ -121,4 +124,5 @@ function judge({ goals = {} }, { ours, details }, earlier) {
     const rounds = details[versus]?.values.map((their, i) => ratioOf(details.ours.values[i], their))
     return { versus, atMost, atLeast, ratio, inRound: rounds && median(rounds), ok }
   })
+  return [...own, ...others]
 }

@@ -39,7 +39,8 @@ function showFigures({ missing, median, p50, p99 }, ours) {
   return [show(median), show(p50), show(p99), ours === null ? '' : show(median / ours)]
 }
 
-function showGoal({ atMost, atLeast, ratio, inRound, ok }) {
+function showGoal({ atMost, atLeast, limit, unit, ratio, inRound, ok }) {
+  if (limit !== undefined) return `at most ${limit} ${unit}: ${ok ? 'ok' : 'MISSED'}`
   const wanted = atMost === undefined ? `at least ${atLeast}x faster than it` : `at most ${atMost}x of it`
   if (ok === null) return `${wanted}: not judged`
   const paired = inRound === undefined ? '' : `, in the median round ${show(inRound)}x`

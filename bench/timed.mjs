@@ -15,14 +15,15 @@ const NS_PER_MS = 1e6
 /** Where results go. Read by nobody, but V8 cannot know. */
 export let kept = 0
 
-export function timed(thousand) {
+/** `work` does `perSample` operations at each call. */
+export function timed(work, perSample = PER_SAMPLE) {
   return {
     measure() {
       const bench = new Bench({ time: ROUND_MS, warmup: false, retainSamples: true, throws: true })
-      bench.add('', () => void (kept ^= thousand()), { async: false })
+      bench.add('', () => void (kept ^= work()), { async: false })
       bench.runSync()
       const { samples } = bench.tasks[0].result.latency
-      return samples.map((sampleMs) => (sampleMs * NS_PER_MS) / PER_SAMPLE)
+      return samples.map((sampleMs) => (sampleMs * NS_PER_MS) / perSample)
     },
   }
 }
