@@ -9,7 +9,8 @@ import { defaultAttachment } from '../../memory/inventory.ts'
 import type { ReferenceData } from '../../../workers/exchange-reference.ts'
 import type { Transport } from '../../../workers/exchange/duty.ts'
 import type { Result } from '../../../workers/exchange/tally.ts'
-import { Crew, type Round } from './crew.ts'
+import type { Competitor, Round } from './competitor.ts'
+import { Crew } from './crew.ts'
 import { Hand } from './hand.ts'
 import type { Input } from './input.ts'
 import type { Progress } from './progress.ts'
@@ -39,7 +40,7 @@ export async function compete(contest: Contest, progress: Progress, signal: Abor
   defaultAttachment() // before the first round's clock: this thread attaches once, and not while one is measured
   const data: ReferenceData = { files: input.files, kind: input.kind, blockBytes }
   const single = new Hand('reference', referenceUrl, data, [])
-  const crews: Crew[] = []
+  const crews: Competitor[] = []
   try {
     return await unlessAborted(signal, async () => {
       progress.show(() => 'the reference: one thread alone')
@@ -59,7 +60,7 @@ export async function compete(contest: Contest, progress: Progress, signal: Abor
 }
 
 async function playRounds(
-  crews: readonly Crew[],
+  crews: readonly Competitor[],
   count: number,
   reference: Result,
   progress: Progress,

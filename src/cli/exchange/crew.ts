@@ -14,47 +14,24 @@ import type { ComlinkUrls } from '../../../workers/exchange/comlink.ts'
 import type { ConsumerAnswer, ConsumerData, ConsumerOrder } from '../../../workers/exchange-consumer.ts'
 import type { Transport } from '../../../workers/exchange/duty.ts'
 import type { ProducerAnswer, ProducerData, ProducerOrder } from '../../../workers/exchange-producer.ts'
-import type { Result } from '../../../workers/exchange/tally.ts'
+import {
+  ascending,
+  capacityFor,
+  windowFor,
+  type Competitor,
+  type CompetitorOptions,
+  type Round,
+} from './competitor.ts'
 import { copiedBytes } from './copied.ts'
 import { Hand } from './hand.ts'
-import type { Input } from './input.ts'
 import { merge } from './result.ts'
 
-const BLOCKS_IN_CHANNEL = 4
-
-/** What a record has besides its block: the envelope, and the ring's own header. */
-const OVERHEAD_BYTES = 16 + 8
-
-export interface CrewOptions {
-  readonly transport: Transport
-  readonly input: Input
-  readonly consumers: number
-  readonly blockBytes: number
+export interface CrewOptions extends CompetitorOptions {
+  readonly transport: Exclude<Transport, 'process'>
   readonly comlink: ComlinkUrls | undefined
 }
 
-/** One round as it was. */
-export interface Round {
-  readonly seconds: number
-  readonly messages: number
-  /** Ascending. */
-  readonly latenciesMs: Float64Array
-  readonly copiedBytes: number
-  readonly cpuMs: number
-  readonly result: Result
-}
-
-/** The size of each channel: a power of two, four blocks or more. */
-export function capacityFor(blockBytes: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.max(4096, BLOCKS_IN_CHANNEL * blockBytes)))
-}
-
-/** Blocks that may be with one consumer, in every transport: as many as the channel has room for, wherever its lap ends. */
-export function windowFor(blockBytes: number): number {
-  return Math.floor(capacityFor(blockBytes) / (blockBytes + OVERHEAD_BYTES))
-}
-
-export class Crew {
+export class Crew implements Competitor {
   readonly transport: Transport
   readonly #options: CrewOptions
   readonly #progress = new Float64Array(new SharedArrayBuffer(8))
@@ -98,7 +75,6 @@ export class Crew {
     await Promise.all(this.#hands.map((hand) => hand.ready))
   }
 
-  /** How much of the input is sent in this round, from 0 to 1. */
   get fraction(): number {
     return this.#progress[0] / this.#options.input.lengthBytes
   }
@@ -123,7 +99,7 @@ export class Crew {
     return {
       seconds: (endedMs - produced.startedMs) / 1000,
       messages: produced.messages,
-      latenciesMs: Float64Array.from(answers.flatMap((answer) => [...answer.latenciesMs])).sort(),
+      latenciesMs: ascending(answers.map((answer) => answer.latenciesMs)),
       copiedBytes: copied,
       cpuMs: cpu,
       result: merge(answers.map((answer) => answer.result)),

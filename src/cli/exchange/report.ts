@@ -6,7 +6,7 @@ import type { Transport } from '../../../workers/exchange/duty.ts'
 import type { Result } from '../../../workers/exchange/tally.ts'
 import { showBytes } from '../../words/usage.ts'
 import type { Contest, Outcome } from './contest.ts'
-import { windowFor, type Round } from './crew.ts'
+import { windowFor, type Round } from './competitor.ts'
 import { TITLES } from './transports.ts'
 
 /** The figures of one round, or the medians of several. */
