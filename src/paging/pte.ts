@@ -13,7 +13,7 @@
  *                  offset     area             EXCL    1       PRESENT = 0
  *        marker    31 ... 8   7 ... 2                  1       0
  *                  payload    kind                     0       PRESENT = 0;  0 as a whole: none
- *          HIDDEN  pfn        1      the page is there, and its area is PROT_NONE
+ *          HIDDEN  pfn        1      the page is there, and its area is PROT_NONE. It may be the zero page
  *          TAKEN   pfn        2      a thread is taking the frame away, and holds the lock of its object: soon none
  *
  *   in a table above the lowest: pfn of the next table, and PRESENT

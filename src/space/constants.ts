@@ -19,3 +19,8 @@ export const MAP_STACK = 0x20000
 export const MAP_HUGETLB = 0x40000
 export const MAP_SYNC = 0x80000
 export const MAP_FIXED_NOREPLACE = 0x100000
+/** The bits of flags that say what kind of mapping it is: one of the first three. */
+export const MAP_TYPE = 0xf
+/** Accepted, and without a meaning, for twenty years. */
+export const MAP_DENYWRITE = 0x800
+export const MAP_EXECUTABLE = 0x1000

@@ -42,8 +42,12 @@ export const Vma = layout('Vma', 64, {
   _spare: words(2),
 })
 
-/** Flags of an area. */
+/** Flags of an area. All decide whether neighbours can merge. VM_SHARED is Linux's VM_MAYSHARE: the `s` of maps. */
 export const VM_SHARED = 1
 export const VM_NORESERVE = 2
 export const VM_GROWSDOWN = 4
 export const VM_LOCKED = 8
+/** Private and writable, now or once: its pages count against what may be promised (Linux: VM_ACCOUNT). */
+export const VM_ACCOUNT = 16
+/** MAP_STACK. */
+export const VM_NOHUGEPAGE = 32
