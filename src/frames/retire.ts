@@ -19,10 +19,11 @@
  * Invariants
  *  1. `inKernel` is written by its thread only: odd while it is inside, even before it waits for anything at all.
  *  2. Nothing is retired before it is unlinked for everybody.
- *  3. A thread that is dead reads no more: only RUNNING slots are waited for.
+ *  3. A thread that is dead reads no more, but its reaper reads its notes: what they point at must not be another thing by
+ *     then. So it is waited for until it is reaped.
  */
 
-import { RUNNING, stateOf, ThreadSlot } from '../threads/slot.ts'
+import { CLAIMED, FREE, slotIndexOf, stateOf, ThreadSlot, tidOfState } from '../threads/slot.ts'
 import { assert } from '../words/assert.ts'
 import { Frame, RETIRED, withKind } from './frame.ts'
 import { RETIRED_CELL, unpublishCell } from './slab.ts'
@@ -54,7 +55,7 @@ export interface Undertaker {
 
 interface Reader {
   readonly slot: number
-  readonly state: number
+  readonly tid: number
   readonly inKernel: number
 }
 
@@ -127,19 +128,27 @@ export class Retirement {
     for (let index = 0; index < geometry.slotCount; index++) {
       const slot = geometry.slotsAt + index * sizeof
       const seen = cpu.load(slot + state)
-      if (stateOf(seen) !== RUNNING) continue
+      if (!hasThread(seen)) continue
       const inside = cpu.load(slot + inKernel)
-      if ((inside & 1) === 1) this.#readers.push({ slot, state: seen, inKernel: inside })
+      if ((inside & 1) === 1) {
+        this.#readers.push({ slot, tid: tidOfState(index, seen), inKernel: inside })
+      }
     }
   }
 
-  /** True when each of them has left, or is dead. */
+  /** True when each of them has left, or was reaped. */
   #isOver(): boolean {
     const { cpu } = this.#access
-    return !this.#readers.some(
-      (reader) =>
-        cpu.load(reader.slot + state) === reader.state &&
-        cpu.load(reader.slot + inKernel) === reader.inKernel,
-    )
+    return !this.#readers.some(({ slot, tid, inKernel: inside }) => {
+      const seen = cpu.load(slot + state)
+      return (
+        hasThread(seen) && tidOfState(slotIndexOf(tid), seen) === tid && cpu.load(slot + inKernel) === inside
+      )
+    })
   }
+}
+
+/** RUNNING, or dead and not yet reaped. */
+function hasThread(word: number): boolean {
+  return stateOf(word) !== FREE && stateOf(word) !== CLAIMED
 }

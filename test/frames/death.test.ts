@@ -111,7 +111,7 @@ test('what was retired is freed when each reader has left once, and not before; 
   expect(writer.statistics().freeFrames).toBe(freeFrames + 5)
 })
 
-test('a reader that is dead is not waited for', () => {
+test('a reader that is dead is waited for until it is reaped: its reaper reads what its notes point at', () => {
   const each = world(512)
   const [writer, reader] = [each.frames(0), each.frames(1)]
   const frame = writer.allocFrame()
@@ -120,6 +120,8 @@ test('a reader that is dead is not waited for', () => {
   expect(writer.drainRetired()).toBe(1)
 
   each.kill(1)
+  expect(writer.drainRetired()).toBe(1)
+  each.reaped(1)
 
   expect(writer.drainRetired()).toBe(0)
 })

@@ -4,7 +4,7 @@ import { Frames } from '../../src/frames/frames.ts'
 import { framesArea, type FrameGeometry } from '../../src/frames/geometry.ts'
 import { atomicsCpu, type Cpu } from '../../src/host/cpu.ts'
 import { debugCpu } from '../../src/host/debug-cpu.ts'
-import { REAPING, RUNNING, ThreadSlot, tidOf } from '../../src/threads/slot.ts'
+import { FREE, REAPING, RUNNING, ThreadSlot, tidOf } from '../../src/threads/slot.ts'
 import type { Thread } from '../../src/threads/thread.ts'
 import { PAGE_SIZE, PAGE_WORDS } from '../../src/words/constants.ts'
 
@@ -23,6 +23,8 @@ export interface World {
   readonly tid: (index: number) => number
   /** The thread died, and the reaper has begun. */
   readonly kill: (index: number) => void
+  /** The reaper is through. */
+  readonly reaped: (index: number) => void
 }
 
 /** A memory of so many frames; the first `reserved` are the kernel's if given. */
@@ -50,6 +52,9 @@ export function world(frameCount: number, options: { debug?: boolean; reserved?:
     tid: (index) => tidOf(index, 1),
     kill: (index) => {
       setState(index, REAPING)
+    },
+    reaped: (index) => {
+      setState(index, FREE)
     },
   }
 }

@@ -50,3 +50,35 @@ test('a shot that comes while it is offline is seen when it comes online', () =>
   expect(mmu.load32(HIGH.ilp32)).toBe(0)
   expect(faults).toHaveLength(2)
 })
+
+test('at a safepoint the thread looks at what it is asked to, with nothing translated', () => {
+  const { mmu, map, cpu, stateAt, presence } = paging('lp64')
+  map(HIGH.lp64)
+  mmu.load8(HIGH.lp64)
+  let looks = 0
+  presence.atSafepoint = () => {
+    looks++
+    expect(cpu.load(stateAt + ack)).toBe(2)
+    if (looks > 1) throw new Error('asked to end')
+  }
+
+  mmu.load8(HIGH.lp64)
+  expect(looks).toBe(0)
+  cpu.add(stateAt + gen, 2)
+  mmu.load8(HIGH.lp64)
+  expect(looks).toBe(1)
+  presence.goOffline()
+  presence.goOffline()
+  expect(() => mmu.load8(HIGH.lp64)).toThrow('asked to end')
+})
+
+test('a process that has ended is offline for ever', () => {
+  const { mmu, map, cpu, stateAt, presence } = paging('lp64')
+  map(HIGH.lp64)
+  mmu.load8(HIGH.lp64)
+
+  presence.retire()
+
+  expect(() => mmu.load8(HIGH.lp64)).toThrow(expect.objectContaining({ code: 'ESRCH' }))
+  expect(cpu.load(stateAt + online)).toBe(0)
+})
