@@ -56,8 +56,9 @@ function* problemsOf(
   const found = new Map<number, string>(others.map((pfn) => [pfn, 'its descriptors']))
   yield* tableProblems(kernel, name, spaceAt, found)
   yield* entryProblems(kernel, name, spaceAt, areas, found)
+  const pinned = kernel.pins.snapshot()
   for (const pfn of framesOwnedBy(frames, spaceAt)) {
-    if (!found.has(pfn) && !kernel.pins.isPinned(pfn)) yield `${name} owns frame ${pfn} and does not use it`
+    if (!found.has(pfn) && !pinned.covers(pfn)) yield `${name} owns frame ${pfn} and does not use it`
   }
 }
 
@@ -150,6 +151,8 @@ function* problemsOfEntry(
   if (isPrivateFrame(kernel.attachment.frames, pfn, spaceAt)) {
     if (!isHidden && (pte & EXCLUSIVE) === 0) yield `has frame ${pfn} of its own, and does not say so`
     if ((area.flags & VM_SHARED) !== 0) yield `has frame ${pfn} of its own, in a shared area`
+  } else if (isHidden && pfn === kernel.zeroFrame) {
+    if (area.object !== 0) yield 'hides the zero page, and maps an object'
   } else if (!isHidden && (pte & SPECIAL) !== 0) {
     if (pfn !== kernel.zeroFrame || (pte & WRITE) !== 0)
       yield `has frame ${pfn} for the zero page, or may write it`

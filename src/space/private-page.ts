@@ -6,12 +6,8 @@
  *             └──write─────────────────────────────► own frame, EXCLUSIVE
  *           object's page, read-only ──write──► copy ──┘
  *
- * The frame is linked so that a death at any point leaves it in somebody's name:
- *
- *   allocFrame            FLOATING: the reaper frees it
- *   object, index, link   notes: whose it will be, and which entry will name it
- *   compareExchange       the entry names it. Died here: the reaper follows `link`, and owns it for the space
- *   own                   OWNED by the space: its teardown frees it
+ * The frame is linked by the link protocol (paging/link.ts), so that a death at any point leaves it in somebody's name: the
+ * dead thread's, or, once the entry names it, the space's.
  *
  * A copy of an object's page stands for a page of the object: when that is cut off, copies go too (Linux:
  * unmap_mapping_range() with even_cows). So it is linked like the object's pages are (object-page.ts): the sequence of the
@@ -20,12 +16,12 @@
  * Invariants
  *  1. A frame behind an entry is the space's own if its Frame is FLOATING or OWNED and names the space. Its entry has
  *     EXCLUSIVE while it is present. Frames of runs have no Frame of their own: theirs says TAIL, or is left over.
- *  2. Until it is OWNED nobody takes it away: a truncation waits for that (unmap-object.ts).
  */
 
 import { FLOATING, Frame, kindOf, OWNED } from '../frames/frame.ts'
 import type { Physical } from '../frames/access.ts'
 import { flagsOf, frameAt } from '../frames/zone.ts'
+import { linkFrame } from '../paging/link.ts'
 import { ACCESSED, DIRTY, EXCLUSIVE, pfnOf, PRESENT, pteOf, SPECIAL, WRITE } from '../paging/pte.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
 import type { Area } from './area.ts'
@@ -33,12 +29,12 @@ import { PROT_WRITE } from './constants.ts'
 import { AGAIN, BEYOND, DONE } from './outcome.ts'
 import type { Space } from './space.ts'
 
-const { object, index, link } = Frame
-
 /** True if the frame behind an entry is a private page of the space. */
 export function isPrivateFrame({ cpu, geometry }: Physical, pfn: number, spaceAt: number): boolean {
   const kind = kindOf(flagsOf({ cpu, geometry }, pfn))
-  return (kind === OWNED || kind === FLOATING) && cpu.plainLoad(frameAt(geometry, pfn) + object) === spaceAt
+  return (
+    (kind === OWNED || kind === FLOATING) && cpu.plainLoad(frameAt(geometry, pfn) + Frame.object) === spaceAt
+  )
 }
 
 /** Read, where there is nothing: the frame of zeroes that all share. */
@@ -112,16 +108,5 @@ function bitsFor(area: Area, pfn: number): number {
 
 /** Links a frame of this thread's, FLOATING, in place of `old`. AGAIN: the entry has changed, and the frame is freed. */
 function linkPrivate(space: Space, area: Area, vpn: number, at: number, old: number, pfn: number): number {
-  const { cpu, frames } = space
-  const frame = frameAt(frames.geometry, pfn)
-  cpu.plainStore(frame + object, space.at)
-  cpu.plainStore(frame + index, vpn)
-  cpu.plainStore(frame + link, at)
-  // Release: what the frame holds is there for whoever follows the entry.
-  if (cpu.compareExchange(at, old, bitsFor(area, pfn)) !== old) {
-    frames.freeFrame(pfn)
-    return AGAIN
-  }
-  frames.own(pfn, space.at)
-  return DONE
+  return linkFrame(space.frames, pfn, at, old, bitsFor(area, pfn), space.at, vpn) ? DONE : AGAIN
 }

@@ -61,7 +61,11 @@ export class Space {
     this.mmu = new Mmu(cpu, buffer, this.presence, this.tlb, this.table, (address, access) => {
       resolveFault(this, address, access)
     })
-    this.areas = new Areas(kernel, spaceAt)
+    this.areas = new Areas(kernel, spaceAt, this.table)
+    this.areas.zapper.tlb = this.tlb
+    this.areas.populate = (from, to) => {
+      populateRange(this, from, to)
+    }
   }
 
   /** Which process of the machine it is. */

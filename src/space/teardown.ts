@@ -1,7 +1,7 @@
 /**
  * Teardown: everything that the space of a dead process held returns.
  *
- *   teardownSpace   areas          each under its object's lock; the last reference destroys the object     areas.ts
+ *   teardownSpace   areas          each under its object's lock; the last reference destroys the object     vma-cells.ts
  *                   root word      0: who looks from now on finds no table
  *                   frames         all that are OWNED by the space: tables, private pages, descriptors      retired
  *   releasePins     pin records    its worker has ended for good: no view of it is left                     paging/pins.ts
@@ -22,9 +22,9 @@ import type { Frames } from '../frames/frames.ts'
 import { visitChunk } from '../frames/truth.ts'
 import { CHUNK_SPLIT, chunkCount, chunkState, frameAt, lockZone, unlockZone } from '../frames/zone.ts'
 import { TlbState } from '../paging/presence.ts'
-import { dropAreas } from './areas.ts'
 import type { Kernel } from './kernel.ts'
 import { SpaceState } from './space-state.ts'
+import { dropAreas } from './vma-cells.ts'
 
 /** Returns what the space held, but for frames that something pins. May be repeated. Throws MustNotBlock: call again. */
 export function teardownSpace(kernel: Kernel, spaceAt: number): void {
@@ -44,9 +44,9 @@ export function releasePins(kernel: Kernel, spaceAt: number): void {
 
 function retireFrames({ attachment, pins }: Kernel, spaceAt: number): void {
   const { frames } = attachment
-  const mayBePinned = pins.hasAny()
+  const pinned = pins.snapshot()
   for (const pfn of framesOwnedBy(frames, spaceAt)) {
-    if (!mayBePinned || !pins.isPinned(pfn)) frames.retireFrame(pfn)
+    if (!pinned.covers(pfn)) frames.retireFrame(pfn)
   }
   frames.drainRetired()
 }

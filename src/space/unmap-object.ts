@@ -16,8 +16,6 @@
  * to are the concern of who repairs the object: it cuts once more.
  */
 
-import { Frame, FLOATING, kindOf } from '../frames/frame.ts'
-import { frameAt } from '../frames/zone.ts'
 import type { Volley } from '../paging/limbo.ts'
 import { processIndexOf } from '../paging/processes.ts'
 import { hasFrame, isMarker, pfnOf, TAKEN } from '../paging/pte.ts'
@@ -58,21 +56,9 @@ function unmapEntry(kernel: Kernel, spaceAt: number, entryAt: number, volley: Vo
     // Acquire: pairs with the compareExchange of whoever has linked the page.
     const seen = cpu.load(entryAt)
     if (!hasFrame(seen) || isMarker(seen, TAKEN)) return false
-    const pfn = pfnOf(seen)
-    if (!isPrivateFrame(frames, pfn, spaceAt)) {
-      if (cpu.compareExchange(entryAt, seen, 0) === seen) return true
-      continue
-    }
-    awaitOwned(kernel, pfn)
-    if (volley.take(entryAt, seen)) return true
-  }
-}
-
-/** Its owner has linked it, and says so next: a frame that is taken before would be called its own afterwards. */
-function awaitOwned({ attachment }: Kernel, pfn: number): void {
-  const { cpu, frames, thread } = attachment
-  const at = frameAt(frames.geometry, pfn) + Frame.flags
-  for (let flags = cpu.load(at); kindOf(flags) === FLOATING; flags = cpu.load(at)) {
-    thread.awaitChange(at, flags)
+    const isEmptied = isPrivateFrame(frames, pfnOf(seen), spaceAt)
+      ? volley.take(entryAt, seen)
+      : cpu.compareExchange(entryAt, seen, 0) === seen
+    if (isEmptied) return true
   }
 }
