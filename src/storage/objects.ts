@@ -28,11 +28,12 @@ import { lock, markConsistent, OWNER_DIED, OWNER_MASK, tryLock, unlock } from '.
 import { MustNotBlock } from '../threads/live-thread.ts'
 import { slotIndexOf, SUPERVISOR_SLOT } from '../threads/slot.ts'
 import { assert } from '../words/assert.ts'
-import { EINVAL, ENOMEM, EOWNERDEAD, ETIMEDOUT } from '../words/errno.ts'
+import { PAGE_SIZE } from '../words/constants.ts'
+import { EFBIG, EINVAL, ENOMEM, EOWNERDEAD, ETIMEDOUT } from '../words/errno.ts'
 import { demolishLocked } from './demolish.ts'
 import { PageIndex } from './page-index.ts'
 import { redoLocked, resizeLocked, sizeLocked, touch, type CutCallback, type Resizing } from './resize.ts'
-import { CONTIGUOUS, NAMED, RECOUNT, ShmObject } from './shm-object.ts'
+import { CONTIGUOUS, MOST_PAGES, NAMED, RECOUNT, ShmObject } from './shm-object.ts'
 
 const { flags, refs, mode, inode, pages, sequence, run, cutting } = ShmObject
 const lockAt = ShmObject.lock
@@ -255,13 +256,14 @@ export class ObjectStore {
   }
 
   /**
-   * Gives the object another size; what lies behind it is unmapped everywhere. Takes the lock. Returns 0, or
+   * Gives the object another size, in whole bytes; what lies behind it is unmapped everywhere. Takes the lock. Returns 0, or
    *  -EINVAL  negative, or no number; or it is contiguous and would not stay so (resize.ts)
    *  -EFBIG   more than 8 TiB
    *  -ENOMEM  no memory: for the run of a contiguous object, or for the notes about what is cut
    */
   resize(at: number, bytes: number): number {
-    if (!Number.isInteger(bytes) || bytes < 0) return -EINVAL
+    if (Number.isNaN(bytes) || bytes < 0) return -EINVAL
+    if (bytes > MOST_PAGES * PAGE_SIZE) return -EFBIG
     return this.withLock(at, () => {
       if (this.cpu.load(at + cutting) !== 0) return -ENOMEM // it could not be finished in settle, for want of memory
       return resizeLocked(this.#parts, at, bytes)

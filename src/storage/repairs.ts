@@ -22,6 +22,8 @@ export function storageRepairs(
         storeOf(attachment)?.settle(at)
       },
       unfinished: (attachment, at) => {
+        // Its status names the dead. An area of the dead may refer to it, and is yet to be dropped under its lock.
+        releaseDead(attachment.lot, at + ShmObject.lock, attachment.cpu.load(at))
         storeOf(attachment)?.unfinished(at)
       },
       check: (attachment, at) => {

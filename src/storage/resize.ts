@@ -19,9 +19,9 @@ import type { Limbo, Volley } from '../paging/limbo.ts'
 import { linkFrame } from '../paging/link.ts'
 import { isPresent, PRESENT, pteOf } from '../paging/pte.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
-import { EFBIG, EINVAL } from '../words/errno.ts'
+import { EINVAL } from '../words/errno.ts'
 import type { PageIndex } from './page-index.ts'
-import { CONTIGUOUS, highOf, joined, lowOf, MOST_PAGES, ShmObject } from './shm-object.ts'
+import { CONTIGUOUS, highOf, joined, lowOf, ShmObject } from './shm-object.ts'
 
 const { flags, pages, sequence, run, sizeLow, sizeHigh, cutting, nextLow, nextHigh, ctime, mtime } = ShmObject
 
@@ -49,7 +49,6 @@ export function sizeLocked({ cpu }: Frames, at: number): number {
 
 /**
  * Gives an object another size. Its lock is held, and no earlier change is unfinished. Returns 0, or with nothing changed
- *  -EFBIG   more than MOST_PAGES pages (Linux: more than 2^63 bytes)
  *  -EINVAL  it is contiguous, and would not stay so
  *  -ENOMEM  no memory for the run, or for the batch of what is cut
  */
@@ -57,7 +56,6 @@ export function resizeLocked(parts: Resizing, at: number, bytes: number): number
   const { frames, limbo } = parts
   const { cpu } = frames
   const wanted = pagesOf(bytes)
-  if (wanted > MOST_PAGES) return -EFBIG
   const had = cpu.load(at + pages)
   const isContiguous = (cpu.load(at + flags) & CONTIGUOUS) !== 0
   if (isContiguous && had !== wanted && had !== 0 && wanted !== 0) return -EINVAL
