@@ -3,6 +3,7 @@
 import type { ProcessView } from '../machine/process-view.ts'
 import { SpaceState } from '../space/space-state.ts'
 import { withText } from './text.ts'
+import { lookAt } from './where.ts'
 
 export interface Faults {
   /** Without I/O: what is new, what is copied, what is there already. */
@@ -12,10 +13,11 @@ export interface Faults {
 }
 
 /** Counted since the process began; modulo 2^32. As a text: two lines of GNU time's report. */
-export function faults({ kernel, spaceAt }: ProcessView): Faults {
-  const { cpu } = kernel.attachment
-  const count = (field: number): number => cpu.load(spaceAt + field) >>> 0
-  return withText({ minor: count(SpaceState.minorFaults), major: count(SpaceState.majorFaults) }, textOf)
+export function faults(process: ProcessView): Faults {
+  const { kernel, spaceAt } = process
+  const count = (field: number): number => kernel.attachment.cpu.load(spaceAt + field) >>> 0
+  const counts = () => ({ minor: count(SpaceState.minorFaults), major: count(SpaceState.majorFaults) })
+  return withText(lookAt(process, counts), textOf)
 }
 
 function textOf({ minor, major }: Faults): string {

@@ -11,18 +11,18 @@ import type { ProcessView } from '../machine/process-view.ts'
 import { areasOf } from '../space/areas-of.ts'
 import { mappingLine, mappingOf, type Mapping } from './mapping.ts'
 import { withText } from './text.ts'
-import { insideKernel } from './where.ts'
+import { lookAt } from './where.ts'
 
 /** The mappings of a process in the order of their addresses. As a text: the lines of /proc/PID/maps. */
 export function maps(process: ProcessView): readonly Mapping[] {
   const { kernel, spaceAt } = process
-  const mappings = insideKernel(kernel, () => areasOf(kernel, spaceAt).map((area) => mappingOf(kernel, area)))
+  const mappings = lookAt(process, () => areasOf(kernel, spaceAt).map((area) => mappingOf(kernel, area)))
   return withText(mappings, linesOf)
 }
 
 /** How many mappings there are: what Linux calls map_count, and sysctl's vm.max_map_count limits. */
-export function vmaCount({ kernel, spaceAt }: ProcessView): number {
-  return insideKernel(kernel, () => areasOf(kernel, spaceAt).length)
+export function vmaCount(process: ProcessView): number {
+  return lookAt(process, () => areasOf(process.kernel, process.spaceAt).length)
 }
 
 function linesOf(mappings: readonly Mapping[]): string {

@@ -16,7 +16,7 @@ import { ProcessSlot, REGION_WORDS } from '../machine/process-slot.ts'
 import { processAt } from '../paging/processes.ts'
 import type { Kernel } from '../space/kernel.ts'
 import { ShmObject } from '../storage/shm-object.ts'
-import { PAGE_SIZE, PAGE_WORDS } from '../words/constants.ts'
+import { KiB, PAGE_SIZE, PAGE_WORDS } from '../words/constants.ts'
 import { indexTableOf, tableOf } from './resident.ts'
 import { withText } from './text.ts'
 import { insideKernel, kernelOf, type Where } from './where.ts'
@@ -52,7 +52,7 @@ export function overhead(where: Where): Overhead {
     zeroPage: PAGE_SIZE,
   }))
   const totalBytes = geometry.frameCount * PAGE_SIZE
-  const kernelBytes = Object.values(parts).reduce((sum, bytes) => sum + bytes)
+  const kernelBytes = sumOf(Object.values(parts))
   return withText({ totalBytes, kernelBytes, share: kernelBytes / totalBytes, parts }, textOf)
 }
 
@@ -74,23 +74,30 @@ function slabFrames({ attachment: { frames } }: Kernel): number {
 function framesOfProcesses(kernel: Kernel): Pick<OverheadParts, 'tables' | 'descriptors'> {
   const { processes, attachment } = kernel
   const { cpu, frames } = attachment
-  const count = (tables: readonly number[]): number => tables.reduce((sum, each) => sum + each)
   let tables = 0
   let descriptors = 0
   for (let index = 0; index < processes.count; index++) {
     const at = processAt(processes, index)
-    tables += count(tableOf(kernel, at).countTables())
+    tables += sumOf(tableOf(kernel, at).countTables())
     if (cpu.load(at + ProcessSlot.descriptors) !== 0) descriptors++
   }
-  for (const at of frames.cellsOf(ShmObject.signature))
-    tables += count(indexTableOf(kernel, at).countTables())
+  for (const at of frames.cellsOf(ShmObject.signature)) {
+    tables += sumOf(indexTableOf(kernel, at).countTables())
+  }
   return { tables: tables * PAGE_SIZE, descriptors: descriptors * PAGE_SIZE }
 }
 
+function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, each) => sum + each, 0)
+}
+
 function textOf({ totalBytes, kernelBytes, parts }: Overhead): string {
-  const line = (name: string, bytes: number): string =>
-    `${`${name}:`.padEnd(16)}${String(Math.ceil(bytes / 1024)).padStart(8)} kB ${((bytes / totalBytes) * 100).toFixed(3).padStart(7)} %\n`
-  return `${Object.entries(parts)
-    .map(([name, bytes]) => line(name, bytes))
-    .join('')}${line('kernel', kernelBytes)}${line('total', totalBytes)}`
+  const rows: Record<string, number> = { ...parts, kernel: kernelBytes, total: totalBytes }
+  return Object.keys(rows)
+    .map((name) => {
+      const kB = String(rows[name] / KiB).padStart(8)
+      const percent = ((rows[name] / totalBytes) * 100).toFixed(3).padStart(7)
+      return `${`${name}:`.padEnd(16)}${kB} kB ${percent} %\n`
+    })
+    .join('')
 }

@@ -8,14 +8,12 @@
  * unmap while it is read may be counted or not, as in Linux.
  */
 
-import { FLOATING, Frame, kindOf, OWNED } from '../frames/frame.ts'
-import type { Frames } from '../frames/frames.ts'
-import { flagsOf, frameAt } from '../frames/zone.ts'
-import { ILP32, LP64 } from '../paging/addresses.ts'
+import { LP64 } from '../paging/addresses.ts'
 import { ACCESSED, DIRTY, HIDDEN, isMarker, isPresent, pfnOf, SPECIAL } from '../paging/pte.ts'
 import { PageTable } from '../paging/table.ts'
 import { areasOf, type AreaInfo } from '../space/areas-of.ts'
 import type { Kernel } from '../space/kernel.ts'
+import { isPrivateFrame } from '../space/private-page.ts'
 import { SpaceState } from '../space/space-state.ts'
 import { Vma } from '../space/vma.ts'
 import { ShmObject } from '../storage/shm-object.ts'
@@ -34,9 +32,8 @@ export interface ResidentPage {
 export type MapCounts = ReadonlyMap<number, number>
 
 /** The page table of a space, to look at. Inside the kernel. */
-export function tableOf({ attachment }: Kernel, spaceAt: number): PageTable {
-  const isIlp32 = attachment.cpu.load(spaceAt + SpaceState.layout) === 1
-  return new PageTable(attachment.frames, isIlp32 ? ILP32 : LP64, spaceAt + SpaceState.root, spaceAt)
+export function tableOf({ attachment, layout }: Kernel, spaceAt: number): PageTable {
+  return new PageTable(attachment.frames, layout, spaceAt + SpaceState.root, spaceAt)
 }
 
 /** Visits the resident pages in [start, end) of a space. Inside the kernel. */
@@ -51,19 +48,12 @@ export function visitResident(
     const isHidden = isMarker(pte, HIDDEN)
     if (!isHidden && (!isPresent(pte) || (pte & SPECIAL) !== 0)) return
     const pfn = pfnOf(pte)
-    const isPrivate = belongsTo(frames, pfn, spaceAt)
+    const isPrivate = isPrivateFrame(frames, pfn, spaceAt)
     // What PROT_NONE hides keeps no bits: a private page is there because it was written.
     const isAccessed = isHidden || (pte & ACCESSED) !== 0
     const isDirty = isHidden ? isPrivate : (pte & DIRTY) !== 0
     visitor({ vpn, pfn, isPrivate, isAccessed, isDirty })
   })
-}
-
-/** A frame inside a run says nothing of its own: words of an earlier life may stand there. */
-function belongsTo(frames: Frames, pfn: number, spaceAt: number): boolean {
-  const kind = kindOf(flagsOf(frames, pfn))
-  if (kind !== OWNED && kind !== FLOATING) return false
-  return frames.cpu.load(frameAt(frames.geometry, pfn) + Frame.object) === spaceAt
 }
 
 /** Every space that has areas. */
@@ -93,7 +83,7 @@ export function countMappings(kernel: Kernel, objects: ReadonlySet<number>): Map
 export function pageIndexOf(kernel: Kernel, objectAt: number, pfn: number): number | undefined {
   const { cpu } = kernel.attachment
   const run = cpu.load(objectAt + ShmObject.run)
-  if (run !== 0) return pfn - run
+  if (run !== 0) return pfn - pfnOf(run)
   let index: number | undefined
   indexTableOf(kernel, objectAt).visit(0, kernel.objects.pages(objectAt), (_at, page, pte) => {
     if (pfnOf(pte) === pfn) index = page

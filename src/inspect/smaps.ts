@@ -17,14 +17,14 @@ import type { ProcessView } from '../machine/process-view.ts'
 import { areasOf, type AreaInfo } from '../space/areas-of.ts'
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../space/constants.ts'
 import type { Kernel } from '../space/kernel.ts'
-import { VM_GROWSDOWN, VM_LOCKED, VM_NORESERVE, VM_SHARED } from '../space/vma.ts'
+import { VM_ACCOUNT, VM_GROWSDOWN, VM_LOCKED, VM_NOHUGEPAGE, VM_NORESERVE, VM_SHARED } from '../space/vma.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
-import { mappingLine, mappingOf, type Mapping } from './mapping.ts'
+import { mappingOf, type Mapping } from './mapping.ts'
 import { MemoryUseCounter, type MemoryUse } from './memory-use.ts'
 import { countMappings, visitResident } from './resident.ts'
 import { rollupText, smapText } from './smaps-text.ts'
 import { withText } from './text.ts'
-import { insideKernel } from './where.ts'
+import { lookAt } from './where.ts'
 
 /** A mapping, and what it takes. Bytes. */
 export interface Smap extends Mapping, MemoryUse {
@@ -67,11 +67,9 @@ export function smapsRollup(process: ProcessView): SmapsRollup {
   })
 }
 
-function looking<T>(
-  { kernel, spaceAt }: ProcessView,
-  look: (kernel: Kernel, areas: readonly AreaInfo[]) => T,
-): T {
-  return insideKernel(kernel, () => look(kernel, areasOf(kernel, spaceAt)))
+function looking<T>(process: ProcessView, look: (kernel: Kernel, areas: readonly AreaInfo[]) => T): T {
+  const { kernel, spaceAt } = process
+  return lookAt(process, () => look(kernel, areasOf(kernel, spaceAt)))
 }
 
 function objectsOf(areas: readonly AreaInfo[]): Set<number> {
@@ -95,26 +93,25 @@ function sizesOf(area: AreaInfo): Pick<Smap, 'size' | 'kernelPageSize' | 'mmuPag
   return { size, kernelPageSize: PAGE_SIZE, mmuPageSize: PAGE_SIZE, vmFlags: vmFlagsOf(area) }
 }
 
-/** In Linux's order. */
-function vmFlagsOf({ prot, mayProt, flags, anonId }: AreaInfo): string[] {
-  const isShared = (flags & VM_SHARED) !== 0
+/** In Linux's order: that of the bits. */
+function vmFlagsOf({ prot, mayProt, flags }: AreaInfo): string[] {
+  const is = (bit: number): boolean => (flags & bit) !== 0
   const may = (bit: number): boolean => (mayProt & bit) !== 0
-  // Private memory is charged for when it can be written, and stays so once it was.
-  const isCharged = !isShared && (flags & VM_NORESERVE) === 0 && ((prot & PROT_WRITE) !== 0 || anonId !== 0)
   const letters: [boolean, string][] = [
     [(prot & PROT_READ) !== 0, 'rd'],
     [(prot & PROT_WRITE) !== 0, 'wr'],
     [(prot & PROT_EXEC) !== 0, 'ex'],
     // Linux clears VM_SHARED, and keeps VM_MAYSHARE, where the object was opened for reading only.
-    [isShared && may(PROT_WRITE), 'sh'],
+    [is(VM_SHARED) && may(PROT_WRITE), 'sh'],
     [may(PROT_READ), 'mr'],
     [may(PROT_WRITE), 'mw'],
     [may(PROT_EXEC), 'me'],
-    [isShared, 'ms'],
-    [(flags & VM_GROWSDOWN) !== 0, 'gd'],
-    [(flags & VM_LOCKED) !== 0, 'lo'],
-    [isCharged, 'ac'],
-    [(flags & VM_NORESERVE) !== 0, 'nr'],
+    [is(VM_SHARED), 'ms'],
+    [is(VM_GROWSDOWN), 'gd'],
+    [is(VM_LOCKED), 'lo'],
+    [is(VM_ACCOUNT), 'ac'],
+    [is(VM_NORESERVE), 'nr'],
+    [is(VM_NOHUGEPAGE), 'nh'],
   ]
   return letters.filter(([isSo]) => isSo).map(([, letter]) => letter)
 }

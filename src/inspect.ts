@@ -1,0 +1,10 @@
+/** pageframe/inspect: what a machine's memory is used for, as objects and as the texts that Linux prints. */
+
+export { faults, type Faults } from './inspect/faults.ts'
+export { frame, type FrameInfo, type FrameMapping, type FrameUse } from './inspect/frame.ts'
+export type { Mapping } from './inspect/mapping.ts'
+export { maps, vmaCount } from './inspect/maps.ts'
+export type { MemoryUse } from './inspect/memory-use.ts'
+export { overhead, type Overhead, type OverheadParts } from './inspect/overhead.ts'
+export { smaps, smapsRollup, type Smap, type SmapsRollup } from './inspect/smaps.ts'
+export type { Where } from './inspect/where.ts'
