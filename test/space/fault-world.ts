@@ -2,7 +2,7 @@
 
 import { reserve } from '../../src/host/buffer.ts'
 import { compileCpu } from '../../src/host/cpu.ts'
-import { Attachment, claim, format, liveThread, view } from '../../src/memory/attachment.ts'
+import { Attachment, claim, format, view } from '../../src/memory/attachment.ts'
 import { ILP32, LP64, type AddressLayoutName } from '../../src/paging/addresses.ts'
 import { Limbo } from '../../src/paging/limbo.ts'
 import { Pins } from '../../src/paging/pins.ts'
@@ -17,6 +17,7 @@ import { SpaceState } from '../../src/space/space-state.ts'
 import { unmapObject } from '../../src/space/unmap-object.ts'
 import { countMappings } from '../../src/space/vma-cells.ts'
 import { ObjectStore } from '../../src/storage/objects.ts'
+import { LiveThread } from '../../src/threads/live-thread.ts'
 import { CLAIMED, moveState, RUNNING } from '../../src/threads/slot.ts'
 import { MiB, PAGE_SIZE, PAGE_WORDS } from '../../src/words/constants.ts'
 
@@ -37,11 +38,11 @@ export function machine(layout: AddressLayoutName, options: { sizeMiB?: number }
   const addressLayout = layout === 'lp64' ? LP64 : ILP32
 
   /** A thread of its own, that is no more than its slot. */
-  function attach(): Attachment {
+  function attach(kind: typeof LiveThread = LiveThread): Attachment {
     const seen = view(backing as NonNullable<typeof backing>, module, 'machine')
     const { slot, tid } = claim(seen, 'machine', '')
     moveState(seen.cpu, seen.map.slotsAt, tid, CLAIMED, RUNNING)
-    return new Attachment('m9.9', 'machine', seen, liveThread(seen, slot, tid))
+    return new Attachment('m9.9', 'machine', seen, new kind(seen.cpu, seen.words, slot, tid, 0))
   }
 
   const first = attach()
