@@ -143,7 +143,10 @@ function* problemsOfEntry(
 ): Generator<string> {
   const pfn = pfnOf(pte)
   const isHidden = isMarker(pte, HIDDEN)
-  if (!isPresent(pte) && !isHidden) return yield `holds ${pte}, which nothing at rest does`
+  if (!isPresent(pte) && !isHidden) {
+    yield `holds ${pte}, which nothing at rest does`
+    return
+  }
   if (isHidden === ((area.prot & PROT_ANY) !== 0))
     yield `is ${isHidden ? '' : 'not '}hidden, against its area`
   if ((pte & WRITE) !== 0 && !isHidden && (area.prot & PROT_WRITE) === 0)
@@ -163,7 +166,10 @@ function* problemsOfEntry(
 
 function* problemsOfObjectPage(kernel: Kernel, area: AreaInfo, vpn: number, pfn: number): Generator<string> {
   const { objects, attachment } = kernel
-  if (area.object === 0) return yield `has frame ${pfn}, which is not its own`
+  if (area.object === 0) {
+    yield `has frame ${pfn}, which is not its own`
+    return
+  }
   const index = area.offset + (vpn - area.start)
   attachment.frames.enterKernel()
   const there = index < objects.pages(area.object) ? objects.pageAt(area.object, index, false) : -1

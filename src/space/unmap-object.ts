@@ -42,11 +42,11 @@ function unmapArea(kernel: Kernel, area: AreaInfo, firstPage: number, volley: Vo
   if (from >= end) return
   const { attachment, layout, processes } = kernel
   const table = new PageTable(attachment.frames, layout, spaceAt + SpaceState.root, spaceAt)
-  let changed = false
+  let emptied = 0
   table.visit(from, end, (entryAt) => {
-    if (unmapEntry(kernel, spaceAt, entryAt, volley)) changed = true
+    if (unmapEntry(kernel, spaceAt, entryAt, volley)) emptied++
   })
-  if (changed) volley.shoot(processIndexOf(processes, spaceAt))
+  if (emptied > 0) volley.shoot(processIndexOf(processes, spaceAt))
 }
 
 /** True if the entry held a page, and holds none now. */

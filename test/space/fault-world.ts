@@ -1,6 +1,6 @@
 /** A machine without processes: a memory with threads that take turns in this one, process slots, and spaces in them. */
 
-import { reserve } from '../../src/host/buffer.ts'
+import { reserve, type Backing } from '../../src/host/buffer.ts'
 import { compileCpu } from '../../src/host/cpu.ts'
 import { Attachment, claim, format, view } from '../../src/memory/attachment.ts'
 import { ILP32, LP64, type AddressLayoutName } from '../../src/paging/addresses.ts'
@@ -31,15 +31,14 @@ const PROCESSES = 8
 const SLOT_WORDS = 128
 
 export function machine(layout: AddressLayoutName, options: { sizeMiB?: number } = {}) {
-  const backing = reserve((options.sizeMiB ?? 16) * MiB)
   const module = compileCpu()
-  if (backing === undefined) throw new Error('no memory')
+  const backing = reserved((options.sizeMiB ?? 16) * MiB)
   format(backing, module, 'm9.9', 'machine', false)
   const addressLayout = layout === 'lp64' ? LP64 : ILP32
 
   /** A thread of its own, that is no more than its slot. */
   function attach(kind: typeof LiveThread = LiveThread): Attachment {
-    const seen = view(backing as NonNullable<typeof backing>, module, 'machine')
+    const seen = view(backing, module, 'machine')
     const { slot, tid } = claim(seen, 'machine', '')
     moveState(seen.cpu, seen.map.slotsAt, tid, CLAIMED, RUNNING)
     return new Attachment('m9.9', 'machine', seen, new kind(seen.cpu, seen.words, slot, tid, 0))
@@ -122,6 +121,12 @@ export function machine(layout: AddressLayoutName, options: { sizeMiB?: number }
     },
     problems: (): readonly string[] => [...spaceProblems(kernel), ...first.frames.check()],
   }
+}
+
+function reserved(bytes: number): Backing {
+  const backing = reserve(bytes)
+  if (backing === undefined) throw new Error('no memory')
+  return backing
 }
 
 export type TestMachine = ReturnType<typeof machine>
