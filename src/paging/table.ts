@@ -28,6 +28,9 @@ import { linkFrame } from './link.ts'
 import { isPresent, pfnOf, PRESENT, pteOf, TABLE_ENTRIES } from './pte.ts'
 import { stepOf, type WalkStep } from './walk.ts'
 
+/** No page lies 512 or less behind it. */
+const NOWHERE = -2 * TABLE_ENTRIES
+
 /** What a visit sees: the word index of an entry that is not none, its page, what it holds. */
 export type EntryVisitor = (at: number, vpn: number, pte: number) => void
 
@@ -38,25 +41,47 @@ export class PageTable {
   /** The root word: 0, or the first table. */
   declare private readonly rootAt: number
   declare private readonly owner: number
+  declare private readonly isOwn: boolean
+  /** The lowest table that was used last, and its first page, if this is the only one that unlinks tables. */
+  private lastTable = 0
+  private lastFirst = NOWHERE
 
-  /** `owner` is the word index of the space's object, for Frame.object. */
-  constructor(frames: Frames, layout: AddressLayout, rootAt: number, owner: number) {
+  /**
+   * `owner` is the word index of the space's object, for Frame.object. `isOwn`: tables are unlinked by way of this and of
+   * nothing else while it is in use, so it may remember where they are.
+   */
+  constructor(frames: Frames, layout: AddressLayout, rootAt: number, owner: number, isOwn = false) {
     this.frames = frames
     this.cpu = frames.cpu
     this.layout = layout
     this.rootAt = rootAt
     this.owner = owner
+    this.isOwn = isOwn
   }
 
   /** Word index of the entry of a page, or 0 where no table covers it. Changes nothing; inside the kernel, or the mutator. */
   find(vpn: number): number {
+    const index = vpn - this.lastFirst
+    if (index >= 0 && index < TABLE_ENTRIES) return this.lastTable + index
+    return this.descend(vpn)
+  }
+
+  private descend(vpn: number): number {
     let at = this.rootAt
     for (let level = this.layout.levels - 1; level >= 0; level--) {
       const link = this.cpu.load(at)
       if (!isPresent(link)) return 0
       at = pfnOf(link) * PAGE_WORDS + indexAt(vpn, level)
     }
+    this.remember(vpn, at)
     return at
+  }
+
+  private remember(vpn: number, at: number): void {
+    if (!this.isOwn) return
+    const index = indexAt(vpn, 0)
+    this.lastFirst = vpn - index
+    this.lastTable = at - index
   }
 
   /** What find() passes on its way: a step for each table, as far as there are any. */
@@ -77,6 +102,10 @@ export class PageTable {
    * inside the kernel. -ENOMEM: those that were made stay, empty.
    */
   ensure(vpn: number): number {
+    return this.find(vpn) || this.make(vpn)
+  }
+
+  private make(vpn: number): number {
     let at = this.rootAt
     for (let level = this.layout.levels - 1; level >= 0; level--) {
       let link = this.cpu.load(at)
@@ -86,6 +115,7 @@ export class PageTable {
       }
       at = pfnOf(link) * PAGE_WORDS + indexAt(vpn, level)
     }
+    this.remember(vpn, at)
     return at
   }
 
@@ -163,6 +193,7 @@ export class PageTable {
   }
 
   private unlink(at: number, link: number): void {
+    this.lastFirst = NOWHERE
     // Pairs with the loads in find(): whoever read the link before is inside the kernel, and waited for.
     this.cpu.compareExchange(at, link, 0)
     this.frames.retireFrame(pfnOf(link))

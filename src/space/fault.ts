@@ -58,9 +58,7 @@ export function resolveFault(space: Space, address: number, access: AccessKind):
 
 /** The area of a page, which may be any number. */
 function areaAt(space: Space, vpn: number): Area | undefined {
-  if (!(vpn >= 0 && vpn * PAGE_SIZE < space.kernel.layout.taskSize)) return undefined
-  const area = space.areas.find(vpn)
-  return area !== undefined && area.start <= vpn ? area : undefined
+  return vpn >= 0 && vpn * PAGE_SIZE < space.kernel.layout.taskSize ? space.areas.find(vpn) : undefined
 }
 
 /** A page of an area whose protection permits it. False: it lies behind the end of the object. */

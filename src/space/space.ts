@@ -55,7 +55,7 @@ export class Space {
     this.cpu = cpu
     this.frames = frames
     this.objects = kernel.objects
-    this.table = new PageTable(frames, layout, spaceAt + root, spaceAt)
+    this.table = new PageTable(frames, layout, spaceAt + root, spaceAt, true)
     this.tlb = newTlb(layout.name)
     this.presence = new Presence(cpu, spaceAt + tlbState, this.tlb, whenRunEnds)
     this.mmu = new Mmu(cpu, buffer, this.presence, this.tlb, this.table, (address, access) => {
