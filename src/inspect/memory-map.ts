@@ -11,10 +11,17 @@ import { Cell } from '../frames/slab.ts'
 import { Zone } from '../frames/zone.ts'
 import { MutexObject } from '../locks/mutex-kind.ts'
 import { SemaphoreObject } from '../locks/semaphore.ts'
+import { MachineHeader, ProcessSlot } from '../machine/process-slot.ts'
 import { NameEntry } from '../memory/directory.ts'
 import { RegionObject } from '../memory/region.ts'
 import { NamedMemory } from '../memory/shared-memory.ts'
 import { mapOf, Superblock } from '../memory/superblock.ts'
+import { LimboBatch } from '../paging/batch.ts'
+import { PinRecord } from '../paging/pins.ts'
+import { TlbState } from '../paging/presence.ts'
+import { SpaceState } from '../space/space-state.ts'
+import { Vma } from '../space/vma.ts'
+import { ShmObject } from '../storage/shm-object.ts'
 import { Bucket, WaitRecord } from '../sync/wait-record.ts'
 import { RawMutex } from '../sync/mutex.ts'
 import { RawSemaphore } from '../sync/semaphore.ts'
@@ -41,6 +48,14 @@ const layouts = [
   SemaphoreObject,
   RawChannel,
   ChannelObject,
+  TlbState,
+  LimboBatch,
+  PinRecord,
+  ShmObject,
+  SpaceState,
+  Vma,
+  ProcessSlot,
+  MachineHeader,
 ]
 
 export function structures(): readonly Described[] {
