@@ -17,14 +17,19 @@ import type { AddressLayout } from '../paging/addresses.ts'
 import { alignUp } from '../words/bits.ts'
 import { GiB, MiB, PAGE_SIZE } from '../words/constants.ts'
 import { EINVAL, ENOMEM, EPERM } from '../words/errno.ts'
-import { guardedStart, type VmaTree } from './vma-tree.ts'
+import type { Area } from './area.ts'
+import { VM_GROWSDOWN } from './vma.ts'
+import type { VmaTree } from './vma-tree.ts'
 
 /** Linux's vm.mmap_min_addr: nothing is mapped below, so that what is found through a null pointer faults. */
 export const MMAP_MIN_ADDRESS = 65_536
 
+/** Linux's stack_guard_gap: nothing is placed in these pages below an area that grows down. */
+const GUARD_PAGES = 256
+
 const STACK_LIMIT = 8 * MiB
 const STACK_RANDOM = 16 * GiB
-const STACK_GUARD = 1 * MiB
+const STACK_GUARD = GUARD_PAGES * PAGE_SIZE
 const STACK_LEAST = 128 * MiB
 
 /** Below which page mmap() looks first. The same seed gives the same page; `randomize` is randomize_va_space. */
@@ -62,11 +67,38 @@ export function freePlace(
   const pages = length / PAGE_SIZE
   const wanted = hintedPlace(tree, layout, hint, length)
   if (wanted > 0) return wanted
-  const below = tree.highestGap(pages, MMAP_MIN_ADDRESS / PAGE_SIZE, base)
+  const below = highestPlace(tree, pages, MMAP_MIN_ADDRESS / PAGE_SIZE, base)
   if (below > 0) return below
   const third = alignUp(Math.ceil(layout.taskSize / 3), PAGE_SIZE) / PAGE_SIZE
-  const above = tree.lowestGap(pages, third, layout.taskSize / PAGE_SIZE)
+  const above = lowestPlace(tree, pages, third, layout.taskSize / PAGE_SIZE)
   return above > 0 ? above : -ENOMEM
+}
+
+/**
+ * The highest place within [low, high) that keeps clear of guard gaps. As in Linux, what lies in the guard gap of an area
+ * whose gap would have done is not looked at either, even if it lies behind another area.
+ */
+function highestPlace(tree: VmaTree, pages: number, low: number, high: number): number {
+  for (let below = high; ;) {
+    const place = tree.highestGap(pages, low, below)
+    const next = place < 0 ? undefined : tree.firstEndingAfter(place)
+    if (next === undefined || place + pages <= guardedStart(next)) return place
+    below = guardedStart(next)
+  }
+}
+
+function lowestPlace(tree: VmaTree, pages: number, low: number, high: number): number {
+  for (let above = low; ;) {
+    const place = tree.lowestGap(pages, above, high)
+    const next = place < 0 ? undefined : tree.firstEndingAfter(place)
+    if (next === undefined || place + pages <= guardedStart(next)) return place
+    above = next.end
+  }
+}
+
+/** The first page of the guard gap below an area that grows down (a stack), or of the area. */
+function guardedStart(area: Area): number {
+  return (area.flags & VM_GROWSDOWN) === 0 ? area.start : Math.max(0, area.start - GUARD_PAGES)
 }
 
 /** The page of a hint, rounded down and not below the least address, if the mapping fits there; else 0. */

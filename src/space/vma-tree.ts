@@ -11,7 +11,6 @@
  *        maxGap 20
  *
  * An AVL tree: the heights of two siblings differ by one at most. The areas are also linked in the order of addresses.
- * An area that grows down (a stack) keeps a guard gap below it, where nothing is placed.
  *
  * Private to the mutator of the space, and rebuilt from the cells (vma.ts) by whoever becomes the mutator.
  *
@@ -19,12 +18,8 @@
  */
 
 import type { AreaNode } from './area.ts'
-import { VM_GROWSDOWN } from './vma.ts'
 
 type Root = AreaNode | undefined
-
-/** Linux's stack_guard_gap, in pages: 1 MiB. */
-export const GUARD_PAGES = 256
 
 const NONE = -1
 
@@ -124,14 +119,9 @@ export class VmaTree {
   }
 }
 
-/** The first page of the guard gap of an area, or of the area. */
-export function guardedStart(area: { readonly start: number; readonly flags: number }): number {
-  return (area.flags & VM_GROWSDOWN) === 0 ? area.start : Math.max(0, area.start - GUARD_PAGES)
-}
-
 /** Pages that are free directly before an area. */
 function gapBefore(node: AreaNode): number {
-  return Math.max(0, guardedStart(node) - (node.prev?.end ?? 0))
+  return Math.max(0, node.start - (node.prev?.end ?? 0))
 }
 
 function highest(node: Root, pages: number, low: number, high: number): number {
@@ -141,7 +131,7 @@ function highest(node: Root, pages: number, low: number, high: number): number {
     if (found !== NONE) return found
   }
   const from = Math.max(node.prev?.end ?? 0, low)
-  const to = Math.min(guardedStart(node), high)
+  const to = Math.min(node.start, high)
   if (to - from >= pages) return to - pages
   return node.start > low ? highest(node.left, pages, low, high) : NONE
 }
@@ -153,7 +143,7 @@ function lowest(node: Root, pages: number, low: number, high: number): number {
     if (found !== NONE) return found
   }
   const from = Math.max(node.prev?.end ?? 0, low)
-  const to = Math.min(guardedStart(node), high)
+  const to = Math.min(node.start, high)
   if (to - from >= pages) return from
   return node.end < high ? lowest(node.right, pages, low, high) : NONE
 }

@@ -137,7 +137,8 @@ export class Zapper {
   /** A frame that no entry of this space names any more. */
   private release(pfn: number): void {
     if (!this.isPrivate(pfn)) return
-    if (this.kernel.pins.hasAny() && this.kernel.pins.isPinned(pfn)) this.putAside(pfn)
+    // Nobody else pins a private page, so what hasOwn says stands still here.
+    if (this.kernel.pins.hasOwn && this.kernel.pins.isPinned(pfn)) this.putAside(pfn)
     else this.frames.freeFrame(pfn)
   }
 
