@@ -25,7 +25,7 @@ import type { Limbo } from '../paging/limbo.ts'
 import { isPresent, pfnOf } from '../paging/pte.ts'
 import type { Lot } from '../sync/lot.ts'
 import { lock, markConsistent, OWNER_DIED, OWNER_MASK, tryLock, unlock } from '../sync/mutex.ts'
-import { MustNotBlock } from '../threads/live-thread.ts'
+import { MustNotBlock, NonBlockingThread } from '../threads/live-thread.ts'
 import { slotIndexOf, SUPERVISOR_SLOT } from '../threads/slot.ts'
 import { assert } from '../words/assert.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
@@ -61,7 +61,8 @@ export class ObjectStore {
     this.lot = attachment.lot
     this.limbo = limbo
     this.index = new PageIndex(attachment.frames)
-    this.#mayBlock = slotIndexOf(attachment.thread.tid) !== SUPERVISOR_SLOT
+    const { thread } = attachment
+    this.#mayBlock = !(thread instanceof NonBlockingThread) && slotIndexOf(thread.tid) !== SUPERVISOR_SLOT
     this.#parts = {
       frames: this.frames,
       limbo,
