@@ -11,7 +11,7 @@
  *                 parent       pid of the parent
  *                 thread       tid of the thread that makes or runs it, for the reaper; 0: the slot is nobody's
  *                 threadId     Node's threadId of its worker, or -1
- *                 ended        RawSemaphore: one permit once it is a ZOMBIE
+ *                 ended        RawSemaphore: permits for everybody once it is a ZOMBIE
  *                 code         exit status: 0 ... 255, or -1
  *                 signal       number of the signal that ended it, or 0
  *                 asked        number of the signal that kill() asks for, or 0
@@ -29,7 +29,7 @@
  *  1. A slot is claimed by the compareExchange of `thread` from 0, and given up by the store of 0, which comes last.
  *  2. `state` is changed by the thread in `thread`, or by the supervisor once that is dead; ZOMBIE -> FREE by the parent, or
  *     by the supervisor once that is dead. A pid is given out once.
- *  3. code and signal are final when `ended` has its permit, and stay until the slot is FREE.
+ *  3. code and signal are final when `ended` has permits, and stay until the slot is FREE.
  */
 
 import { SpaceState } from '../space/space-state.ts'
@@ -40,7 +40,7 @@ export const MACHINE_REGION = 'pageframe machine'
 
 export const MachineHeader = layout('MachineHeader', 128, {
   /** Signatures of all layouts above `memory`, so that differently built copies refuse each other. */
-  signature: i32,
+  builtWith: i32,
   /** 0 lp64, 1 ilp32. */
   layout: i32,
   zeroFrame: i32,
@@ -52,7 +52,7 @@ export const MachineHeader = layout('MachineHeader', 128, {
   _end: newLine,
 })
 
-export const ProcessSlot = layout('ProcessSlot', 512, {
+export const ProcessSlot = layout('ProcessSlot', 384, {
   space: words(SpaceState.sizeof),
   descriptors: i32,
   state: i32,
