@@ -105,7 +105,7 @@ export function takeFromPort(port: MessagePort): unknown {
 
 /** Ends this thread; the main thread's end is the whole process's. */
 export function endThread(code: number): never {
-  process.exit(code)
+  return process.exit(code)
 }
 
 /** What `process.argv` of this thread is from now on: as if Node had been started with that file. */

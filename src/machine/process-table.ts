@@ -1,13 +1,13 @@
 /**
  * The process table: who claims a slot, binds it, and gives it up.
  *
- *   claimSlot ─► EMBRYO ─► bindSlot ─► RUNNING ─► (supervisor: EXITED ─► ZOMBIE, one permit in `ended`) ─► freeSlot ─► FREE
+ *   claimSlot ─► EMBRYO ─► bindSlot ─► RUNNING ─► (supervisor: EXITED ─► ZOMBIE, permits in `ended`) ─► freeSlot ─► FREE
  *
  * process-slot.ts has the words, the states, and the invariants.
  */
 
 import type { Cpu } from '../host/cpu.ts'
-import { readText, TEXT_CAPACITY_BYTES, writeText } from '../memory/superblock.ts'
+import { readText, writeText } from '../memory/superblock.ts'
 import { TlbState } from '../paging/presence.ts'
 import { processAt, type ProcessTable } from '../paging/processes.ts'
 import { EAGAIN } from '../words/errno.ts'
@@ -119,4 +119,17 @@ export function* slotsInUse(
   }
 }
 
-export { asked, code, descriptors, ended, parent, signal, state, thread, threadId, TEXT_CAPACITY_BYTES }
+/** True while a process of that pid runs. */
+export function isProcessRunning({ attachment, processes }: Processes, pid: number): boolean {
+  for (const { pid: its, state } of slotsInUse(attachment.cpu, processes)) {
+    if (its === pid) return state === RUNNING
+  }
+  return false
+}
+
+interface Processes {
+  readonly attachment: { readonly cpu: Cpu }
+  readonly processes: ProcessTable
+}
+
+export { asked, code, descriptors, ended, parent, signal, state, thread, threadId }

@@ -15,7 +15,9 @@ import type { KindRepair } from './reaper.ts'
 export interface SupervisorExtension {
   /** The reaper's steps for more kinds of objects. */
   readonly repairs: readonly KindRepair[]
-  /** A dead thread: what it held that is no object of a kind. After all kinds, before its names and frames; may be repeated. */
+  /** A dead thread, before all kinds: what it was in the middle of becomes whole. May be repeated, like the next. */
+  readonly mend: (attachment: Attachment, dead: number) => void
+  /** What it held that is no object of a kind. After all kinds, before its names and frames. */
   readonly reap: (attachment: Attachment, dead: number) => void
   /** A dead thread's slots in a memory are free. Its worker may not have exited yet. */
   readonly onReaped: (attachment: Attachment, threadId: number) => void

@@ -92,6 +92,7 @@ export function makeMemory(
   lengthBytes: number,
   name: string,
   onId: (id: string) => void = () => undefined,
+  isDebug = debugMode(),
 ): Attachment {
   defaultAttachment() // the supervisor must know this thread, to hear of the memory and of its maker's death
   const size = alignUp(lengthBytes, WASM_PAGE_SIZE)
@@ -99,7 +100,7 @@ export function makeMemory(
   if (backing === undefined) {
     throw new ErrnoError(ENOMEM, 'new', `the host refuses a memory of ${showBytes(size)}: make a smaller one`)
   }
-  const known = enter(backing, name)
+  const known = enter(backing, name, isDebug)
   onId(known.offer.id)
   known.attachment = attach(known)
   announceSupervisor(state, known)
@@ -119,11 +120,15 @@ export function destroyMemory(attachment: Attachment): void {
 }
 
 /** Has the supervisor load an extension (extension.ts), and starts it if this is the root and no worker was there yet. */
-export function extendSupervisor(extension: number, source: () => string): void {
-  if (state.extensions.has(extension)) return
+export async function extendSupervisor(
+  extension: number,
+  load: () => Promise<{ source: string }>,
+): Promise<void> {
   defaultAttachment()
   startSupervisor(state)
-  tell(state, { pageframe: 'extend', extension, source: source() })
+  if (state.extensions.has(extension)) return
+  const { source } = await load()
+  tell(state, { pageframe: 'extend', extension, source })
   state.extensions.add(extension)
 }
 
@@ -146,11 +151,12 @@ export function enterSpawned(supervisor: number, port: MessagePort, offer: Offer
   return attachmentById(offer.id)
 }
 
-/** Calls back before this thread sleeps in any memory. */
-export function onBeforeSleep(callback: () => void): void {
+/** Calls back before this thread sleeps in any memory. Returns what undoes it. */
+export function onBeforeSleep(callback: () => void): () => void {
   state.beforeSleep.add(callback)
   for (const { attachment } of state.known.values())
     if (attachment !== undefined) heedSleep(attachment.thread)
+  return () => state.beforeSleep.delete(callback)
 }
 
 // ── below ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -168,7 +174,7 @@ function makeDefault(): void {
     } else if (size < whole) {
       warn(`the host refuses ${showBytes(whole)}: the default memory has ${showBytes(size)}`)
     }
-    const { offer } = enter(backing, 'default')
+    const { offer } = enter(backing, 'default', debugMode())
     state.defaultId = offer.id
     state.isRoot = true
     const inherited: Inherited = { layout: LAYOUT, version: VERSION, module: instructions(), offer }
@@ -184,9 +190,9 @@ function makeDefault(): void {
   throw new ErrnoError(ENOMEM, 'new', `the host refuses even ${showBytes(DEFAULT_SIZES.at(-1) ?? 0)}`)
 }
 
-function enter(backing: Backing, name: string): Known {
+function enter(backing: Backing, name: string, isDebug: boolean): Known {
   const id = `m${threadId}.${state.made++}` // see isMemoryId
-  format(backing, instructions(), id, name, debugMode())
+  format(backing, instructions(), id, name, isDebug)
   const known: Known = { offer: { id, name, backing }, isMaker: true, attachment: undefined }
   state.known.set(id, known)
   return known

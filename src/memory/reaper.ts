@@ -6,8 +6,9 @@
  * Steps, in order; each may be repeated, and looks at the truth only:
  *   0  zone     the allocator's lock, if the dead held it: the other steps allocate and free
  *   1  sync     buckets and waits (sync/repair.ts), the directory's lock. Who waits for what the dead was destroying is told
+ *      first    a page that the dead was linking into a table is linked
  *   2  kinds    what a kind of object does about its dead user: a robust mutex is handed on, a channel publishes
- *      more     what the dead held that is no object of a kind: a process's address space
+ *      last     what the dead held that is no object of a kind: a process's address space
  *   3  making   objects that the dead was making or destroying: what they had allocated
  *   4  names    those that it had reserved are free again, and whoever waits for them looks (naming.ts)
  *   5  frames   frames, cells, magazines, limbo (frames/repair.ts)
@@ -42,12 +43,18 @@ export function* kindProblems(attachment: Attachment, repairs: readonly KindRepa
   }
 }
 
+/** The steps of the floors above that are not about a kind of object. */
+export interface MoreSteps {
+  readonly first?: (attachment: Attachment, dead: number) => void
+  readonly last?: (attachment: Attachment, dead: number) => void
+}
+
 /** Reaps a dead thread. Throws MustNotBlock if a lock is held by another: call again. */
 export function reap(
   attachment: Attachment,
   dead: number,
   repairs: readonly KindRepair[],
-  more: (attachment: Attachment, dead: number) => void = () => undefined,
+  more: MoreSteps = {},
 ): void {
   const { cpu, map, lot, frames } = attachment
   moveState(cpu, map.slotsAt, dead, RUNNING, DEAD)
@@ -57,12 +64,13 @@ export function reap(
   repairSync(lot, dead, (word) => ending.some(({ from, to }) => word >= from && word < to))
   for (const { from, to } of ending) lot.endWaits(from, to)
   releaseDead(lot, Superblock.directory, dead)
+  more.first?.(attachment, dead)
   for (const { signature, afterDeath, unfinished } of repairs) {
     if (afterDeath !== undefined) for (const at of frames.cellsOf(signature)) afterDeath(attachment, at, dead)
     if (unfinished !== undefined)
       for (const at of frames.unfinishedCellsOf(signature, dead)) unfinished(attachment, at)
   }
-  more(attachment, dead)
+  more.last?.(attachment, dead)
   repairNames(attachment, dead)
   frames.repair(dead)
   cpu.store(slotOf(map.slotsAt, dead) + ThreadSlot.threadId, -1) // the next claimer is somebody else from its first moment

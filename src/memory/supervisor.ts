@@ -48,7 +48,7 @@ import {
   type ToSupervisor,
   type Want,
 } from './protocol.ts'
-import { kindProblems, reap, type KindRepair } from './reaper.ts'
+import { kindProblems, reap, type KindRepair, type MoreSteps } from './reaper.ts'
 import { memoryIdIn, NamedMemory } from './shared-memory.ts'
 import { POISON_CHECK_FAILED, POISON_DESTROYED } from './superblock.ts'
 
@@ -237,7 +237,7 @@ export class Supervisor {
       if (moveState(cpu, map.slotsAt, tid, CLAIMED, FREE)) continue // owned nothing yet
       try {
         this.#endUnnamed(attachment, tid)
-        reap(attachment, tid, this.#repairs, this.#reapMore)
+        reap(attachment, tid, this.#repairs, this.#moreSteps)
       } catch (error) {
         if (error instanceof MustNotBlock) {
           mustComeBack = true // perhaps for a lock that another slot of the same dead thread holds: go on with that
@@ -259,8 +259,13 @@ export class Supervisor {
     this.#drain(attachment)
   }
 
-  readonly #reapMore = (attachment: Attachment, dead: number): void => {
-    for (const extension of this.#extensions.values()) extension.reap(attachment, dead)
+  readonly #moreSteps: MoreSteps = {
+    first: (attachment, dead) => {
+      for (const extension of this.#extensions.values()) extension.mend(attachment, dead)
+    },
+    last: (attachment, dead) => {
+      for (const extension of this.#extensions.values()) extension.reap(attachment, dead)
+    },
   };
 
   *#problems(attachment: Attachment): Generator<string> {

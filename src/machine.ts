@@ -1,0 +1,22 @@
+/** pageframe/machine: processes with address spaces of their own, in worker threads. Linux's calls, numbers and errors. */
+
+import './memory/start.ts'
+import './machine/adoptable.ts'
+
+export { run } from './machine/adopt.ts'
+export type { Child } from './machine/child.ts'
+export { Machine } from './machine/machine.ts'
+export type { BootOptions } from './machine/machine.ts'
+export type { Process } from './machine/process.ts'
+export type { ProcessView } from './machine/process-view.ts'
+export type { ExitStatus, SignalName } from './machine/signals.ts'
+export type { SpawnOptions } from './machine/spawn.ts'
+export type { Entry } from './machine/start.ts'
+export { current } from './machine/this-thread.ts'
+export type { Stat } from './ipc/posix-shm.ts'
+export * from './ipc/constants.ts'
+export * from './space/constants.ts'
+export { BusError, SegmentationFault } from './paging/signals.ts'
+export type { Walk } from './paging/explain.ts'
+export type { Window } from './space/window.ts'
+export { ErrnoError } from './words/errno.ts'

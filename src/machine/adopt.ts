@@ -1,0 +1,131 @@
+/**
+ * Adoption: a worker that somebody else has started becomes a process.
+ *
+ *   parent                                      worker, which has imported pageframe/machine
+ *     │ slot FREE ─► EMBRYO                        │
+ *     │── Become (by way of the main thread) ─────►│ attaches to the machine's memory, EMBRYO ─► RUNNING
+ *     │ looks until it is RUNNING                  │ from here on current() is that process; run() goes on
+ *
+ * The supervisor hears of its death by the port that every thread has; of its exit from the thread that started it.
+ */
+
+import { isMainThread, onThreadMessage, postToThread, type Worker } from '../host/workers.ts'
+import { attachmentById } from '../memory/inventory.ts'
+import { isProtocol } from '../memory/protocol.ts'
+import { processAt } from '../paging/processes.ts'
+import { EAGAIN, ECANCELED, ErrnoError } from '../words/errno.ts'
+import { assertFunction, typeError } from '../words/usage.ts'
+import { takeFromPort } from '../host/spawning.ts'
+import { Child } from './child.ts'
+import type { MachineKernel } from './kernel-of.ts'
+import { EMBRYO, RUNNING } from './process-slot.ts'
+import { freeSlot, isProcessIn, setExitCode } from './process-table.ts'
+import type { Become } from './protocol.ts'
+import type { Process } from './process.ts'
+import { makeEmbryo, portWith } from './spawn.ts'
+import { become, runMain, type Entry } from './start.ts'
+import { keepChild, thisThread } from './this-thread.ts'
+
+const LOOK_EVERY_MS = 2
+const KNOCK_EVERY_MS = 20
+const PATIENCE_MS = 5000
+const GRACE_MS = 100
+
+/** Makes a worker a process. EAGAIN if it has not answered within 5 s: then it has not imported pageframe/machine. */
+export async function adoptWorker(
+  kernel: MachineKernel,
+  parent: number,
+  worker: Worker,
+  name: string,
+  args?: unknown,
+): Promise<Child> {
+  const { threadId } = worker
+  if (typeof threadId !== 'number') throw typeError('adopt()', 'worker', 'a Worker', worker)
+  if (threadId < 0) throw new ErrnoError(ECANCELED, 'adopt', 'adopt(): this worker has ended')
+  const { attachment, headerAt } = kernel
+  const { cpu } = attachment
+  const { index, pid } = makeEmbryo(kernel, parent, name)
+  const at = processAt(kernel.processes, index)
+  const child = new Child(kernel, index, () => {
+    setTimeout(() => void worker.terminate(), GRACE_MS).unref()
+  })
+  // Before the supervisor is told that it has exited, which the first listener does.
+  worker.prependOnceListener('exit', (code) => {
+    if (!freeSlot(cpu, at, pid, EMBRYO)) setExitCode(cpu, at, code & 0xff)
+  })
+
+  const deadline = Date.now() + PATIENCE_MS
+  for (let knockAt = 0; !isProcessIn(cpu, at, pid, RUNNING);) {
+    if (!isProcessIn(cpu, at, pid, EMBRYO) || Date.now() > deadline) {
+      freeSlot(cpu, at, pid, EMBRYO)
+      child.forget()
+      throw unanswered(worker.threadId < 0)
+    }
+    if (Date.now() >= knockAt) {
+      knockAt = Date.now() + KNOCK_EVERY_MS
+      const port = portWith(args)
+      const message: Become = {
+        pageframe: 'become',
+        memory: attachment.id,
+        regionAt: headerAt,
+        index,
+        pid,
+        args: port,
+      }
+      postToThread(threadId, message, [port])
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+  }
+  return keepChild(attachment.id, child)
+}
+
+function unanswered(hasEnded: boolean): ErrnoError {
+  return hasEnded
+    ? new ErrnoError(ECANCELED, 'adopt', 'adopt(): the worker has ended')
+    : new ErrnoError(
+        EAGAIN,
+        'adopt',
+        `adopt(): the worker has not answered within ${PATIENCE_MS / 1000} s: it must import 'pageframe/machine', and its ` +
+          `event loop must run`,
+      )
+}
+
+// ── the worker ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What run() gets, once this thread is a process. */
+interface Adopted {
+  readonly self: Process
+  readonly args: unknown
+}
+
+let adopted: Adopted | undefined
+let onAdopted: ((adopted: Adopted) => void) | undefined
+
+/** On import, in every thread but the main one: it may be adopted. */
+export function awaitAdoption(): void {
+  if (isMainThread) return
+  onThreadMessage((message) => {
+    if (!isProtocol(message, 'become')) return
+    const { memory, args, ...place } = message as Become
+    if (thisThread.current !== undefined) {
+      args?.close() // the message before this one came through
+      return
+    }
+    const self = become(attachmentById(memory), place)
+    adopted = { self, args: args === undefined ? undefined : takeFromPort(args) }
+    args?.close()
+    onAdopted?.(adopted)
+  })
+}
+
+/**
+ * The program of a process, in a worker that your own code starts: for bundlers, that must see each `new Worker()`. Waits
+ * until this thread is adopted, then calls main(self, args), as spawn() does with a module's default export.
+ */
+export async function run<A>(main: Entry<A>): Promise<never> {
+  assertFunction('run()', 'main', main)
+  const hold = setInterval(() => undefined, 2 ** 30)
+  const { self, args } = adopted ?? (await new Promise<Adopted>((resolve) => (onAdopted = resolve)))
+  clearInterval(hold)
+  return runMain(self, main as Entry, args)
+}

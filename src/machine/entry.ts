@@ -1,0 +1,5 @@
+/** Imported for its effect by dist/process.js, which is what a process's worker is started with. */
+
+import { startProcess } from './start.ts'
+
+await startProcess()

@@ -1,0 +1,85 @@
+/**
+ * How a process begins, in its worker: dist/process.js imports this for its effect.
+ *
+ *   startedWith()   the port to the supervisor, the machine's memory, the slot
+ *   attach          the supervisor lets this thread run, as it does everybody
+ *   bind            EMBRYO ─► RUNNING: from here on current() is this process
+ *   import(entry)   the module's default export is the program
+ *   main(self, args)    what it returns is the status; what it throws ends the process with status 1
+ */
+
+import { callThisThread, importModule, shownFile, startedWith, takeFromPort } from '../host/spawning.ts'
+import { threadId, type MessagePort } from '../host/workers.ts'
+import type { Attachment } from '../memory/attachment.ts'
+import { enterSpawned } from '../memory/inventory.ts'
+import { isProtocol } from '../memory/protocol.ts'
+import { processAt } from '../paging/processes.ts'
+import { ECANCELED, ErrnoError } from '../words/errno.ts'
+import { typeError, usageError } from '../words/usage.ts'
+import { Process } from './process.ts'
+import { bindSlot } from './process-table.ts'
+import type { ProcessData } from './protocol.ts'
+import { kernelIn, thisThread } from './this-thread.ts'
+
+/** A module's default export: the program of a process, like C's main. */
+export type Entry<A = never> = (self: Process, args: A) => number | void | Promise<number | void>
+
+/** Runs the process that this thread was started for. */
+export async function startProcess(): Promise<void> {
+  const data = startedWith() as ProcessData
+  const attachment = enterSpawned(data.supervisor, data.link, data.offer)
+  const self = become(attachment, data)
+  listen(self, data.link)
+  callThisThread(shownFile(data.entry))
+  const main = programIn(await importModule(data.entry), data.entry)
+  await runMain(self, main, takeFromPort(data.args))
+}
+
+export interface Place {
+  readonly regionAt: number
+  readonly index: number
+  readonly pid: number
+}
+
+/** This thread becomes the process of a slot. ECANCELED if that is an EMBRYO no more. */
+export function become(attachment: Attachment, { regionAt, index, pid }: Place): Process {
+  const kernel = kernelIn(attachment, regionAt)
+  const at = processAt(kernel.processes, index)
+  if (!bindSlot(attachment.cpu, at, pid, attachment.thread.tid, threadId)) {
+    throw new ErrnoError(ECANCELED, 'spawn', `process ${pid} is not wanted any more`)
+  }
+  const self = new Process(kernel, index)
+  thisThread.current = self
+  self.onAsked() // before there was anybody to hear it
+  return self
+}
+
+/** Does what main() returns with, as a status. */
+export async function runMain(self: Process, main: Entry, args: unknown): Promise<never> {
+  const result: unknown = await main(self, args as never)
+  if (result !== undefined && typeof result !== 'number') {
+    throw typeError('main()', 'what it returns', 'a number, the exit status, or nothing', result)
+  }
+  return self.exit(result ?? 0)
+}
+
+/** The supervisor knocks: somebody has asked this process to end, and it may be idle. */
+function listen(self: Process, link: MessagePort): void {
+  link.on('message', (message: unknown) => {
+    if (isProtocol(message, 'asked')) self.onAsked()
+  })
+  link.unref()
+}
+
+/** The default export; of what TypeScript makes into CommonJS, the one inside. */
+function programIn(module: { readonly default?: unknown }, url: string): Entry {
+  const { default: exported } = module
+  const inner = (exported as { readonly default?: unknown } | null | undefined)?.default
+  const main = typeof exported === 'function' ? exported : inner
+  if (typeof main === 'function') return main as Entry
+  throw usageError(
+    'ERR_PAGEFRAME_NO_MAIN',
+    `${shownFile(url)} has no program: its default export must be a function main(self, args), and is ` +
+      (exported === undefined ? 'missing' : `of type ${typeof exported}`),
+  )
+}

@@ -1,0 +1,70 @@
+/** What this thread is in its machines: which process runs here, which processes it has made, its kernels. */
+
+import { threadState } from '../host/workers.ts'
+import type { Attachment } from '../memory/attachment.ts'
+import { usageError } from '../words/usage.ts'
+import type { Child } from './child.ts'
+import { kernelOf, type MachineKernel } from './kernel-of.ts'
+import type { Process } from './process.ts'
+import { SIGNATURE } from './protocol.ts'
+
+interface ThreadMachines {
+  /** By the id of the machine's memory. */
+  readonly kernels: Map<string, MachineKernel>
+  /** Children whose end this thread has not seen, by the same. */
+  readonly children: Map<string, Set<Child>>
+  /** The process that this thread is. */
+  current: Process | undefined
+}
+
+/** On `process`: a second copy of the package in the same thread finds the same. */
+export const thisThread: ThreadMachines = threadState(`pageframe machines:${SIGNATURE}`, () => ({
+  kernels: new Map(),
+  children: new Map(),
+  current: undefined,
+}))
+
+/** This thread's kernel of a machine, made once. */
+export function kernelIn(attachment: Attachment, headerAt: number): MachineKernel {
+  const known = thisThread.kernels.get(attachment.id)
+  if (known !== undefined) return known
+  const kernel = kernelOf(attachment, headerAt)
+  thisThread.kernels.set(attachment.id, kernel)
+  return kernel
+}
+
+/** The children of this thread in a machine that have not ended yet, as far as it knows. */
+export function childrenIn(memory: string): Set<Child> {
+  let children = thisThread.children.get(memory)
+  if (children === undefined) thisThread.children.set(memory, (children = new Set()))
+  return children
+}
+
+export function keepChild(memory: string, child: Child): Child {
+  const children = childrenIn(memory)
+  children.add(child)
+  child.onEnd(() => children.delete(child))
+  return child
+}
+
+/** The machine is gone. */
+export function forgetMachine(memory: string): void {
+  for (const child of childrenIn(memory)) child.forget()
+  thisThread.children.delete(memory)
+  thisThread.kernels.delete(memory)
+}
+
+/**
+ * The process that this thread runs. Throws ERR_PAGEFRAME_NOT_A_PROCESS in a thread that runs none; the thread that booted
+ * a machine has `machine.self`.
+ *
+ * @example
+ *   const at = current().mmap(null, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)
+ */
+export function current(): Process {
+  if (thisThread.current !== undefined) return thisThread.current
+  throw usageError(
+    'ERR_PAGEFRAME_NOT_A_PROCESS',
+    'current(): this thread was not spawned by a Machine. Use machine.self, or machine.adopt(worker)',
+  )
+}
