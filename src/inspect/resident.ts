@@ -48,6 +48,7 @@ export function visitResident(
     const isHidden = isMarker(pte, HIDDEN)
     if (!isHidden && (!isPresent(pte) || (pte & SPECIAL) !== 0)) return
     const pfn = pfnOf(pte)
+    if (pfn === kernel.zeroFrame) return // hidden: a page that was only read, and is nobody's
     const isPrivate = isPrivateFrame(frames, pfn, spaceAt)
     // What PROT_NONE hides keeps no bits: a private page is there because it was written.
     const isAccessed = isHidden || (pte & ACCESSED) !== 0

@@ -44,11 +44,15 @@ function mapInside(space: Space, area: Area, vpn: number, at: number, want: Want
   const { object } = area
   const sequence = objects.sequence(object)
   const index = area.offset + (vpn - area.start)
-  if (index >= objects.pages(object)) return BEYOND
+  if (index >= objects.pages(object)) {
+    // Linux looks around first, and then finds that there is nothing to look around.
+    if (want === READ) mapAroundIfStill(space, area, vpn, at, sequence)
+    return BEYOND
+  }
   const pfn = objects.pageAt(object, index, true)
   if (pfn < 0) return pfn
-  const isWritable = (area.flags & VM_SHARED) !== 0 && (area.prot & PROT_WRITE) !== 0
-  const bits = PRESENT | ACCESSED | (isWritable ? WRITE : 0)
+  const isWritable = canBeWritten(area)
+  const bits = bitsOf(area)
   const pte = pteOf(pfn, want === READ || !isWritable ? bits : bits | DIRTY)
   if (cpu.compareExchange(at, 0, pte) !== 0) return AGAIN
   const around = want === READ ? mapAround(space, area, vpn, at, bits) : undefined
@@ -57,6 +61,20 @@ function mapInside(space: Space, area: Area, vpn: number, at: number, want: Want
   cpu.compareExchange(at, pte, 0)
   if (around !== undefined) unmapAround(space, around)
   return AGAIN
+}
+
+function canBeWritten(area: Area): boolean {
+  return (area.flags & VM_SHARED) !== 0 && (area.prot & PROT_WRITE) !== 0
+}
+
+/** Of an entry that was read. */
+function bitsOf(area: Area): number {
+  return PRESENT | ACCESSED | (canBeWritten(area) ? WRITE : 0)
+}
+
+function mapAroundIfStill(space: Space, area: Area, vpn: number, at: number, sequence: number): void {
+  const around = mapAround(space, area, vpn, at, bitsOf(area))
+  if (space.objects.sequence(area.object) !== sequence) unmapAround(space, around)
 }
 
 /** Entries that were mapped around one: the first one's word index, and how many in space.around, 0 for none. */

@@ -53,11 +53,7 @@ export const CALLS = {
   ],
   atomic_add: [
     { addr: 'u64', value: 'word' },
-    (self, { addr, value = 1n }) => {
-      const old = self.load32(addr) >>> 0
-      self.store32(addr, Number(BigInt.asIntN(32, BigInt(old) + value)))
-      return old
-    },
+    (self, { addr, value = 1n }) => self.add32(addr, Number(BigInt.asIntN(32, value))) >>> 0,
   ],
   touch: [
     { addr: 'u64', pages: 'int', write: 'int', byte: 'int' },

@@ -29,6 +29,18 @@ describe.each(['lp64', 'ilp32'] as const)('%s', (layout) => {
     }
   })
 
+  test('add32 adds as a store does, wraps, and takes whole words only', () => {
+    const { mmu, map } = paging(layout)
+    map(high)
+    mmu.store32(high + 8, 0x7fffffff)
+
+    expect(mmu.add32(high + 8, 2)).toBe(0x7fffffff)
+    expect(mmu.add32(high + 8, -1)).toBe(-0x7fffffff)
+    expect(mmu.load32(high + 8)).toBe(-0x80000000)
+    expect(() => mmu.add32(high + 2, 1)).toThrow(RangeError)
+    expect(() => mmu.add32(high + PAGE_SIZE, 1)).toThrow(SegmentationFault)
+  })
+
   test('integers are little-endian', () => {
     const { mmu, map } = paging(layout)
     map(high)
