@@ -10,6 +10,7 @@
  * See: proc_pid_maps(5); show_map_vma() of fs/proc/task_mmu.c.
  */
 
+import { nameOf } from '../ipc/names.ts'
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../space/constants.ts'
 import type { AreaInfo } from '../space/areas-of.ts'
 import type { Kernel } from '../space/kernel.ts'
@@ -68,13 +69,12 @@ function permissions({ prot, flags }: AreaInfo): string {
 }
 
 /** What stands behind a mapping of an object. */
-export function backingOf({ attachment: { cpu, bytes } }: Kernel, objectAt: number): Backing {
+export function backingOf(kernel: Kernel, objectAt: number): Backing {
+  const { cpu } = kernel.attachment
   const flags = cpu.load(objectAt + ShmObject.flags)
   const inode = cpu.load(objectAt + ShmObject.inode)
   if ((flags & ANONYMOUS) !== 0) return { device: INTERNAL, inode, name: '/dev/zero (deleted)' }
-  const nameAtByte = (objectAt + ShmObject.name) * 4
-  const nameBytes = bytes.slice(nameAtByte, nameAtByte + cpu.load(objectAt + ShmObject.nameBytes))
-  const name = new TextDecoder().decode(nameBytes)
+  const name = nameOf(kernel, objectAt) ?? ''
   return { device: DEV_SHM, inode, name: `/dev/shm/${name}${(flags & NAMED) === 0 ? ' (deleted)' : ''}` }
 }
 
