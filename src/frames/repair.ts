@@ -157,10 +157,15 @@ function reapFrames(access: Access, retirement: Retirement, dead: number): void 
 
 /** What a dead thread had allocated, and neither owned nor freed. */
 export function floatingOf(access: Access, dead: number): readonly number[] {
-  return framesOfDead(access, dead).filter((pfn) => kindOf(flagsOf(access, pfn)) === FLOATING)
+  return framesOfDead(access, dead, (kind) => kind === FLOATING)
 }
 
-function framesOfDead(access: Access, dead: number): readonly number[] {
+/** Of what was in a dead thread's magazine others may take some meanwhile; what is FLOATING or RETIRED stays. */
+function framesOfDead(
+  access: Access,
+  dead: number,
+  isWanted: (kind: number) => boolean = () => true,
+): readonly number[] {
   const { geometry } = access
   const found: number[] = []
   for (let chunk = 0; chunk < chunkCount(geometry); chunk++) {
@@ -168,7 +173,7 @@ function framesOfDead(access: Access, dead: number): readonly number[] {
     if (chunkState(access, chunk) !== CHUNK_SPLIT) continue
     lockZone(access)
     visitChunk(access, chunk, (pfn, flags) => {
-      if (isOfDead(access, pfn, flags, dead)) found.push(pfn)
+      if (isWanted(kindOf(flags)) && isOfDead(access, pfn, flags, dead)) found.push(pfn)
     })
     unlockZone(access)
   }

@@ -32,6 +32,7 @@
  *  2. A frame whose object is the batch is in its list. The reverse holds when the owner is at work elsewhere.
  */
 
+import type { Physical } from '../frames/access.ts'
 import { FLOATING, Frame, kindOf, OWNED } from '../frames/frame.ts'
 import type { Frames } from '../frames/frames.ts'
 import { flagsOf, frameAt } from '../frames/zone.ts'
@@ -127,7 +128,7 @@ export function sweep({ cpu, geometry }: Frames, batch: number, drops: (pfn: num
 // ── who may have translated them ──────────────────────────────────────────────────────────────────────────────────
 
 /** Makes a process give up its translations: after each entry that it may have translated has been changed. */
-export function shootFor({ cpu }: Frames, processes: ProcessTable, batch: number, index: number): void {
+export function shootFor({ cpu }: Physical, processes: ProcessTable, batch: number, index: number): void {
   // One half of Dekker; the other is in Presence.sync(): online is stored before gen is loaded.
   const gen = (cpu.add(processAt(processes, index) + TlbState.gen, 2) + 2) | 0
   cpu.plainStore(batch + gens + index, gen)
@@ -136,14 +137,15 @@ export function shootFor({ cpu }: Frames, processes: ProcessTable, batch: number
 }
 
 /** The first process that may still use an old translation, or -1. Those that cannot any more are not asked again. */
-export function awaited(frames: Frames, processes: ProcessTable, batch: number): number {
-  const { cpu } = frames
+export function awaited(physical: Physical, processes: ProcessTable, batch: number): number {
+  const { cpu } = physical
   for (let first = 0; first < PROCESS_COUNT; first += 32) {
     const word = batch + shot + (first >>> 5)
     for (let bits = cpu.plainLoad(word); bits !== 0;) {
       const bit = bits & -bits
       const index = first + 31 - Math.clz32(bit)
-      if (mayTranslate(frames, processAt(processes, index), cpu.plainLoad(batch + gens + index))) return index
+      if (mayTranslate(physical, processAt(processes, index), cpu.plainLoad(batch + gens + index)))
+        return index
       bits &= ~bit
       cpu.plainStore(word, bits)
     }
@@ -152,7 +154,7 @@ export function awaited(frames: Frames, processes: ProcessTable, batch: number):
 }
 
 /** Acquire: pairs with the stores of ack and online in Presence. What was stored through old translations is there. */
-function mayTranslate({ cpu, geometry }: Frames, at: number, gen: number): boolean {
+function mayTranslate({ cpu, geometry }: Physical, at: number, gen: number): boolean {
   if (cpu.load(at + TlbState.online) === 0) return false
   if (((cpu.load(at + TlbState.ack) - gen) | 0) >= 0) return false
   const tid = cpu.load(at + TlbState.tid)
