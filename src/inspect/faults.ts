@@ -2,7 +2,7 @@
 
 import type { ProcessView } from '../machine/process-view.ts'
 import { SpaceState } from '../space/space-state.ts'
-import { withText } from './text.ts'
+import { withText, type Texted } from './text.ts'
 import { lookAt } from './where.ts'
 
 export interface Faults {
@@ -13,7 +13,7 @@ export interface Faults {
 }
 
 /** Counted since the process began; modulo 2^32. As a text: two lines of GNU time's report. */
-export function faults(process: ProcessView): Faults {
+export function faults(process: ProcessView): Faults & Texted {
   const { kernel, spaceAt } = process
   const count = (field: number): number => kernel.attachment.cpu.load(spaceAt + field) >>> 0
   const counts = () => ({ minor: count(SpaceState.minorFaults), major: count(SpaceState.majorFaults) })

@@ -27,7 +27,7 @@ import { integer } from '../words/usage.ts'
 import { extentAround, type Extent } from './extent.ts'
 import { backingOf } from './mapping.ts'
 import { pageIndexOf, spacesOf, tableOf } from './resident.ts'
-import { withText } from './text.ts'
+import { withText, type Texted } from './text.ts'
 import { insideKernel, kernelOf, type Where } from './where.ts'
 
 /**
@@ -73,7 +73,7 @@ export interface FrameInfo {
 type Use = Pick<FrameInfo, 'use' | 'what'>
 
 /** What a frame, by its number, is used for. Throws a RangeError if there is no such frame. */
-export function frame(where: Where, pfn: number): FrameInfo {
+export function frame(where: Where, pfn: number): FrameInfo & Texted {
   const kernel = kernelOf(where)
   const { frames } = kernel.attachment
   integer('frame()', 'pfn', pfn, 0, frames.geometry.frameCount - 1)

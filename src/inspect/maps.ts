@@ -10,11 +10,11 @@
 import type { ProcessView } from '../machine/process-view.ts'
 import { areasOf } from '../space/areas-of.ts'
 import { mappingLine, mappingOf, type Mapping } from './mapping.ts'
-import { withText } from './text.ts'
+import { withText, type Texted } from './text.ts'
 import { lookAt } from './where.ts'
 
 /** The mappings of a process in the order of their addresses. As a text: the lines of /proc/PID/maps. */
-export function maps(process: ProcessView): readonly Mapping[] {
+export function maps(process: ProcessView): readonly Mapping[] & Texted {
   const { kernel, spaceAt } = process
   const mappings = lookAt(process, () => areasOf(kernel, spaceAt).map((area) => mappingOf(kernel, area)))
   return withText(mappings, linesOf)

@@ -18,7 +18,7 @@ import type { Kernel } from '../space/kernel.ts'
 import { ShmObject } from '../storage/shm-object.ts'
 import { KiB, PAGE_SIZE, PAGE_WORDS } from '../words/constants.ts'
 import { indexTableOf, tableOf } from './resident.ts'
-import { withText } from './text.ts'
+import { withText, type Texted } from './text.ts'
 import { insideKernel, kernelOf, type Where } from './where.ts'
 
 /** Bytes. */
@@ -40,7 +40,7 @@ export interface Overhead {
 }
 
 /** What the kernel of a machine takes at this moment. As a text: a line for each part, with its share. */
-export function overhead(where: Where): Overhead {
+export function overhead(where: Where): Overhead & Texted {
   const kernel = kernelOf(where)
   const { geometry } = kernel.attachment.frames
   const slabs = slabFrames(kernel) * PAGE_SIZE

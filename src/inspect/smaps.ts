@@ -23,7 +23,7 @@ import { mappingOf, type Mapping } from './mapping.ts'
 import { MemoryUseCounter, type MemoryUse } from './memory-use.ts'
 import { countMappings, visitResident } from './resident.ts'
 import { rollupText, smapText } from './smaps-text.ts'
-import { withText } from './text.ts'
+import { withText, type Texted } from './text.ts'
 import { lookAt } from './where.ts'
 
 /** A mapping, and what it takes. Bytes. */
@@ -43,7 +43,7 @@ export interface SmapsRollup extends MemoryUse {
 }
 
 /** The mappings of a process in the order of their addresses. As a text: /proc/PID/smaps. */
-export function smaps(process: ProcessView): readonly Smap[] {
+export function smaps(process: ProcessView): readonly (Smap & Texted)[] & Texted {
   return looking(process, (kernel, areas) => {
     const counts = countMappings(kernel, objectsOf(areas))
     const each = areas.map((area) => {
@@ -56,7 +56,7 @@ export function smaps(process: ProcessView): readonly Smap[] {
 }
 
 /** The sum. As a text: /proc/PID/smaps_rollup. */
-export function smapsRollup(process: ProcessView): SmapsRollup {
+export function smapsRollup(process: ProcessView): SmapsRollup & Texted {
   return looking(process, (kernel, areas) => {
     const counts = countMappings(kernel, objectsOf(areas))
     const use = new MemoryUseCounter()
