@@ -18,6 +18,7 @@ import { frameAt } from '../frames/zone.ts'
 import type { Limbo, Volley } from '../paging/limbo.ts'
 import { linkFrame } from '../paging/link.ts'
 import { isPresent, PRESENT, pteOf } from '../paging/pte.ts'
+import { assert } from '../words/assert.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
 import { EINVAL } from '../words/errno.ts'
 import type { PageIndex } from './page-index.ts'
@@ -149,7 +150,8 @@ function allocRun({ frames }: Resizing, at: number, count: number, volley?: Voll
     cpu.plainStore(frame + Frame.object, at)
     cpu.plainStore(frame + Frame.index, page)
   }
-  linkFrame(frames, pfn, at + run, 0, pteOf(pfn, PRESENT), at, 0)
+  const isLinked = linkFrame(frames, pfn, at + run, 0, pteOf(pfn, PRESENT), at, 0)
+  assert(isLinked, 'an object has one run, and its lock is held')
   return 0
 }
 

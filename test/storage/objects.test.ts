@@ -67,11 +67,12 @@ describe('pages', () => {
     const old = world.make(world.first)
     world.first.objects.resize(old, PAGE_SIZE)
     world.cpu.fill(world.page(world.first, old, 0) * PAGE_SIZE, 7, PAGE_SIZE)
-    world.drop(world.first, old)
-    world.settle()
+    const other = world.member()
+    world.drop(other, old)
+    world.settle(other)
 
-    const object = world.make(world.first)
-    world.first.objects.resize(object, PAGE_SIZE)
+    const object = world.make(other)
+    other.objects.resize(object, PAGE_SIZE)
 
     expect(object).toBe(old)
     expect(world.first.objects.pagesPresent(object)).toBe(0)
@@ -155,7 +156,9 @@ describe('sizes', () => {
     cpu.store(online + TlbState.online, 1)
     const order: unknown[] = []
     first.objects.onCut((at, firstPage) => {
-      order.push([at, firstPage, first.objects.pages(at), first.objects.pagesPresent(at)])
+      let present = 0
+      first.objects.index.visit(at, () => present++)
+      order.push([at, firstPage, first.objects.pages(at), present])
     })
     const pfn = world.page(first, object, 2)
     world.settle()
@@ -163,7 +166,7 @@ describe('sizes', () => {
 
     first.objects.resize(object, 2 * PAGE_SIZE)
 
-    expect(order).toEqual([[object, 2, 2, 2]])
+    expect(order).toEqual([[object, 2, 2, 4]])
     expect([0, 1, 2, 3].map((page) => world.isMapped(0, page))).toEqual([true, true, false, false])
     expect(world.settle()).toBe(before)
     expect(cpu.load(online + TlbState.gen)).not.toBe(cpu.load(online + TlbState.ack))
