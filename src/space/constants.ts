@@ -10,6 +10,8 @@ export const MAP_PRIVATE = 0x2
 export const MAP_SHARED_VALIDATE = 0x3
 export const MAP_FIXED = 0x10
 export const MAP_ANONYMOUS = 0x20
+/** lp64: between 1 and 2 GiB, where V8 keeps an address as a small integer. */
+export const MAP_32BIT = 0x40
 export const MAP_GROWSDOWN = 0x100
 export const MAP_LOCKED = 0x2000
 export const MAP_NORESERVE = 0x4000

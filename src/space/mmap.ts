@@ -12,6 +12,7 @@ import type { AreaTraits } from './area.ts'
 import { MAX_AREAS } from './area-table.ts'
 import type { SpaceAreas } from './areas.ts'
 import {
+  MAP_32BIT,
   MAP_ANONYMOUS,
   MAP_DENYWRITE,
   MAP_EXECUTABLE,
@@ -34,7 +35,7 @@ import {
 } from './constants.ts'
 import { canClose, canFollow, canPrecede, type Piece } from './merge.ts'
 import { cellForUnmapping, unmapPages } from './munmap.ts'
-import { fixedPlace, freePlace } from './placement.ts'
+import { fixedPlace, freePlace, lowPlace } from './placement.ts'
 import { VM_ACCOUNT, VM_GROWSDOWN, VM_LOCKED, VM_NOHUGEPAGE, VM_NORESERVE, VM_SHARED } from './vma.ts'
 
 /** What a descriptor gives to map: an object, and O_RDONLY, O_WRONLY or O_RDWR. */
@@ -48,10 +49,13 @@ const O_RDWR = 2
 
 const ALL = PROT_READ | PROT_WRITE | PROT_EXEC
 
+/** MAP_ABOVE4G, the sizes of huge pages, and what only machines without an MMU do. */
+const OTHER_FLAGS = 0x7c000080
+
 /** What MAP_SHARED_VALIDATE accepts (Linux: LEGACY_MAP_MASK). MAP_FIXED_NOREPLACE is not among them. */
 const KNOWN_FLAGS =
-  MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_LOCKED | MAP_NORESERVE |
-  MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB // prettier-ignore
+  MAP_TYPE | MAP_32BIT | MAP_FIXED | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_LOCKED | MAP_NORESERVE |
+  MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | OTHER_FLAGS // prettier-ignore
 
 /** An area that passed the checks. */
 interface Plan {
@@ -117,7 +121,9 @@ function placeOf(space: SpaceAreas, address: number, length: number, flags: numb
   if (layout.name === 'ilp32' && (offset + bytes) / PAGE_SIZE >= 2 ** 32) return -EOVERFLOW
   if (table.count > MAX_AREAS || bytes > layout.taskSize) return -ENOMEM
   if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) === 0) {
-    return freePlace(table.tree, layout, base, address, bytes)
+    // In ilp32 all that MAP_32BIT asks for is so already.
+    const isLow = (flags & MAP_32BIT) !== 0 && layout.name === 'lp64'
+    return isLow ? lowPlace(table.tree, address, bytes) : freePlace(table.tree, layout, base, address, bytes)
   }
   const start = fixedPlace(layout, address, bytes)
   if (start < 0 || (flags & MAP_FIXED_NOREPLACE) === 0) return start
@@ -159,7 +165,7 @@ function objectPlan(
   offset: number,
 ): Plan | number {
   if (backing === undefined) return -EBADF
-  if (offset < 0 || offset + alignUp(length, PAGE_SIZE) > 2 ** 63) return -EOVERFLOW
+  if (offset < 0 || offset + alignUp(length, PAGE_SIZE) >= 2 ** 63) return -EOVERFLOW
   const type = flags & MAP_TYPE
   if (type !== MAP_SHARED && type !== MAP_PRIVATE && type !== MAP_SHARED_VALIDATE) return -EINVAL
   if (type === MAP_SHARED_VALIDATE && (flags & ~KNOWN_FLAGS) !== 0) return -EOPNOTSUPP

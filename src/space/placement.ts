@@ -101,6 +101,18 @@ function guardedStart(area: Area): number {
   return (area.flags & VM_GROWSDOWN) === 0 ? area.start : Math.max(0, area.start - GUARD_PAGES)
 }
 
+/** The first page for a mapping of `length` bytes by MAP_32BIT, or -ENOMEM (arch_get_unmapped_area, find_start_end). */
+export function lowPlace(tree: VmaTree, hint: number, length: number): number {
+  const pages = length / PAGE_SIZE
+  const first = GiB / PAGE_SIZE
+  const behind = (2 * GiB) / PAGE_SIZE
+  if (pages > behind) return -ENOMEM
+  const wanted = alignUp(hint, PAGE_SIZE) / PAGE_SIZE
+  if (wanted > 0 && wanted <= behind - pages && isFree(tree, wanted, pages)) return wanted
+  const found = lowestPlace(tree, pages, first, behind)
+  return found > 0 ? found : -ENOMEM
+}
+
 /** The page of a hint, rounded down and not below the least address, if the mapping fits there; else 0. */
 function hintedPlace(tree: VmaTree, layout: AddressLayout, hint: number, length: number): number {
   const rounded = Math.floor(hint / PAGE_SIZE) * PAGE_SIZE
@@ -108,6 +120,11 @@ function hintedPlace(tree: VmaTree, layout: AddressLayout, hint: number, length:
   const address = Math.max(rounded, MMAP_MIN_ADDRESS)
   if (address > layout.taskSize - length) return 0
   const vpn = address / PAGE_SIZE
+  return isFree(tree, vpn, length / PAGE_SIZE) ? vpn : 0
+}
+
+/** True if nothing is mapped in so many pages, and they are no guard gap. */
+function isFree(tree: VmaTree, vpn: number, pages: number): boolean {
   const next = tree.firstEndingAfter(vpn)
-  return next === undefined || vpn + length / PAGE_SIZE <= guardedStart(next) ? vpn : 0
+  return next === undefined || vpn + pages <= guardedStart(next)
 }
