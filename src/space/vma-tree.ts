@@ -113,6 +113,11 @@ export class VmaTree {
     return high - from >= pages ? from : NONE
   }
 
+  /** Levels of the tree. */
+  get height(): number {
+    return heightOf(this.#root)
+  }
+
   /** What is wrong with the tree itself, in sentences: for tests, and check(). */
   *problems(): Generator<string> {
     yield* problemsAt(this.#root)
