@@ -1,5 +1,6 @@
 /** What an access through the MMU costs, in both layouts, and what a window saves of it. */
 
+import 'pageframe' // its workers inherit the memory that it makes
 import { runSuite } from '../harness.mjs'
 import { solo } from '../solo.mjs'
 

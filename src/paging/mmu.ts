@@ -232,6 +232,18 @@ export class Mmu {
 
   /** Within a page on each side. */
   private copyPiece(target: number, source: number, count: number): void {
+    if (this.words[this.genAt] !== this.presence.seen) this.presence.sync()
+    // One look for both: nothing can come in between.
+    const into = this.tlb.writeBase(target)
+    const from = this.tlb.readBase(source)
+    if (into === MISS || from === MISS) {
+      this.copySlowly(target, source, count)
+      return
+    }
+    this.cpu.copy(into * 4 + (target & OFFSET), from * 4 + (source & OFFSET), count)
+  }
+
+  private copySlowly(target: number, source: number, count: number): void {
     const { presence } = this
     for (;;) {
       const into = this.byteAt(target, 'write')
