@@ -4,7 +4,8 @@
  *   a file ──► producer ──┬─► consumer ──┬─► counts, sums, checksum ──► equal to what one thread alone finds?
  *                         └─► consumer ──┘
  *
- * The same work is done through pageframe's channels, by postMessage with cloning and with transfer, and through comlink.
+ * The same work is done through pageframe's channels between workers, and between processes of a machine; by postMessage
+ * with cloning and with transfer; and through comlink.
  * Each transport has a crew of workers of its own, and the rounds are interleaved: what slows the machine down for a while
  * slows them all.
  */
@@ -32,7 +33,7 @@ const MOST_ROUNDS = 1000
 export const exchange = defineCommand({
   meta: {
     name: 'exchange',
-    description: 'Hands the records of a file from one thread to others, four ways, and compares',
+    description: 'Hands the records of a file from one thread to others, five ways, and compares',
   },
   args: {
     file: {

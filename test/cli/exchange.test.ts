@@ -52,7 +52,13 @@ describe('pageframe exchange finds what is there', () => {
     expect(withoutZeroes(report?.result)).toEqual(
       withoutZeroes({ ...expected, sum: String(expected.sum) } as unknown as Found),
     )
-    expect(report?.transports.map(({ name }) => name)).toEqual(['pageframe', 'clone', 'transfer', 'comlink'])
+    expect(report?.transports.map(({ name }) => name)).toEqual([
+      'pageframe',
+      'process',
+      'clone',
+      'transfer',
+      'comlink',
+    ])
   })
 })
 
@@ -87,6 +93,38 @@ test('--json has the figures of every round and their medians, and pageframe cop
       else expect(round.copiedBytes).toBe(0)
     }
   }
+})
+
+test('processes see one segment at addresses of their own, in the same frames, and say what that took', async () => {
+  const file = write('sample', fieldsSample(3000))
+
+  const { code, stdout, report } = await exchange(
+    file,
+    '--rounds',
+    '2',
+    '--consumers',
+    '2',
+    '--only',
+    'process',
+  )
+
+  const processes = report?.processes ?? []
+  expect(code).toBe(0)
+  expect(processes.map(({ name }) => name)).toEqual(['this one', 'producer', 'consumer 1', 'consumer 2'])
+  expect(new Set(processes.map(({ pid }) => pid)).size).toBe(4)
+  expect(new Set(processes.map(({ address }) => address)).size).toBe(4)
+  expect(new Set(processes.map(({ frame }) => frame)).size).toBe(1)
+  for (const { pid, name, address, frame, minorFaults, majorFaults, maps } of processes) {
+    const start = address.toString(16)
+    expect(minorFaults).toBeGreaterThan(0)
+    expect(majorFaults).toBe(0)
+    expect(maps).toMatch(
+      new RegExp(`^${start}-[0-9a-f]+ r[w-]-s 00000000 [0-9a-f:]+ \\d+ +/dev/shm/exchange\\n$`),
+    )
+    expect(stdout).toMatch(new RegExp(`${pid}, ${name} +│ +${minorFaults} │ +0 │ +0x${start} │ +${frame} `))
+    expect(stdout).toContain(`Memory map of process ${pid}, ${name}:\n  ${start}-`)
+  }
+  expect(stdout).toContain('bytes copied 0.')
 })
 
 test('--only plays one transport alone', async () => {
@@ -154,23 +192,26 @@ describe('what cannot be done is said in one line, with exit code 1', () => {
     }
   })
 
-  test('a file that disappears: the worker that wanted it is named', async () => {
+  /** The first two transports, workers alone and processes alone. */
+  const ways = ['pageframe', 'process']
+
+  test.each(ways)('a file that disappears: the producer that wanted it is named (%s)', async (way) => {
     const file = write('sample', fieldsSample(5000))
 
-    const running = start(['exchange', file, '--rounds', '1000'])
+    const running = start(['exchange', file, '--rounds', '1000', '--only', way])
     await running.progress
     unlinkSync(file)
     const { code, stderr } = await running.end
 
     expect(code).toBe(1)
-    expect(stderr).toMatch(/pageframe exchange: the worker '\w+ producer' died: ENOENT/)
+    expect(stderr).toMatch(/pageframe exchange: the (worker '\w+ producer'|process 'producer') died: ENOENT/)
   })
 
-  test('a file that changes meanwhile: what was found is not what one thread found', async () => {
+  test.each(ways)('a file that changes: what is found is not what one thread found (%s)', async (way) => {
     const text = fieldsSample(5000)
     const file = write('sample', text)
 
-    const running = start(['exchange', file, '--rounds', '1000'])
+    const running = start(['exchange', file, '--rounds', '1000', '--only', way])
     await running.progress
     write('sample', `8${text.slice(1)}`)
     const { code, stdout, stderr } = await running.end
@@ -217,7 +258,7 @@ describe('what is not understood has exit code 2', () => {
     ['an unknown option', ['exchange', '--colour'], 'there is no option --colour'],
     ['no number', ['exchange', '--consumers', 'many'], '--consumers must be a whole number'],
     ['no size', ['exchange', '--block', '64KB'], '--block must be a size'],
-    ['an unknown transport', ['exchange', '--only', 'pigeon'], 'Expected one of: pageframe, clone'],
+    ['an unknown transport', ['exchange', '--only', 'pigeon'], 'Expected one of: pageframe, process, clone'],
     ['one argument too many', ['exchange', 'a', 'b'], "what is 'b'?"],
     ['no value at the end', ['exchange', 'a', '--json'], '--json needs the name of a file'],
     ['an empty value', ['exchange', 'a', '--json='], '--json needs the name of a file'],
@@ -248,20 +289,23 @@ test('--help of a command says its options', async () => {
     expect(stdout).toContain(option)
 })
 
-test('Ctrl-C ends all workers and then the process, with exit code 130, and leaves no process behind', async () => {
-  const file = write('sample', fieldsSample(5000))
-  const running = start(['exchange', file, '--rounds', '1000'], { detached: true }) // a process group of its own
-  await running.progress
-  const group = -(running.child.pid ?? NaN)
+test.each([[], ['--only', 'process']])(
+  'Ctrl-C ends all workers and then the process, with exit code 130, and leaves no process behind (%s %s)',
+  async (...only) => {
+    const file = write('sample', fieldsSample(5000))
+    const running = start(['exchange', file, '--rounds', '1000', ...only], { detached: true }) // a process group of its own
+    await running.progress
+    const group = -(running.child.pid ?? NaN)
 
-  process.kill(group, 'SIGINT') // to all of them, as a terminal does
-  const { code, signal, stderr } = await running.end
+    process.kill(group, 'SIGINT') // to all of them, as a terminal does
+    const { code, signal, stderr } = await running.end
 
-  // By itself: a process that its signal ended has no code.
-  expect({ code, signal }).toEqual({ code: 130, signal: null })
-  expect(stderr).toContain('pageframe exchange: interrupted')
-  expect(() => process.kill(group, 0)).toThrow('ESRCH')
-})
+    // By itself: a process that its signal ended has no code.
+    expect({ code, signal }).toEqual({ code: 130, signal: null })
+    expect(stderr).toContain('pageframe exchange: interrupted')
+    expect(() => process.kill(group, 0)).toThrow('ESRCH')
+  },
+)
 
 // ── below ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -277,6 +321,15 @@ interface Report {
   input: object
   result: Found
   transports: { name: string; median: Figures; rounds: Figures[] }[]
+  processes: {
+    pid: number
+    name: string
+    address: number
+    frame: number
+    minorFaults: number
+    majorFaults: number
+    maps: string
+  }[]
 }
 
 let folder: string

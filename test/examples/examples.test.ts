@@ -10,6 +10,13 @@ const says: Readonly<Record<string, string>> = {
   '01-shared-counter': 'counted to 40000\n',
   '02-producer-consumer': 'sum of all pixels: 2043346944\n',
   '03-a-worker-dies': 'the last owner died; accounts hold 70 and 0\nrepaired: 70 and 30\n',
+  '04-two-processes': [
+    'mapped, and nothing behind it: frame null',
+    '1 page fault later: pgd -> pud -> pmd -> pte -> a frame',
+    'process 2 read 42 there and wrote 43',
+    'it saw the same frame: true',
+    'SegmentationFault: SEGV_ACCERR\n',
+  ].join('\n'),
 }
 
 const names = readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>

@@ -7,7 +7,7 @@
 import { parentPort } from 'node:worker_threads'
 
 /** The ways from producer to consumer. */
-export type Transport = 'pageframe' | 'clone' | 'transfer' | 'comlink'
+export type Transport = 'pageframe' | 'process' | 'clone' | 'transfer' | 'comlink'
 
 /** The answer to the first order, which every worker of the exchange has at once. */
 export const READY = 'ready'

@@ -13,6 +13,7 @@ import type { Competitor, Round } from './competitor.ts'
 import { Crew } from './crew.ts'
 import { Hand } from './hand.ts'
 import type { Input } from './input.ts'
+import { ProcessCrew, type ProcessFacts } from './process-crew.ts'
 import type { Progress } from './progress.ts'
 import { differences } from './result.ts'
 import { TITLES, type Choice } from './transports.ts'
@@ -31,6 +32,8 @@ export interface Outcome {
   readonly rounds: ReadonlyMap<Transport, readonly Round[]>
   /** What was not as the reference has it, a sentence a transport. */
   readonly mismatches: readonly string[]
+  /** Of the machine, if there was one. */
+  readonly processes: readonly ProcessFacts[]
 }
 
 /** Whatever happens, no worker is left when this is over. Rejects with the signal's reason, or when a worker dies. */
@@ -41,6 +44,7 @@ export async function compete(contest: Contest, progress: Progress, signal: Abor
   const data: ReferenceData = { files: input.files, kind: input.kind, blockBytes }
   const single = new Hand('reference', referenceUrl, data, [])
   const crews: Competitor[] = []
+  let processes: ProcessCrew | undefined
   try {
     return await unlessAborted(signal, async () => {
       progress.show(() => 'the reference: one thread alone')
@@ -49,10 +53,13 @@ export async function compete(contest: Contest, progress: Progress, signal: Abor
       await single.end()
       for (const transport of transports) {
         if (signal.aborted) break
-        crews.push(new Crew({ transport, input, consumers, blockBytes, comlink }))
+        const common = { input, consumers, blockBytes }
+        if (transport === 'process') crews.push((processes = new ProcessCrew(common)))
+        else crews.push(new Crew({ transport, comlink, ...common }))
       }
       await Promise.all(crews.map((crew) => crew.ready()))
-      return playRounds(crews, contest.rounds, reference, progress)
+      const played = await playRounds(crews, contest.rounds, reference, progress)
+      return { ...played, processes: (await processes?.look()) ?? [] }
     })
   } finally {
     await Promise.all([single, ...crews].map((each) => each.end()))
@@ -64,7 +71,7 @@ async function playRounds(
   count: number,
   reference: Result,
   progress: Progress,
-): Promise<Outcome> {
+): Promise<Omit<Outcome, 'processes'>> {
   const rounds = new Map<Transport, Round[]>(crews.map(({ transport }) => [transport, []]))
   const mismatches = new Map<Transport, string>()
   // What is wrong once needs no more rounds; the others have this one still, so that it is known who else is.

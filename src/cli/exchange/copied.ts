@@ -1,12 +1,11 @@
 /** Bytes that pageframe copied: what send() and receive() add to their thread's counter. loan() and read() copy none. */
 
 import { BYTES_COPIED } from '../../channel/end.ts'
-import { defaultAttachment } from '../../memory/inventory.ts'
+import type { Attachment } from '../../memory/attachment.ts'
 import { ThreadSlot } from '../../threads/slot.ts'
 
-/** By all threads on the default memory, so far. */
-export function copiedBytes(): number {
-  const { buffer, map } = defaultAttachment()
+/** By all threads on a memory, so far. */
+export function copiedBytes({ buffer, map }: Attachment): number {
   let sum = 0
   for (let slot = 0; slot < map.frames.slotCount; slot++) {
     const at = map.slotsAt + slot * ThreadSlot.sizeof + ThreadSlot.counters

@@ -10,6 +10,7 @@ import { url as producerUrl } from 'virtual:worker-file/exchange-producer'
 import { Channel } from '../../channel/channel.ts'
 import { cpuMs } from '../../host/process.ts'
 import { MessageChannel, type MessagePort } from '../../host/workers.ts'
+import { defaultAttachment } from '../../memory/inventory.ts'
 import type { ComlinkUrls } from '../../../workers/exchange/comlink.ts'
 import type { ConsumerAnswer, ConsumerData, ConsumerOrder } from '../../../workers/exchange-consumer.ts'
 import type { Transport } from '../../../workers/exchange/duty.ts'
@@ -82,7 +83,7 @@ export class Crew implements Competitor {
   async round(): Promise<Round> {
     this.#progress[0] = 0
     const channels = this.#newChannels()
-    const copiedBefore = copiedBytes()
+    const copiedBefore = copiedBytes(defaultAttachment())
     const cpuBefore = cpuMs()
 
     const consumed = this.#consumers.map((hand, index) => {
@@ -93,7 +94,7 @@ export class Crew implements Competitor {
     const [produced, ...answers] = await Promise.all([this.#producer.ask<ProducerAnswer>(order), ...consumed])
 
     const cpu = cpuMs() - cpuBefore
-    const copied = copiedBytes() - copiedBefore + produced.clonedBytes
+    const copied = copiedBytes(defaultAttachment()) - copiedBefore + produced.clonedBytes
     for (const channel of channels) channel.destroy()
     const endedMs = Math.max(...answers.map((answer) => answer.endedMs))
     return {

@@ -7,6 +7,7 @@ import type { Result } from '../../../workers/exchange/tally.ts'
 import { showBytes } from '../../words/usage.ts'
 import type { Contest, Outcome } from './contest.ts'
 import { windowFor, type Round } from './competitor.ts'
+import { processLines } from './process-report.ts'
 import { TITLES } from './transports.ts'
 
 /** The figures of one round, or the medians of several. */
@@ -39,6 +40,7 @@ export function renderReport(contest: Contest, outcome: Outcome): string {
     '',
     tableOf(contest, outcome),
     ...legend(contest),
+    ...processLines(outcome.processes, outcome.rounds.get('process') ?? []),
   ].join('\n')
 }
 
@@ -63,6 +65,7 @@ export function renderJson(contest: Contest, outcome: Outcome): string {
     mismatches,
     transports,
     notInstalled: contest.transports.missing,
+    processes: outcome.processes,
   }
   return `${JSON.stringify(report, null, 2)}\n`
 }
@@ -162,7 +165,8 @@ function legend({ blockBytes, rounds }: Contest): string[] {
     `Medians of ${plural(rounds, 'round')}, interleaved, after a warm-up. The same blocks, parser and checksum in each transport, and at`,
     `most ${window} blocks with one consumer; transferred buffers come back to be used again. Latency: from the block read to`,
     "the consumer having it in hand, its wait in the queue included. Bytes copied: by pageframe's own counters; for",
-    'clone, each message twice: structured cloning copies it in and out. CPU time: all threads together.',
+    'clone, each message twice: structured cloning copies it in and out. CPU time: all threads together. Processes: as the',
+    'row above them, but in a machine, each with an address space of its own; the channels lie in windows on it.',
   ]
 }
 

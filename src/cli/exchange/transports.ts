@@ -7,6 +7,7 @@ import { CommandError } from '../errors.ts'
 
 export const TRANSPORTS = [
   'pageframe',
+  'process',
   'clone',
   'transfer',
   'comlink',
@@ -15,6 +16,7 @@ export const TRANSPORTS = [
 /** As they stand in the table. */
 export const TITLES: Readonly<Record<Transport, string>> = {
   pageframe: 'pageframe channel',
+  process: 'pageframe, processes',
   clone: 'postMessage, clone',
   transfer: 'postMessage, transfer',
   comlink: 'comlink, transfer',

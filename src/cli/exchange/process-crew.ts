@@ -1,0 +1,175 @@
+/**
+ * A crew of processes: a machine, one producer and its consumers, each a process of it with an address space of its own.
+ *
+ *   producer                       segment, in frames of the machine's memory              consumer 1
+ *   0x7f31... ┌──────────┐        ┌──────────┬────────┬────────┐        ┌──────────┐ 0x7f9c...
+ *             │ window   │ ─────► │ progress │ ring 1 │ ring 2 │ ◄───── │ window   │
+ *             └──────────┘        └──────────┴────────┴────────┘        └──────────┘
+ *
+ * What a block goes through is what it goes through between plain workers (crew.ts): the channels' records lie in the
+ * windows. This thread is process 1 and maps the segment too, to see how far they are.
+ */
+
+import { url as consumerUrl } from 'virtual:worker-file/exchange-process-consumer'
+import { url as producerUrl } from 'virtual:worker-file/exchange-process-producer'
+import { Channel } from '../../channel/channel.ts'
+import { cpuMs } from '../../host/process.ts'
+import { maps } from '../../inspect/maps.ts'
+import { O_CREAT, O_EXCL, O_RDWR } from '../../ipc/constants.ts'
+import { Machine } from '../../machine/machine.ts'
+import { attachmentById } from '../../memory/inventory.ts'
+import { Region } from '../../memory/region.ts'
+import { MAP_SHARED, PROT_READ } from '../../space/constants.ts'
+import { alignUp } from '../../words/bits.ts'
+import { MiB } from '../../words/constants.ts'
+import type {
+  ProcessConsumerAnswer,
+  ProcessConsumerData,
+} from '../../../workers/exchange-process-consumer.ts'
+import type {
+  ProcessProducerAnswer,
+  ProcessProducerData,
+} from '../../../workers/exchange-process-producer.ts'
+import {
+  channelName,
+  RINGS_AT,
+  SEGMENT,
+  sightingOf,
+  type Sighting,
+} from '../../../workers/exchange/segment.ts'
+import { ascending, capacityFor, type Competitor, type CompetitorOptions, type Round } from './competitor.ts'
+import { copiedBytes } from './copied.ts'
+import { ProcessHand } from './process-hand.ts'
+import { merge } from './result.ts'
+
+/** What the machine's memory holds besides the segment: its kernel, page tables, small channels. */
+const KERNEL_BYTES = 32 * MiB
+
+/** A process, as the report shows it. */
+export interface ProcessFacts extends Sighting {
+  readonly name: string
+  /** /proc/PID/maps. */
+  readonly maps: string
+}
+
+type With<T, K extends string> = Omit<T, 'memory' | 'orders' | 'answers'> & Partial<Record<K, never>>
+
+export class ProcessCrew implements Competitor {
+  readonly transport = 'process'
+  readonly #options: CompetitorOptions
+  readonly #capacityBytes: number
+  #booting: Promise<Machine> | undefined
+  #machine: Machine | undefined
+  #address = 0
+  #producer: ProcessHand | undefined
+  #consumers: readonly ProcessHand[] = []
+  #rounds = 0
+
+  constructor(options: CompetitorOptions) {
+    this.#options = options
+    this.#capacityBytes = capacityFor(options.blockBytes)
+  }
+
+  async ready(): Promise<void> {
+    const { input, consumers, blockBytes } = this.#options
+    const segmentBytes = RINGS_AT + consumers * this.#capacityBytes
+    // Twice a double for each block: the latencies of a round, and their rounding up to pages.
+    const latencyBytes = 16 * Math.ceil((2 * input.lengthBytes) / blockBytes)
+    this.#booting = Machine.boot({ memory: alignUp(KERNEL_BYTES + segmentBytes + latencyBytes, MiB) })
+    const machine = await this.#booting
+    this.#machine = machine
+    this.#address = makeSegment(machine, segmentBytes)
+
+    const common = { capacityBytes: this.#capacityBytes }
+    const producing: With<ProcessProducerData, never> = {
+      ...common,
+      files: input.files,
+      blockBytes,
+      consumers,
+    }
+    const starting = [
+      ProcessHand.start(machine, 'producer', producerUrl, producing),
+      ...Array.from({ length: consumers }, (_, consumer) => {
+        const consuming: With<ProcessConsumerData, never> = { ...common, kind: input.kind, consumer }
+        return ProcessHand.start(machine, `consumer ${consumer + 1}`, consumerUrl, consuming)
+      }),
+    ]
+    ;[this.#producer, ...this.#consumers] = await Promise.all(starting)
+  }
+
+  get fraction(): number {
+    const { self } = this.#running
+    return self.loadF64(this.#address) / this.#options.input.lengthBytes
+  }
+
+  async round(): Promise<Round> {
+    const { memory } = this.#running
+    const attachment = attachmentById(memory.memory)
+    const order = { round: ++this.#rounds }
+    const copiedBefore = copiedBytes(attachment)
+    const cpuBefore = cpuMs()
+
+    const consumed = this.#consumers.map((hand) => hand.ask<ProcessConsumerAnswer>(order))
+    const [produced, ...answers] = await Promise.all([
+      this.#hands[0].ask<ProcessProducerAnswer>(order),
+      ...consumed,
+    ])
+
+    const cpu = cpuMs() - cpuBefore
+    const copied = copiedBytes(attachment) - copiedBefore
+    answers.forEach((_, consumer) => {
+      Channel.open(channelName(order.round, consumer), { memory, from: 'one', to: 'one' }).destroy()
+    })
+    const endedMs = Math.max(...answers.map((answer) => answer.endedMs))
+    return {
+      seconds: (endedMs - produced.startedMs) / 1000,
+      messages: produced.messages,
+      latenciesMs: ascending(answers.map(takeLatencies)),
+      copiedBytes: copied,
+      cpuMs: cpu,
+      result: merge(answers.map(({ result }) => ({ ...result, sum: BigInt(result.sum) }))),
+    }
+  }
+
+  /** All processes of the machine, this one first. */
+  async look(): Promise<ProcessFacts[]> {
+    const { self } = this.#running
+    const facts = [{ name: 'this one', ...sightingOf(self, this.#address), maps: String(maps(self)) }]
+    for (const hand of this.#hands) {
+      const sighting = await hand.ask<Sighting>('look')
+      facts.push({ name: hand.name, ...sighting, maps: String(maps(hand.child)) })
+    }
+    return facts
+  }
+
+  async end(): Promise<void> {
+    for (const hand of this.#hands) hand.end()
+    const machine = await this.#booting?.catch(() => undefined)
+    await machine?.[Symbol.asyncDispose]()
+  }
+
+  get #hands(): ProcessHand[] {
+    return this.#producer === undefined ? [] : [this.#producer, ...this.#consumers]
+  }
+
+  get #running(): Machine {
+    if (this.#machine === undefined) throw new Error('ready() comes first')
+    return this.#machine
+  }
+}
+
+/** Makes the segment that the others open by name, and maps it here, for looking. */
+function makeSegment({ self }: Machine, lengthBytes: number): number {
+  const fd = self.shmOpen(SEGMENT, O_CREAT | O_EXCL | O_RDWR, 0o600, { contiguous: true })
+  self.ftruncate(fd, lengthBytes)
+  const address = self.mmap(null, lengthBytes, PROT_READ, MAP_SHARED, fd, 0)
+  self.close(fd)
+  return address
+}
+
+function takeLatencies({ latenciesMs, messages }: ProcessConsumerAnswer): Float64Array {
+  const kept = Region.from(latenciesMs)
+  const latencies = Float64Array.from(kept.as(Float64Array).subarray(0, messages))
+  kept.destroy()
+  return latencies
+}
