@@ -49,8 +49,8 @@ function unmapArea(kernel: Kernel, area: AreaInfo, firstPage: number, volley: Vo
   if (emptied > 0) volley.shoot(processIndexOf(processes, spaceAt))
 }
 
-/** True if the entry held a page, and holds none now. */
-function unmapEntry(kernel: Kernel, spaceAt: number, entryAt: number, volley: Volley): boolean {
+/** Empties one entry. True if it held a page. */
+export function unmapEntry(kernel: Kernel, spaceAt: number, entryAt: number, volley: Volley): boolean {
   const { cpu, frames } = kernel.attachment
   for (;;) {
     // Acquire: pairs with the compareExchange of whoever has linked the page.
