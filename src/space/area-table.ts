@@ -102,8 +102,8 @@ export class AreaTable {
     const { cpu, spaceAt } = this
     const node = new AreaNode(cell, start, end, traits, offset)
     node.anonId = anonId
-    cpu.plainStore(cell + Vma.space, spaceAt)
-    cpu.plainStore(cell + Vma.anonId, anonId)
+    cpu.store(cell + Vma.space, spaceAt)
+    cpu.store(cell + Vma.anonId, anonId)
     storeTraits(cpu, cell, traits)
     storeBounds(cpu, cell, start, end, offset)
     if (traits.object !== 0) this.kernel.objects.refLocked(traits.object)

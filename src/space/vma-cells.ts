@@ -23,8 +23,8 @@ export interface AreaInfo extends Area {
 
 /** A number below 2^60 in two words, at `at` and `at` + 1. */
 export function storeWide(cpu: Cpu, at: number, value: number): void {
-  cpu.plainStore(at, value % LOW)
-  cpu.plainStore(at + 1, Math.floor(value / LOW))
+  cpu.store(at, value % LOW)
+  cpu.store(at + 1, Math.floor(value / LOW))
 }
 
 export function loadWide(cpu: Cpu, at: number): number {
@@ -39,10 +39,10 @@ export function storeBounds(cpu: Cpu, at: number, start: number, end: number, of
 }
 
 export function storeTraits(cpu: Cpu, at: number, traits: AreaTraits): void {
-  cpu.plainStore(at + Vma.flags, traits.flags)
-  cpu.plainStore(at + Vma.prot, traits.prot)
-  cpu.plainStore(at + Vma.mayProt, traits.mayProt)
-  cpu.plainStore(at + Vma.object, traits.object)
+  cpu.store(at + Vma.flags, traits.flags)
+  cpu.store(at + Vma.prot, traits.prot)
+  cpu.store(at + Vma.mayProt, traits.mayProt)
+  cpu.store(at + Vma.object, traits.object)
 }
 
 export function readArea(cpu: Cpu, at: number): AreaInfo {
@@ -89,10 +89,12 @@ export function countMappings(kernel: Kernel, object: number): number {
  */
 export function dropAreas(kernel: Kernel, spaceAt: number): void {
   const { cpu } = kernel.attachment
+  // Odd while they go, and it may be so by whoever died in a change: foreign readers wait, as for a mutator.
+  const first = cpu.load(spaceAt + sequence) | 1
+  cpu.store(spaceAt + sequence, first)
   for (const { at, object } of cellsOfSpace(kernel, spaceAt)) dropArea(kernel, at, object)
   cpu.store(spaceAt + SpaceState.areaCount, 0)
-  const last = cpu.load(spaceAt + sequence)
-  if ((last & 1) === 1) cpu.store(spaceAt + sequence, (last + 1) | 0)
+  cpu.store(spaceAt + sequence, (first + 1) | 0)
 }
 
 function dropArea({ attachment, objects }: Kernel, at: number, object: number): void {
