@@ -89,7 +89,9 @@ test('dup and close, to the last', () => {
       p.unlink('/new')
       p.close(4)
     },
-    after: (p) => { expect(p.stat(3)).toMatchObject({ size: 2 * PAGE_SIZE, nlink: 1 }); },
+    after: (p) => {
+      expect(p.stat(3)).toMatchObject({ size: 2 * PAGE_SIZE, nlink: 1 })
+    },
   })
 })
 

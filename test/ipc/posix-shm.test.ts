@@ -165,8 +165,12 @@ describe('an object lives', () => {
       world.hold(p.member, object, 2)
       world.cpu.store(world.page(p.member, object, 0) * 1024, 4711)
       const steps: Record<string, () => void> = {
-        name: () => { expect(p.unlink('/x')).toBe(0); },
-        descriptors: () => { expect([p.close(fd), q.close(other)]).toEqual([0, 0]); },
+        name: () => {
+          expect(p.unlink('/x')).toBe(0)
+        },
+        descriptors: () => {
+          expect([p.close(fd), q.close(other)]).toEqual([0, 0])
+        },
         mapping: () => {
           world.drop(q.member, object, 2)
         },
