@@ -41,7 +41,7 @@ export function cellForUnmapping({ table }: SpaceAreas, start: number, end: numb
 
 /** Unmaps [start, end). `cell` is what cellForUnmapping() gave. */
 export function unmapPages(space: SpaceAreas, start: number, end: number, cell: number): void {
-  const { table, zapper, layout } = space
+  const { table, zapper } = space
   let area = table.tree.firstEndingAfter(start)
   if (area === undefined || area.start >= end) return
   const floor = area.start < start ? start : (area.prev?.end ?? 0)
@@ -50,7 +50,7 @@ export function unmapPages(space: SpaceAreas, start: number, end: number, cell: 
     unmapPart(space, area, Math.max(start, area.start), Math.min(end, area.end), cell)
     area = next
   }
-  const ceiling = table.tree.firstEndingAfter(end)?.start ?? layout.taskSize / PAGE_SIZE
+  const ceiling = table.tree.firstEndingAfter(end)?.start ?? Infinity
   zapper.prune(start, end, floor, Math.max(end, ceiling))
 }
 
