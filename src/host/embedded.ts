@@ -4,7 +4,10 @@
 export function loadEmbedded(source: string): unknown {
   const { process } = globalThis
   const exports = {}
-  const run = process.getBuiltinModule('node:vm').compileFunction(source, ['exports', 'require'])
+  const run = process.getBuiltinModule('node:vm').compileFunction(source, ['exports', 'require']) as (
+    exports: object,
+    require: (id: string) => unknown,
+  ) => void
   run(exports, (id: string) => process.getBuiltinModule(id))
   return exports
 }

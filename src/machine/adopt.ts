@@ -127,5 +127,5 @@ export async function run<A>(main: Entry<A>): Promise<never> {
   const hold = setInterval(() => undefined, 2 ** 30)
   const { self, args } = adopted ?? (await new Promise<Adopted>((resolve) => (onAdopted = resolve)))
   clearInterval(hold)
-  return runMain(self, main as Entry, args)
+  return runMain(self, main, args)
 }

@@ -71,10 +71,15 @@ export class Child extends ProcessView {
       const result = await this.#machine.attachment.waits.wait(this.#steps, timeoutMs, { ...wait, signal })
       if (result < 0) throw new ErrnoError(result, 'waitAsync', `child.waitAsync(): ${this.#label}`)
     } catch (error) {
-      if (this.#status !== undefined) return this.#status
+      const known = this.#known() // another wait of this thread got it
+      if (known !== undefined) return known
       throw error
     }
-    return this.#status ?? this.#settle()
+    return this.#known() ?? this.#settle()
+  }
+
+  #known(): ExitStatus | undefined {
+    return this.#status
   }
 
   /**

@@ -129,7 +129,7 @@ export class Machine implements AsyncDisposable {
    *   const child = await machine.spawn(new URL('./child.js', import.meta.url), { args: ['/x'] })
    *   console.log(await child.waitAsync())      // { code: 0, signal: null }
    */
-  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is a rejection
+
   async spawn<A>(entry: URL | string, options: SpawnOptions<A> = {}): Promise<Child> {
     this.#assertRunning('spawn()')
     const { pid } = this.self

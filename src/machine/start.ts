@@ -22,16 +22,22 @@ import type { ProcessData } from './protocol.ts'
 import { kernelIn, thisThread } from './this-thread.ts'
 
 /** A module's default export: the program of a process, like C's main. */
-export type Entry<A = never> = (self: Process, args: A) => number | void | Promise<number | void>
+export type Entry<A = never> = (self: Process, args: A) => Status | Promise<Status>
+
+/** The exit status of a program; nothing is 0. */
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- what a function without a return statement returns
+type Status = number | void
 
 /** Runs the process that this thread was started for. */
 export async function startProcess(): Promise<void> {
   const data = startedWith() as ProcessData
+  // Is read meanwhile, and runs when this thread is the process.
+  const loading = importModule(data.entry)
   const attachment = enterSpawned(data.supervisor, data.link, data.offer)
   const self = become(attachment, data)
   listen(self, data.link)
   callThisThread(shownFile(data.entry))
-  const main = programIn(await importModule(data.entry), data.entry)
+  const main = programIn(await loading, data.entry)
   await runMain(self, main, takeFromPort(data.args))
 }
 
