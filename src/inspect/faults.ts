@@ -14,10 +14,11 @@ export interface Faults {
 
 /** Counted since the process began; modulo 2^32. As a text: two lines of GNU time's report. */
 export function faults(process: ProcessView): Faults & Texted {
-  const { kernel, spaceAt } = process
-  const count = (field: number): number => kernel.attachment.cpu.load(spaceAt + field) >>> 0
-  const counts = () => ({ minor: count(SpaceState.minorFaults), major: count(SpaceState.majorFaults) })
-  return withText(lookAt(process, counts), textOf)
+  const counts = lookAt('faults()', process, ({ attachment: { cpu } }, spaceAt) => ({
+    minor: cpu.load(spaceAt + SpaceState.minorFaults) >>> 0,
+    major: cpu.load(spaceAt + SpaceState.majorFaults) >>> 0,
+  }))
+  return withText(counts, textOf)
 }
 
 function textOf({ minor, major }: Faults): string {

@@ -74,7 +74,7 @@ type Use = Pick<FrameInfo, 'use' | 'what'>
 
 /** What a frame, by its number, is used for. Throws a RangeError if there is no such frame. */
 export function frame(where: Where, pfn: number): FrameInfo & Texted {
-  const kernel = kernelOf(where)
+  const kernel = kernelOf('frame()', where)
   const { frames } = kernel.attachment
   integer('frame()', 'pfn', pfn, 0, frames.geometry.frameCount - 1)
   const extent = extentAround(frames, pfn)

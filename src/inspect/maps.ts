@@ -15,14 +15,15 @@ import { lookAt } from './where.ts'
 
 /** The mappings of a process in the order of their addresses. As a text: the lines of /proc/PID/maps. */
 export function maps(process: ProcessView): readonly Mapping[] & Texted {
-  const { kernel, spaceAt } = process
-  const mappings = lookAt(process, () => areasOf(kernel, spaceAt).map((area) => mappingOf(kernel, area)))
+  const mappings = lookAt('maps()', process, (kernel, spaceAt) =>
+    areasOf(kernel, spaceAt).map((area) => mappingOf(kernel, area)),
+  )
   return withText(mappings, linesOf)
 }
 
 /** How many mappings there are: what Linux calls map_count, and sysctl's vm.max_map_count limits. */
 export function vmaCount(process: ProcessView): number {
-  return lookAt(process, () => areasOf(process.kernel, process.spaceAt).length)
+  return lookAt('vmaCount()', process, (kernel, spaceAt) => areasOf(kernel, spaceAt).length)
 }
 
 function linesOf(mappings: readonly Mapping[]): string {

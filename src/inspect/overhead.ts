@@ -41,7 +41,7 @@ export interface Overhead {
 
 /** What the kernel of a machine takes at this moment. As a text: a line for each part, with its share. */
 export function overhead(where: Where): Overhead & Texted {
-  const kernel = kernelOf(where)
+  const kernel = kernelOf('overhead()', where)
   const { geometry } = kernel.attachment.frames
   const slabs = slabFrames(kernel) * PAGE_SIZE
   const parts = insideKernel(kernel, () => ({

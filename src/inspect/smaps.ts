@@ -21,7 +21,7 @@ import { VM_ACCOUNT, VM_GROWSDOWN, VM_LOCKED, VM_NOHUGEPAGE, VM_NORESERVE, VM_SH
 import { PAGE_SIZE } from '../words/constants.ts'
 import { mappingOf, type Mapping } from './mapping.ts'
 import { MemoryUseCounter, type MemoryUse } from './memory-use.ts'
-import { countMappings, visitResident } from './resident.ts'
+import { countMappings, visitResident, type MapCounts } from './resident.ts'
 import { rollupText, smapText } from './smaps-text.ts'
 import { withText, type Texted } from './text.ts'
 import { lookAt } from './where.ts'
@@ -44,46 +44,39 @@ export interface SmapsRollup extends MemoryUse {
 
 /** The mappings of a process in the order of their addresses. As a text: /proc/PID/smaps. */
 export function smaps(process: ProcessView): readonly (Smap & Texted)[] & Texted {
-  return looking(process, (kernel, areas) => {
+  const each = lookAt('smaps()', process, (kernel, spaceAt) => {
+    const areas = areasOf(kernel, spaceAt)
     const counts = countMappings(kernel, objectsOf(areas))
-    const each = areas.map((area) => {
+    return areas.map((area) => {
       const use = new MemoryUseCounter()
-      addArea(use, process, area, counts)
+      addArea(use, kernel, area, counts)
       return withText({ ...mappingOf(kernel, area), ...sizesOf(area), ...use.result() }, smapText)
     })
-    return withText(each, (all) => all.map(smapText).join(''))
   })
+  return withText(each, (all) => all.map(smapText).join(''))
 }
 
 /** The sum. As a text: /proc/PID/smaps_rollup. */
 export function smapsRollup(process: ProcessView): SmapsRollup & Texted {
-  return looking(process, (kernel, areas) => {
+  const rollup = lookAt('smapsRollup()', process, (kernel, spaceAt) => {
+    const areas = areasOf(kernel, spaceAt)
     const counts = countMappings(kernel, objectsOf(areas))
     const use = new MemoryUseCounter()
-    for (const area of areas) addArea(use, process, area, counts)
+    for (const area of areas) addArea(use, kernel, area, counts)
     const start = (areas.at(0)?.start ?? 0) * PAGE_SIZE
     const end = (areas.at(-1)?.end ?? 0) * PAGE_SIZE
-    return withText({ start, end, ...use.result() }, rollupText)
+    return { start, end, ...use.result() }
   })
-}
-
-function looking<T>(process: ProcessView, look: (kernel: Kernel, areas: readonly AreaInfo[]) => T): T {
-  const { kernel, spaceAt } = process
-  return lookAt(process, () => look(kernel, areasOf(kernel, spaceAt)))
+  return withText(rollup, rollupText)
 }
 
 function objectsOf(areas: readonly AreaInfo[]): Set<number> {
   return new Set(areas.map(({ object }) => object).filter((object) => object !== 0))
 }
 
-function addArea(
-  use: MemoryUseCounter,
-  { kernel, spaceAt }: ProcessView,
-  area: AreaInfo,
-  counts: ReadonlyMap<number, number>,
-): void {
+function addArea(use: MemoryUseCounter, kernel: Kernel, area: AreaInfo, counts: MapCounts): void {
   const isLocked = (area.flags & VM_LOCKED) !== 0
-  visitResident(kernel, spaceAt, area, (page) => {
+  visitResident(kernel, area.space, area, (page) => {
     use.add(page, counts, isLocked)
   })
 }

@@ -3,24 +3,46 @@
 import type { ProcessView } from '../machine/process-view.ts'
 import type { Kernel } from '../space/kernel.ts'
 import { ErrnoError, ESRCH } from '../words/errno.ts'
+import { typeError, verbOf } from '../words/usage.ts'
 
 export type Where = ProcessView | { readonly self: ProcessView }
 
-export function kernelOf(where: Where): Kernel {
-  return 'self' in where ? where.self.kernel : where.kernel
+export function kernelOf(call: string, where: Where): Kernel {
+  const process = isMachine(where) ? where.self : where
+  return viewOf(call, process, 'machine', 'a Machine, a Process or a Child').kernel
 }
 
 /** Looks at a process inside the kernel. Throws ESRCH if there is no such process any more: its slot may be another's. */
-export function lookAt<T>(process: ProcessView, look: () => T): T {
-  assertThere(process)
-  const seen = insideKernel(process.kernel, look)
-  assertThere(process)
+export function lookAt<T>(
+  call: string,
+  process: ProcessView,
+  look: (kernel: Kernel, spaceAt: number) => T,
+): T {
+  const { kernel, spaceAt } = viewOf(call, process, 'process', 'a Process or a Child')
+  assertThere(call, process)
+  const seen = insideKernel(kernel, () => look(kernel, spaceAt))
+  assertThere(call, process)
   return seen
 }
 
-function assertThere(process: ProcessView): void {
-  if (process.state !== 'free') return
-  throw new ErrnoError(ESRCH, 'inspect', `process ${process.pid} has ended, and its status was asked for`)
+/** By what it has, not by its class: another copy of pageframe may have made it. */
+function viewOf(call: string, process: ProcessView, argument: string, rule: string): ProcessView {
+  if (!isObject(process) || !isObject(process.kernel)) throw typeError(call, argument, rule, process)
+  process.kernel.attachment.assertSound()
+  return process
+}
+
+function isMachine(where: Where): where is Exclude<Where, ProcessView> {
+  return isObject(where) && 'self' in where
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
+}
+
+function assertThere(call: string, { state, pid }: ProcessView): void {
+  if (state !== 'free') return
+  throw new ErrnoError(ESRCH, verbOf(call), `${call}: process ${pid} has ended, and its status was asked for`)
 }
 
 /** Runs with the kernel's own memory held still: whatever others unlink meanwhile stays readable. */
