@@ -69,8 +69,8 @@ export function resizeLocked(parts: Resizing, at: number, bytes: number): number
       const got = allocRun(parts, at, wanted, volley)
       if (got < 0) return got
     }
-    cpu.store(at + nextLow, lowOf(bytes))
-    cpu.store(at + nextHigh, highOf(bytes))
+    cpu.plainStore(at + nextLow, lowOf(bytes))
+    cpu.plainStore(at + nextHigh, highOf(bytes))
     cpu.store(at + cutting, 1 + wanted)
     applyLocked(parts, at, wanted < had ? volley : undefined)
   } finally {
@@ -95,7 +95,7 @@ export function redoLocked(parts: Resizing, at: number): number {
 function applyLocked(parts: Resizing, at: number, volley: Volley | undefined): void {
   const { frames, index, cuts } = parts
   const { cpu } = frames
-  const bytes = joined(cpu.load(at + nextLow), cpu.load(at + nextHigh))
+  const bytes = joined(cpu.plainLoad(at + nextLow), cpu.plainLoad(at + nextHigh))
   const wanted = pagesOf(bytes)
   const grows = bytes > sizeLocked(frames, at)
   // The low word first: one that a death has torn is then not below what it shrinks to, and is seen to shrink.
@@ -134,8 +134,8 @@ function clearTail({ frames, find }: Resizing, at: number, bytes: number): void 
 /** The object has changed. */
 export function touch({ cpu }: Frames, at: number): void {
   const seconds = Math.floor(Date.now() / 1000) | 0
-  cpu.store(at + mtime, seconds)
-  cpu.store(at + ctime, seconds)
+  cpu.plainStore(at + mtime, seconds)
+  cpu.plainStore(at + ctime, seconds)
 }
 
 /** The run of a contiguous object that has no pages. One that a death has left is given back first. */
