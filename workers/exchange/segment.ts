@@ -12,7 +12,7 @@
  */
 
 import { Channel, type Handle } from 'pageframe'
-import { MAP_SHARED, O_RDWR, PROT_READ, PROT_WRITE, type Process } from 'pageframe/machine'
+import { MAP_SHARED, O_RDWR, PROT_READ, PROT_WRITE, type Process, type Window } from 'pageframe/machine'
 
 export const SEGMENT = '/exchange'
 export const RINGS_AT = 4096
@@ -32,6 +32,7 @@ export class Segment {
   readonly #self: Process
   readonly #capacityBytes: number
   readonly #memory: Handle
+  readonly #windows: Window[] = []
 
   /** Maps it all. `memory`: the machine's, for the channels. */
   constructor(self: Process, memory: Handle, capacityBytes: number) {
@@ -46,8 +47,10 @@ export class Segment {
 
   /** The bytes of one consumer's ring, through a window that stays open. */
   ring(consumer: number): Uint8Array<SharedArrayBuffer> {
-    return this.#self.window(this.address + RINGS_AT + consumer * this.#capacityBytes, this.#capacityBytes)
-      .bytes
+    const start = this.address + RINGS_AT + consumer * this.#capacityBytes
+    const window = this.#self.window(start, this.#capacityBytes)
+    this.#windows.push(window)
+    return window.bytes
   }
 
   /** The channel of a round in this ring: whoever comes first makes it. */
