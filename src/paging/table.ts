@@ -31,6 +31,11 @@ import { stepOf, type WalkStep } from './walk.ts'
 /** No page lies 512 or less behind it. */
 const NOWHERE = -2 * TABLE_ENTRIES
 
+/** Lowest tables whose places are remembered: those of 128 MiB in a row. (Processors: paging-structure caches.) */
+const REMEMBERED = 64
+const NO_TABLES = new Int32Array(REMEMBERED)
+const NO_FIRSTS = new Float64Array(REMEMBERED).fill(NOWHERE)
+
 /** What a visit sees: the word index of an entry that is not none, its page, what it holds. */
 export type EntryVisitor = (at: number, vpn: number, pte: number) => void
 
@@ -42,9 +47,9 @@ export class PageTable {
   declare private readonly rootAt: number
   declare private readonly owner: number
   declare private readonly isOwn: boolean
-  /** The lowest table that was used last, and its first page, if this is the only one that unlinks tables. */
-  private lastTable = 0
-  private lastFirst = NOWHERE
+  /** Where the lowest tables are that were used, by their first pages, if this is the only one that unlinks tables. */
+  declare private readonly tables: Int32Array
+  declare private readonly firsts: Float64Array
 
   /**
    * `owner` is the word index of the space's object, for Frame.object. `isOwn`: tables are unlinked by way of this and of
@@ -57,13 +62,15 @@ export class PageTable {
     this.rootAt = rootAt
     this.owner = owner
     this.isOwn = isOwn
+    this.tables = isOwn ? new Int32Array(REMEMBERED) : NO_TABLES
+    this.firsts = isOwn ? new Float64Array(REMEMBERED).fill(NOWHERE) : NO_FIRSTS
   }
 
   /** Word index of the entry of a page, or 0 where no table covers it. Changes nothing; inside the kernel, or the mutator. */
   find(vpn: number): number {
-    const index = vpn - this.lastFirst
-    if (index >= 0 && index < TABLE_ENTRIES) return this.lastTable + index
-    return this.descend(vpn)
+    const row = rowOf(vpn)
+    const index = vpn - this.firsts[row]
+    return index >= 0 && index < TABLE_ENTRIES ? this.tables[row] + index : this.descend(vpn)
   }
 
   private descend(vpn: number): number {
@@ -80,8 +87,8 @@ export class PageTable {
   private remember(vpn: number, at: number): void {
     if (!this.isOwn) return
     const index = indexAt(vpn, 0)
-    this.lastFirst = vpn - index
-    this.lastTable = at - index
+    this.firsts[rowOf(vpn)] = vpn - index
+    this.tables[rowOf(vpn)] = at - index
   }
 
   /** What find() passes on its way: a step for each table, as far as there are any. */
@@ -193,7 +200,7 @@ export class PageTable {
   }
 
   private unlink(at: number, link: number): void {
-    this.lastFirst = NOWHERE
+    if (this.isOwn) this.firsts.fill(NOWHERE)
     // Pairs with the loads in find(): whoever read the link before is inside the kernel, and waited for.
     this.cpu.compareExchange(at, link, 0)
     this.frames.retireFrame(pfnOf(link))
@@ -214,6 +221,10 @@ export class PageTable {
     if (isPresent(link)) count(link, this.layout.levels - 1)
     return counts
   }
+}
+
+function rowOf(vpn: number): number {
+  return (vpn * (1 / TABLE_ENTRIES)) & (REMEMBERED - 1)
 }
 
 /** The entries, first and behind the last, that a range of pages concerns in a table whose first page is `base`. */
