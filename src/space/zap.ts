@@ -30,12 +30,13 @@ import {
   PRESENT,
   pteOf,
   SPECIAL,
+  TABLE_ENTRIES,
   TAKEN,
   WRITE,
 } from '../paging/pte.ts'
 import type { PageTable } from '../paging/table.ts'
 import type { Tlb } from '../paging/tlb.ts'
-import { alignDown, alignUp } from '../words/bits.ts'
+import { alignDown } from '../words/bits.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
 import { pagesAt } from '../paging/addresses.ts'
 import type { Kernel } from './kernel.ts'
@@ -77,17 +78,24 @@ export class Zapper {
 
   /**
    * Frees the tables that served [from, to) alone: nothing is mapped there, nor anywhere in [floor, ceiling), which holds
-   * it (Linux: free_pgtables).
+   * it (Linux: free_pgtables). A table at either end may reach over it, up to those bounds.
    */
   prune(from: number, to: number, floor: number, ceiling: number): void {
+    const { levels } = this.table.layout
     let first = from
     let last = to
-    for (let level = 1; level < this.table.layout.levels; level++) {
-      const each = pagesAt(level)
-      if (alignDown(from, each) >= floor) first = alignDown(from, each)
-      if (alignUp(to, each) <= ceiling) last = alignUp(to, each)
+    for (const vpn of from === to - 1 ? [from] : [from, to - 1]) {
+      const tables = this.table.walk(vpn).length
+      // Tables of `level - 1` cover `each` pages. There are some on the way to the page from the root down to levels - tables.
+      for (let level = levels - tables + 1; level < levels; level++) {
+        const each = pagesAt(level)
+        const start = alignDown(vpn, each)
+        if (start < floor || start + each > ceiling) break
+        first = Math.min(first, start)
+        last = Math.max(last, start + each)
+      }
     }
-    this.table.prune(first, last)
+    if (last - first >= TABLE_ENTRIES) this.table.prune(first, last)
   }
 
   /** Gives the entries of [from, to) what `prot` of their area permits. */
