@@ -37,9 +37,12 @@ export function indexAt(vpn: number, level: number): number {
   return (half >>> (level % 2 === 0 ? 0 : 9)) & 511
 }
 
-/** Pages that one entry of a level covers. */
+/** By level: a power that is calculated costs more than the visit of an entry. */
+const PAGES = [1, 2 ** 9, 2 ** 18, 2 ** 27, 2 ** 36] as const
+
+/** Pages that one entry of a level covers, or a table of the level below. */
 export function pagesAt(level: number): number {
-  return 2 ** (9 * level)
+  return PAGES[level]
 }
 
 /** `0x7f3c5a1e2000`, as messages show addresses. */
