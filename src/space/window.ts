@@ -131,7 +131,10 @@ export class Window implements Disposable {
 
 /** Pins what lies behind a range now. */
 function pinned(space: Space, addr: number, length: number): { runs: Run[]; cells: readonly number[] } {
-  const { pins, attachment } = space.kernel
+  const { pins, limbo, attachment } = space.kernel
+  const outOfMemory = () => new ErrnoError(ENOMEM, 'window', attachment.noMemory('window', length))
+  // What is unmapped while it is pinned goes there, and must find room.
+  if (limbo.prepare() < 0) throw outOfMemory()
   const first = Math.floor(addr / PAGE_SIZE)
   const end = Math.ceil((addr + length) / PAGE_SIZE)
   for (;;) {
@@ -141,8 +144,7 @@ function pinned(space: Space, addr: number, length: number): { runs: Run[]; cell
     }
     const runs = runsOf(frames)
     const cells = pins.pin(runs, space.at)
-    if (typeof cells === 'number')
-      throw new ErrnoError(ENOMEM, 'window', attachment.noMemory('window', length))
+    if (typeof cells === 'number') throw outOfMemory()
     // Pairs with the look at the pins in limbo: there the entry changes first.
     if (frames.every((pfn, i) => isStill(space, first + i, pfn))) return { runs, cells }
     pins.unpin(cells)
