@@ -19,7 +19,7 @@ import { takeFromPort } from '../host/spawning.ts'
 import { Child } from './child.ts'
 import type { MachineKernel } from './kernel-of.ts'
 import { EMBRYO, RUNNING } from './process-slot.ts'
-import { freeSlot, isProcessIn, setExitCode } from './process-table.ts'
+import { asked, freeSlot, isProcessIn, setExitCode } from './process-table.ts'
 import type { Become } from './protocol.ts'
 import type { Process } from './process.ts'
 import { makeEmbryo, portWith } from './spawn.ts'
@@ -51,7 +51,9 @@ export async function adoptWorker(
   })
   // Before the supervisor is told that it has exited, which the first listener does.
   worker.prependOnceListener('exit', (code) => {
-    if (!freeSlot(cpu, at, pid, EMBRYO)) setExitCode(cpu, at, code & 0xff)
+    const wasNone = freeSlot(cpu, at, pid, EMBRYO)
+    // What was asked to end has the signal for its status, and no code.
+    if (!wasNone && cpu.load(at + asked) === 0) setExitCode(cpu, at, code & 0xff)
   })
 
   const deadline = Date.now() + PATIENCE_MS

@@ -21,10 +21,12 @@ import { Space } from '../space/space.ts'
 import type { Window } from '../space/window.ts'
 import { checked } from '../words/errno.ts'
 import { assertOptions, typeError, usageError } from '../words/usage.ts'
+import type { Child } from './child.ts'
 import type { MachineKernel } from './kernel-of.ts'
 import { MachineHeader, ProcessSlot } from './process-slot.ts'
 import { asked, setExitCode } from './process-table.ts'
 import { ProcessView } from './process-view.ts'
+import { spawn, type SpawnOptions } from './spawn.ts'
 
 export class Process extends ProcessView {
   /** Its address space, for the floors above. */
@@ -33,10 +35,12 @@ export class Process extends ProcessView {
   readonly #descriptors: Descriptors
   readonly #names: ShmNames
   readonly #wakeful: () => void
+  readonly #machine: MachineKernel
 
   /** Of the thread that runs it: see start.ts and machine.ts. */
   constructor(kernel: MachineKernel, index: number) {
     super(kernel, index)
+    this.#machine = kernel
     const at = this.spaceAt
     const space = new Space(kernel, at)
     this.space = space
@@ -232,6 +236,14 @@ export class Process extends ProcessView {
   /** dup(2): another number for the same. Throws EBADF, EMFILE. */
   dup(fd: number): number {
     return checked(this.#descriptors.dup(toInt('dup', 'fd', fd)), 'dup')
+  }
+
+  // ── processes ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Starts a process whose parent is this one: as Machine.spawn(). */
+  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is a rejection
+  async spawn<A>(entry: URL | string, options: SpawnOptions<A> = {}): Promise<Child> {
+    return spawn(this.#machine, this.pid, entry, options)
   }
 
   // ── its life ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@
  *  3. A memory that a death has left to nobody is checked, and poisoned if that fails.
  */
 
+import { collectDropped } from '../host/buffer.ts'
 import { loadEmbedded } from '../host/embedded.ts'
 import type { MessagePort } from '../host/workers.ts'
 import { broadcast, onBroadcast, onThreadMessage, threadId, warn } from '../host/workers.ts'
@@ -165,9 +166,12 @@ export class Supervisor {
   }
 
   #forget(memory: string): void {
+    const kept = this.#kept.get(memory)
     this.#kept.delete(memory)
     this.#forgotten.add(memory)
     for (const extension of this.#extensions.values()) extension.onForgotten(memory)
+    // Later: what is being done now may still refer to it.
+    if (kept !== undefined) scheduleCollection(kept.attachment.buffer.byteLength)
   }
 
   #watch(threadId: number, port: MessagePort): void {
@@ -294,6 +298,13 @@ export class Supervisor {
       if (id !== '') this.#forget(id)
     }
   }
+}
+
+/** V8 counts no wasm memory, and this thread allocates next to nothing: it would keep every memory that there ever was. */
+function scheduleCollection(lengthBytes: number): void {
+  setImmediate(() => {
+    collectDropped(lengthBytes)
+  })
 }
 
 function drained(attachment: Attachment): boolean {
