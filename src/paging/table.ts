@@ -39,6 +39,14 @@ const NO_FIRSTS = new Float64Array(REMEMBERED).fill(NOWHERE)
 /** What a visit sees: the word index of an entry that is not none, its page, what it holds. */
 export type EntryVisitor = (at: number, vpn: number, pte: number) => void
 
+/** What prune() is about. */
+interface Pruned {
+  readonly from: number
+  readonly to: number
+  readonly floor: number
+  readonly ceiling: number
+}
+
 export class PageTable {
   readonly layout: AddressLayout
   declare private readonly frames: Frames
@@ -169,25 +177,25 @@ export class PageTable {
   }
 
   /**
-   * Unlinks and retires the tables that cover nothing but [from, to), where the caller has emptied every entry. The mutator
-   * only. The root table stays.
+   * Unlinks and retires the tables on the way to [from, to), where the caller has emptied every entry, if they cover nothing
+   * but [floor, ceiling), where nothing is mapped either (Linux: free_pgtables). The mutator only. The root table stays.
    */
-  prune(from: number, to: number): void {
+  prune(from: number, to: number, floor = from, ceiling = to): void {
     const link = this.cpu.load(this.rootAt)
-    if (isPresent(link)) this.pruneTable(link, this.layout.levels - 1, 0, from, to)
+    if (isPresent(link)) this.pruneTable(link, this.layout.levels - 1, 0, { from, to, floor, ceiling })
   }
 
-  private pruneTable(link: number, level: number, base: number, from: number, to: number): void {
+  private pruneTable(link: number, level: number, base: number, range: Pruned): void {
     if (level === 0) return
     const tableAt = pfnOf(link) * PAGE_WORDS
     const each = pagesAt(level)
-    const [first, last] = indices(base, each, from, to)
+    const [first, last] = indices(base, each, range.from, range.to)
     for (let index = first; index < last; index++) {
       const entry = this.cpu.load(tableAt + index)
       if (!isPresent(entry)) continue
       const vpn = base + index * each
-      this.pruneTable(entry, level - 1, vpn, from, to)
-      if (vpn >= from && vpn + each <= to) this.unlink(tableAt + index, entry)
+      this.pruneTable(entry, level - 1, vpn, range)
+      if (vpn >= range.floor && vpn + each <= range.ceiling) this.unlink(tableAt + index, entry)
     }
   }
 
@@ -195,7 +203,8 @@ export class PageTable {
   clear(): void {
     const link = this.cpu.load(this.rootAt)
     if (!isPresent(link)) return
-    this.pruneTable(link, this.layout.levels - 1, 0, 0, pagesAt(this.layout.levels))
+    const all = { from: 0, to: pagesAt(this.layout.levels) }
+    this.pruneTable(link, this.layout.levels - 1, 0, { ...all, floor: all.from, ceiling: all.to })
     this.unlink(this.rootAt, link)
   }
 

@@ -30,15 +30,12 @@ import {
   PRESENT,
   pteOf,
   SPECIAL,
-  TABLE_ENTRIES,
   TAKEN,
   WRITE,
 } from '../paging/pte.ts'
 import type { PageTable } from '../paging/table.ts'
 import type { Tlb } from '../paging/tlb.ts'
-import { alignDown } from '../words/bits.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
-import { pagesAt } from '../paging/addresses.ts'
 import type { Kernel } from './kernel.ts'
 import { PROT_WRITE } from './constants.ts'
 
@@ -76,26 +73,9 @@ export class Zapper {
     for (const pfn of this.#unput.splice(0)) this.putAside(pfn)
   }
 
-  /**
-   * Frees the tables that served [from, to) alone: nothing is mapped there, nor anywhere in [floor, ceiling), which holds
-   * it (Linux: free_pgtables). A table at either end may reach over it, up to those bounds.
-   */
+  /** Frees the tables that served [from, to) alone: nothing is mapped anywhere in [floor, ceiling), which holds it. */
   prune(from: number, to: number, floor: number, ceiling: number): void {
-    const { levels } = this.table.layout
-    let first = from
-    let last = to
-    for (const vpn of from === to - 1 ? [from] : [from, to - 1]) {
-      const tables = this.table.walk(vpn).length
-      // Tables of `level - 1` cover `each` pages. There are some on the way to the page from the root down to levels - tables.
-      for (let level = levels - tables + 1; level < levels; level++) {
-        const each = pagesAt(level)
-        const start = alignDown(vpn, each)
-        if (start < floor || start + each > ceiling) break
-        first = Math.min(first, start)
-        last = Math.max(last, start + each)
-      }
-    }
-    if (last - first >= TABLE_ENTRIES) this.table.prune(first, last)
+    this.table.prune(from, to, floor, ceiling)
   }
 
   /** Gives the entries of [from, to) what `prot` of their area permits. */
