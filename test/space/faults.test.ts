@@ -101,6 +101,14 @@ describe.each(['lp64', 'ilp32'] as const)(
       expect(p.faults(() => { writeAll(p, at) })).toBe(0) // prettier-ignore
       expect(p.faults(() => p.map(PAGES, PROT_READ, ANON | MAP_POPULATE))).toBe(64)
       expect(p.faults(() => p.map(PAGES, PROT_NONE, ANON | MAP_POPULATE))).toBe(0)
+      expect(p.faults(() => p.map(PAGES, RW, SHARED_ANON | MAP_POPULATE))).toBe(64)
+
+      const object = m.object(PAGES)
+      writeAll(p, p.map(PAGES, RW, SHARED, object))
+      const [at1, at2, at3] = [0x1000_0000, 0x2000_0000, 0x3000_0000]
+      expect(p.faults(() => p.map(PAGES, RW, SHARED | MAP_POPULATE, object, 0, at1))).toBe(4)
+      expect(p.faults(() => p.map(PAGES, PROT_READ, PRIVATE | MAP_POPULATE, object, 0, at2))).toBe(4)
+      expect(p.faults(() => p.map(PAGES, RW, PRIVATE | MAP_POPULATE, object, 0, at3))).toBe(64)
       expect(m.problems()).toEqual([])
     })
 
