@@ -17,11 +17,12 @@ import { cpuMs } from '../../host/process.ts'
 import { maps } from '../../inspect/maps.ts'
 import { O_CREAT, O_EXCL, O_RDWR } from '../../ipc/constants.ts'
 import { Machine } from '../../machine/machine.ts'
-import { attachmentById } from '../../memory/inventory.ts'
+import { attachmentById, MOST_BYTES } from '../../memory/inventory.ts'
 import { Region } from '../../memory/region.ts'
 import { MAP_SHARED, PROT_READ } from '../../space/constants.ts'
 import { alignUp } from '../../words/bits.ts'
-import { MiB } from '../../words/constants.ts'
+import { KiB, MiB } from '../../words/constants.ts'
+import { showBytes } from '../../words/usage.ts'
 import type {
   ProcessConsumerAnswer,
   ProcessConsumerData,
@@ -30,6 +31,7 @@ import type {
   ProcessProducerAnswer,
   ProcessProducerData,
 } from '../../../workers/exchange-process-producer.ts'
+import type { ProcessData } from '../../../workers/exchange/orders.ts'
 import {
   channelName,
   RINGS_AT,
@@ -37,13 +39,16 @@ import {
   sightingOf,
   type Sighting,
 } from '../../../workers/exchange/segment.ts'
+import { CommandError } from '../errors.ts'
 import { ascending, capacityFor, type Competitor, type CompetitorOptions, type Round } from './competitor.ts'
 import { copiedBytes } from './copied.ts'
 import { ProcessHand } from './process-hand.ts'
 import { merge } from './result.ts'
 
-/** What the machine's memory holds besides the segment: its kernel, page tables, small channels. */
-const KERNEL_BYTES = 32 * MiB
+/** What the machine's memory holds besides the segment: its kernel, page tables; and for each process, orders and answers. */
+const KERNEL_BYTES = 16 * MiB
+const KERNEL_SHARE = 1 / 64
+const PROCESS_BYTES = 256 * KiB
 
 /** A process, as the report shows it. */
 export interface ProcessFacts extends Sighting {
@@ -52,7 +57,8 @@ export interface ProcessFacts extends Sighting {
   readonly maps: string
 }
 
-type With<T, K extends string> = Omit<T, 'memory' | 'orders' | 'answers'> & Partial<Record<K, never>>
+/** Of what a process gets, all that its hand does not see to. */
+type Duty<T extends ProcessData> = Omit<T, 'memory' | 'orders' | 'answers'>
 
 export class ProcessCrew implements Competitor {
   readonly transport = 'process'
@@ -73,15 +79,13 @@ export class ProcessCrew implements Competitor {
   async ready(): Promise<void> {
     const { input, consumers, blockBytes } = this.#options
     const segmentBytes = RINGS_AT + consumers * this.#capacityBytes
-    // Twice a double for each block: the latencies of a round, and their rounding up to pages.
-    const latencyBytes = 16 * Math.ceil((2 * input.lengthBytes) / blockBytes)
-    this.#booting = Machine.boot({ memory: alignUp(KERNEL_BYTES + segmentBytes + latencyBytes, MiB) })
+    this.#booting = Machine.boot({ memory: this.#memoryBytes(segmentBytes) })
     const machine = await this.#booting
     this.#machine = machine
     this.#address = makeSegment(machine, segmentBytes)
 
     const common = { capacityBytes: this.#capacityBytes }
-    const producing: With<ProcessProducerData, never> = {
+    const producing: Duty<ProcessProducerData> = {
       ...common,
       files: input.files,
       blockBytes,
@@ -90,7 +94,7 @@ export class ProcessCrew implements Competitor {
     const starting = [
       ProcessHand.start(machine, 'producer', producerUrl, producing),
       ...Array.from({ length: consumers }, (_, consumer) => {
-        const consuming: With<ProcessConsumerData, never> = { ...common, kind: input.kind, consumer }
+        const consuming: Duty<ProcessConsumerData> = { ...common, kind: input.kind, consumer }
         return ProcessHand.start(machine, `consumer ${consumer + 1}`, consumerUrl, consuming)
       }),
     ]
@@ -146,6 +150,18 @@ export class ProcessCrew implements Competitor {
     for (const hand of this.#hands) hand.end()
     const machine = await this.#booting?.catch(() => undefined)
     await machine?.[Symbol.asyncDispose]()
+  }
+
+  #memoryBytes(segmentBytes: number): number {
+    const { input, consumers, blockBytes } = this.#options
+    // A double for each block, of which few are less than half full; and what regions are rounded up by.
+    const latencyBytes = 8 * Math.ceil((2 * input.lengthBytes) / blockBytes)
+    const processes = (consumers + 1) * PROCESS_BYTES
+    const bytes = (segmentBytes + 2 * latencyBytes + processes + KERNEL_BYTES) * (1 + KERNEL_SHARE)
+    if (bytes <= MOST_BYTES) return alignUp(Math.ceil(bytes), MiB)
+    throw new CommandError(
+      `${consumers} consumers with ${showBytes(this.#capacityBytes)} each do not fit into a machine, which has 4 GiB: fewer, or a smaller --block`,
+    )
   }
 
   get #hands(): ProcessHand[] {
