@@ -87,8 +87,9 @@ async function bundle(name, absolute, inside) {
   const foreign = foreignModule(output[0])
   if (foreign !== undefined)
     throw new Error(`workers/${name}.embedded.ts would bring ${foreign} into the library`)
-  // The name that stack traces show instead of `[worker eval]`.
-  return `${output[0].code}\n//# sourceURL=pageframe/workers/${name}.js\n`
+  // In a function: at the top of a script, short names meet globals such as gc, and cannot be declared again.
+  // And the name that stack traces show instead of `[worker eval]`.
+  return `(()=>{${output[0].code}})()\n//# sourceURL=pageframe/workers/${name}.js\n`
 }
 
 /** A bundle that leaves an import to be found at run time is a build that failed. */

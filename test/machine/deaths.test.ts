@@ -119,7 +119,7 @@ describe('a parent that dies', () => {
   test('while a child is an EMBRYO takes it along, whether the supervisor has heard of it or not', async () => {
     const machine = await boot()
     for (let i = 0; i < 8; i++) {
-      const parent = await start(machine, async ({ self }, url) => {
+      const parent = await start(machine, ({ self }, url) => {
         for (let n = 0; n < 3; n++) void self.spawn(new URL(url), { args: { source: '() => 0', args: [] } })
         if (self.pid % 2 === 0) self.exit(0)
         for (;;);
