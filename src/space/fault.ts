@@ -37,7 +37,7 @@ import { PROT_EXEC, PROT_READ, PROT_WRITE } from './constants.ts'
 import { mapObjectPage } from './object-page.ts'
 import { AGAIN, BEYOND, DONE, OWN, READ, WRITING, type Want } from './outcome.ts'
 import { copyOfObjectPage, copyOnWrite, zeroPage, zeroedPage } from './private-page.ts'
-import type { Space } from './space.ts'
+import type { SpaceParts } from './parts.ts'
 import { VM_SHARED } from './vma.ts'
 
 const PROT_ANY = PROT_READ | PROT_WRITE | PROT_EXEC
@@ -45,7 +45,7 @@ const PROT_ANY = PROT_READ | PROT_WRITE | PROT_EXEC
 const LIMBO_WAIT_MS = 10
 
 /** What Space.fault() does. */
-export function resolveFault(space: Space, address: number, access: AccessKind): void {
+export function resolveFault(space: SpaceParts, address: number, access: AccessKind): void {
   const vpn = Math.floor(address / PAGE_SIZE)
   const area = areaAt(space, vpn)
   if (area === undefined) throw new SegmentationFault('SEGV_MAPERR', address)
@@ -57,12 +57,12 @@ export function resolveFault(space: Space, address: number, access: AccessKind):
 }
 
 /** The area of a page, which may be any number. */
-function areaAt(space: Space, vpn: number): Area | undefined {
+function areaAt(space: SpaceParts, vpn: number): Area | undefined {
   return vpn >= 0 && vpn * PAGE_SIZE < space.kernel.layout.taskSize ? space.areas.find(vpn) : undefined
 }
 
 /** A page of an area whose protection permits it. False: it lies behind the end of the object. */
-export function resolvePage(space: Space, area: Area, vpn: number, want: Want): boolean {
+export function resolvePage(space: SpaceParts, area: Area, vpn: number, want: Want): boolean {
   for (let hasWaited = false; ;) {
     const result = attempt(space, area, vpn, want)
     if (result === DONE) {
@@ -77,7 +77,7 @@ export function resolvePage(space: Space, area: Area, vpn: number, want: Want): 
   }
 }
 
-function attempt(space: Space, area: Area, vpn: number, want: Want): number {
+function attempt(space: SpaceParts, area: Area, vpn: number, want: Want): number {
   const at = space.table.ensure(vpn)
   if (at < 0) return at
   // Acquire: pairs with the compareExchange of whoever links or takes away.
@@ -91,7 +91,7 @@ function attempt(space: Space, area: Area, vpn: number, want: Want): number {
   return AGAIN
 }
 
-function emptyEntry(space: Space, area: Area, vpn: number, at: number, want: Want): number {
+function emptyEntry(space: SpaceParts, area: Area, vpn: number, at: number, want: Want): number {
   if (area.object === 0) {
     return want === READ ? zeroPage(space, at) : zeroedPage(space, area, vpn, at, 0)
   }
@@ -100,7 +100,14 @@ function emptyEntry(space: Space, area: Area, vpn: number, at: number, want: Wan
   return copyOfObjectPage(space, area, vpn, at, 0)
 }
 
-function presentEntry(space: Space, area: Area, vpn: number, at: number, pte: number, want: Want): number {
+function presentEntry(
+  space: SpaceParts,
+  area: Area,
+  vpn: number,
+  at: number,
+  pte: number,
+  want: Want,
+): number {
   const isOurs = (area.flags & VM_SHARED) !== 0 || (pte & EXCLUSIVE) !== 0
   const canWrite = (area.prot & PROT_WRITE) !== 0
   if (want === READ || (want === OWN && isOurs && (!canWrite || (pte & WRITE) !== 0))) return DONE
@@ -110,13 +117,13 @@ function presentEntry(space: Space, area: Area, vpn: number, at: number, pte: nu
 }
 
 /** Memory is out: what is in limbo may come back in a moment. */
-function relieve(space: Space): void {
+function relieve(space: SpaceParts): void {
   const { frames, kernel } = space
   frames.drainRetired()
   if (kernel.limbo.pending > 0) kernel.limbo.wait(LIMBO_WAIT_MS)
 }
 
-function outOfMemory(space: Space): ErrnoError {
+function outOfMemory(space: SpaceParts): ErrnoError {
   return new ErrnoError(ENOMEM, 'fault', space.kernel.attachment.noMemory('Process', PAGE_SIZE))
 }
 
@@ -124,7 +131,7 @@ function outOfMemory(space: Space): ErrnoError {
  * The entry of the page at an address, as a window wants it: resident, and the process's own where its area is private.
  * Throws as an access would.
  */
-export function ownPage(space: Space, address: number): number {
+export function ownPage(space: SpaceParts, address: number): number {
   const vpn = Math.floor(address / PAGE_SIZE)
   const area = areaAt(space, vpn)
   if (area === undefined) throw new SegmentationFault('SEGV_MAPERR', address)
@@ -145,7 +152,7 @@ function isOwned(area: Area, pte: number): boolean {
 }
 
 /** What Space.populate() does: read or, in private areas that can be written, write faults. */
-export function populateRange(space: Space, from: number, to: number): void {
+export function populateRange(space: SpaceParts, from: number, to: number): void {
   for (let vpn = from; vpn < to; vpn++) {
     const area = areaAt(space, vpn)
     if (area === undefined || (area.prot & PROT_ANY) === 0) return
@@ -157,7 +164,7 @@ export function populateRange(space: Space, from: number, to: number): void {
   }
 }
 
-function populatePage(space: Space, area: Area, vpn: number, want: Want): boolean {
+function populatePage(space: SpaceParts, area: Area, vpn: number, want: Want): boolean {
   try {
     return resolvePage(space, area, vpn, want)
   } catch (error) {

@@ -23,13 +23,13 @@ import { ACCESSED, DIRTY, PRESENT, pteOf, TABLE_ENTRIES, WRITE } from '../paging
 import type { Area } from './area.ts'
 import { PROT_WRITE } from './constants.ts'
 import { AGAIN, BEYOND, DONE, READ, type Want } from './outcome.ts'
-import type { Space } from './space.ts'
+import type { SpaceParts } from './parts.ts'
 import { VM_SHARED } from './vma.ts'
 
 export const FAULT_AROUND_PAGES = 16
 
 /** Maps the object's page where there is nothing. */
-export function mapObjectPage(space: Space, area: Area, vpn: number, at: number, want: Want): number {
+export function mapObjectPage(space: SpaceParts, area: Area, vpn: number, at: number, want: Want): number {
   const { frames } = space
   frames.enterKernel()
   try {
@@ -39,7 +39,7 @@ export function mapObjectPage(space: Space, area: Area, vpn: number, at: number,
   }
 }
 
-function mapInside(space: Space, area: Area, vpn: number, at: number, want: Want): number {
+function mapInside(space: SpaceParts, area: Area, vpn: number, at: number, want: Want): number {
   const { cpu, objects } = space
   const { object } = area
   const sequence = objects.sequence(object)
@@ -72,7 +72,7 @@ function bitsOf(area: Area): number {
   return PRESENT | ACCESSED | (canBeWritten(area) ? WRITE : 0)
 }
 
-function mapAroundIfStill(space: Space, area: Area, vpn: number, at: number, sequence: number): void {
+function mapAroundIfStill(space: SpaceParts, area: Area, vpn: number, at: number, sequence: number): void {
   const around = mapAround(space, area, vpn, at, bitsOf(area))
   if (space.objects.sequence(area.object) !== sequence) unmapAround(space, around)
 }
@@ -83,7 +83,7 @@ interface Around {
   readonly count: number
 }
 
-function mapAround(space: Space, area: Area, vpn: number, at: number, bits: number): Around {
+function mapAround(space: SpaceParts, area: Area, vpn: number, at: number, bits: number): Around {
   const { cpu, objects, around } = space
   const { object } = area
   const from = Math.max(vpn - (vpn % FAULT_AROUND_PAGES), area.start)
@@ -103,7 +103,7 @@ function mapAround(space: Space, area: Area, vpn: number, at: number, bits: numb
   return { firstAt, count: Math.max(0, to - from) }
 }
 
-function unmapAround({ cpu, around }: Space, { firstAt, count }: Around): void {
+function unmapAround({ cpu, around }: SpaceParts, { firstAt, count }: Around): void {
   for (let i = 0; i < count; i++) {
     // Nobody has translated them: they were never anybody's but this thread's, which is here.
     if (around[i] !== 0) cpu.compareExchange(firstAt + i, around[i], 0)

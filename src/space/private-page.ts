@@ -27,7 +27,7 @@ import { PAGE_SIZE } from '../words/constants.ts'
 import type { Area } from './area.ts'
 import { PROT_WRITE } from './constants.ts'
 import { AGAIN, BEYOND, DONE } from './outcome.ts'
-import type { Space } from './space.ts'
+import type { SpaceParts } from './parts.ts'
 
 /** True if the frame behind an entry is a private page of the space. */
 export function isPrivateFrame({ cpu, geometry }: Physical, pfn: number, spaceAt: number): boolean {
@@ -38,20 +38,20 @@ export function isPrivateFrame({ cpu, geometry }: Physical, pfn: number, spaceAt
 }
 
 /** Read, where there is nothing: the frame of zeroes that all share. */
-export function zeroPage({ cpu, kernel }: Space, at: number): number {
+export function zeroPage({ cpu, kernel }: SpaceParts, at: number): number {
   const pte = pteOf(kernel.zeroFrame, PRESENT | ACCESSED | SPECIAL)
   return cpu.compareExchange(at, 0, pte) === 0 ? DONE : AGAIN
 }
 
 /** A zeroed frame in place of `old`, which is none or the zero page. */
-export function zeroedPage(space: Space, area: Area, vpn: number, at: number, old: number): number {
+export function zeroedPage(space: SpaceParts, area: Area, vpn: number, at: number, old: number): number {
   if (area.anonId === 0) space.areas.ensureAnonId(area)
   const pfn = space.frames.allocFrame()
   return pfn < 0 ? pfn : linkPrivate(space, area, vpn, at, old, pfn)
 }
 
 /** Write, or a window, where a page that is not the space's own shows: zero page or object's page. */
-export function copyOnWrite(space: Space, area: Area, vpn: number, at: number, pte: number): number {
+export function copyOnWrite(space: SpaceParts, area: Area, vpn: number, at: number, pte: number): number {
   const result =
     (pte & SPECIAL) === 0
       ? copyOfObjectPage(space, area, vpn, at, pte)
@@ -62,7 +62,13 @@ export function copyOnWrite(space: Space, area: Area, vpn: number, at: number, p
 }
 
 /** A copy of the object's page in place of `old`, which is none or that page. */
-export function copyOfObjectPage(space: Space, area: Area, vpn: number, at: number, old: number): number {
+export function copyOfObjectPage(
+  space: SpaceParts,
+  area: Area,
+  vpn: number,
+  at: number,
+  old: number,
+): number {
   const { frames } = space
   if (area.anonId === 0) space.areas.ensureAnonId(area)
   const pfn = frames.allocFrame(true)
@@ -76,7 +82,14 @@ export function copyOfObjectPage(space: Space, area: Area, vpn: number, at: numb
   }
 }
 
-function copyInside(space: Space, area: Area, vpn: number, at: number, old: number, pfn: number): number {
+function copyInside(
+  space: SpaceParts,
+  area: Area,
+  vpn: number,
+  at: number,
+  old: number,
+  pfn: number,
+): number {
   const { cpu, frames, objects } = space
   const pageIndex = area.offset + (vpn - area.start)
   const sequence = objects.sequence(area.object)
@@ -96,7 +109,7 @@ function copyInside(space: Space, area: Area, vpn: number, at: number, old: numb
 const NO_PAGE = -1e9
 
 /** The frame to copy, NO_PAGE behind the object's end, or -ENOMEM. */
-function sourceOf({ objects }: Space, objectAt: number, pageIndex: number, old: number): number {
+function sourceOf({ objects }: SpaceParts, objectAt: number, pageIndex: number, old: number): number {
   if (pageIndex >= objects.pages(objectAt)) return NO_PAGE
   return old === 0 ? objects.pageAt(objectAt, pageIndex, true) : pfnOf(old)
 }
@@ -107,6 +120,13 @@ function bitsFor(area: Area, pfn: number): number {
 }
 
 /** Links a frame of this thread's, FLOATING, in place of `old`. AGAIN: the entry has changed, and the frame is freed. */
-function linkPrivate(space: Space, area: Area, vpn: number, at: number, old: number, pfn: number): number {
+function linkPrivate(
+  space: SpaceParts,
+  area: Area,
+  vpn: number,
+  at: number,
+  old: number,
+  pfn: number,
+): number {
   return linkFrame(space.frames, pfn, at, old, bitsFor(area, pfn), space.at, vpn) ? DONE : AGAIN
 }

@@ -27,12 +27,13 @@ import type { ObjectStore } from '../storage/objects.ts'
 import { Areas } from './areas.ts'
 import { populateRange, resolveFault } from './fault.ts'
 import type { Kernel } from './kernel.ts'
+import type { SpaceParts } from './parts.ts'
 import { SpaceState } from './space-state.ts'
 import { Window } from './window.ts'
 
 const { root, tlb: tlbState, minorFaults, majorFaults } = SpaceState
 
-export class Space {
+export class Space implements SpaceParts {
   declare readonly kernel: Kernel
   /** Word index of its SpaceState: who it is in Frame.object and in its areas. */
   declare readonly at: number

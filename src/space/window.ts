@@ -28,7 +28,7 @@ import { dispose } from '../words/dispose.ts'
 import { EBADF, ENOMEM, ENOTSUP, ErrnoError } from '../words/errno.ts'
 import { integer, rangeError, typeError } from '../words/usage.ts'
 import { ownPage } from './fault.ts'
-import type { Space } from './space.ts'
+import type { SpaceParts } from './parts.ts'
 
 interface Run {
   readonly pfn: number
@@ -39,7 +39,7 @@ interface Run {
 export class Window implements Disposable {
   readonly address: number
   readonly byteLength: number
-  readonly #space: Space
+  readonly #space: SpaceParts
   readonly #frames: readonly Run[]
   readonly #cells: readonly number[]
   #runs: readonly Uint8Array<SharedArrayBuffer>[] | undefined
@@ -49,7 +49,7 @@ export class Window implements Disposable {
    * Throws a SegmentationFault or a BusError, as an access to one of its bytes would; an ErrnoError ENOMEM when there is no
    * room for the pages or for what pins them; a RangeError if length is less than 1.
    */
-  constructor(space: Space, addr: number, length: number) {
+  constructor(space: SpaceParts, addr: number, length: number) {
     const { taskSize } = space.kernel.layout
     this.address = integer('window()', 'addr', addr, 0, taskSize - 1)
     this.byteLength = integer('window()', 'length', length, 1, taskSize - addr)
@@ -130,7 +130,7 @@ export class Window implements Disposable {
 }
 
 /** Pins what lies behind a range now. */
-function pinned(space: Space, addr: number, length: number): { runs: Run[]; cells: readonly number[] } {
+function pinned(space: SpaceParts, addr: number, length: number): { runs: Run[]; cells: readonly number[] } {
   const { pins, limbo, attachment } = space.kernel
   const outOfMemory = () => new ErrnoError(ENOMEM, 'window', attachment.noMemory('window', length))
   // What is unmapped while it is pinned goes there, and must find room.
@@ -151,7 +151,7 @@ function pinned(space: Space, addr: number, length: number): { runs: Run[]; cell
   }
 }
 
-function isStill({ cpu, table }: Space, vpn: number, pfn: number): boolean {
+function isStill({ cpu, table }: SpaceParts, vpn: number, pfn: number): boolean {
   const at = table.find(vpn)
   const pte = at === 0 ? 0 : cpu.load(at)
   return isPresent(pte) && pfnOf(pte) === pfn
