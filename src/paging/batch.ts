@@ -1,22 +1,25 @@
 /**
  * LimboBatch: frames that are out of every entry and may still be translated somewhere, and by whom.
  *
- *   LimboBatch  0        1            2       3        4      8      12
- *             ┌────────┬────────────┬───────┬────────┬──────┬┬──────┬──────────────────────┐
- *             │ status │ generation │ state │ taking │ head ││ shot │ gens                 │   a cell, never published
- *             └────────┴────────────┴───────┴────────┴──────┴┴──────┴──────────────────────┘
+ *   LimboBatch  0        1            2       3        4      5        6       7      8      12
+ *             ┌────────┬────────────┬───────┬────────┬──────┬────────┬───────┬──────┬──────┬─────────────────────┐
+ *             │ status │ generation │ state │ taking │ head │ frames │ since │ told │ shot │ gens                │   a cell
+ *             └────────┴────────────┴───────┴────────┴──────┴────────┴───────┴──────┴──────┴─────────────────────┘
  *
- *   status   tid of the owner, as in every cell that is being built: so the reaper finds it (frames/slab.ts)
+ *   status   as every cell's (frames/slab.ts): tid while that thread fills it, or looks through it; else live, and anybody
+ *            may take it for looking through it: unpublishCell(), sweep(), publishCell()
  *   state    OPEN: frames are being taken, and not all who may have translated them are shot down yet; CLOSED
  *   taking   the entry that a frame is being taken out of, or 0
  *   head     pfn of the first frame, 0: none. The next one's stands in Frame.link
+ *   frames   how many there are, those of runs counted each
+ *   since    when it was closed; told: somebody has complained that it takes so long
  *   shot     a bit a process: it has to acknowledge gens[index], or to be away, before the frames are free
  *
  *   batch.head ──► Frame ──link──► Frame ──link──► 0         each OWNED, object = the batch
  *
  * The list goes through the Frames themselves: putting a frame away needs no memory, so it cannot fail.
  *
- * Written by the owner alone, plainly: the reaper reads it after the death.
+ * Written by the thread whose tid is its status, plainly: others read it when it is live, the reaper after the death.
  *
  *   take                                              a death before the next line leaves
  *   taking = entry                                    nothing
@@ -48,7 +51,9 @@ export const LimboBatch = layout('LimboBatch', 560, {
   state: i32,
   taking: i32,
   head: i32,
-  _spare: words(3),
+  frames: i32,
+  since: i32,
+  told: i32,
   shot: words(PROCESS_COUNT / 32),
   gens: words(PROCESS_COUNT),
 })
@@ -56,15 +61,22 @@ export const LimboBatch = layout('LimboBatch', 560, {
 export const OPEN = 0
 export const CLOSED = 1
 
-const { state, taking, head, shot, gens, sizeof, signature } = LimboBatch
+const { state, taking, head, frames: count, since, told, shot, gens, sizeof, signature } = LimboBatch
 
 /** A new batch of this thread's, OPEN and empty. Its word index, or -ENOMEM. */
 export function newBatch(frames: Frames): number {
   return frames.allocCell(signature, sizeof)
 }
 
-/** Closes a batch: everybody who may have translated its frames has been shot. */
-export function closeBatch({ cpu }: Frames, batch: number): void {
+/** Closes a batch: everybody who may have translated its frames has been shot. It is everybody's from here on. */
+export function closeBatch(frames: Frames, batch: number): void {
+  setClosed(frames, batch)
+  frames.cpu.plainStore(batch + since, frames.thread.now())
+  frames.publishCell(batch)
+}
+
+/** Nobody has to be shot for what is in this batch, or all have been. */
+export function setClosed({ cpu }: Frames, batch: number): void {
   cpu.plainStore(batch + state, CLOSED)
 }
 
@@ -98,31 +110,40 @@ function awaitOwned(frames: Frames, pfn: number): void {
 }
 
 /** Puts a frame or run into a batch that is in nobody's entry any more. */
-export function append({ cpu, geometry }: Frames, batch: number, pfn: number): void {
+export function append(frames: Frames, batch: number, pfn: number): void {
+  const { cpu, geometry } = frames
   const frame = frameAt(geometry, pfn)
   cpu.plainStore(frame + Frame.link, cpu.plainLoad(batch + head))
   cpu.plainStore(batch + head, pfn)
   cpu.plainStore(frame + Frame.object, batch)
+  cpu.plainStore(batch + count, cpu.plainLoad(batch + count) + frames.framesOf(pfn))
 }
 
-/** The first frame of a batch, or 0; the frame that follows one. */
-export function firstIn({ cpu }: Frames, batch: number): number {
-  return cpu.plainLoad(batch + head)
+/** How many frames a batch says it holds. */
+export function framesIn({ cpu }: Frames, batch: number): number {
+  return cpu.plainLoad(batch + count)
 }
 
 /**
  * Visits the frames of a batch, and takes those out of the list for which `drops` is true, after it has been called: it
- * frees them.
+ * frees them. Counts the rest anew: that many stay.
  */
-export function sweep({ cpu, geometry }: Frames, batch: number, drops: (pfn: number) => boolean): void {
+export function sweep(frames: Frames, batch: number, drops: (pfn: number) => boolean): number {
+  const { cpu, geometry } = frames
+  let left = 0
   let linkAt = batch + head
   for (let pfn = cpu.plainLoad(linkAt); pfn !== 0;) {
     const frame = frameAt(geometry, pfn)
     const next = cpu.plainLoad(frame + Frame.link)
     if (drops(pfn)) cpu.plainStore(linkAt, next)
-    else linkAt = frame + Frame.link
+    else {
+      linkAt = frame + Frame.link
+      left += frames.framesOf(pfn)
+    }
     pfn = next
   }
+  cpu.plainStore(batch + count, left)
+  return left
 }
 
 // ── who may have translated them ──────────────────────────────────────────────────────────────────────────────────
@@ -136,18 +157,14 @@ export function shootFor({ cpu }: Physical, processes: ProcessTable, batch: numb
   cpu.plainStore(word, cpu.plainLoad(word) | (1 << (index & 31)))
 }
 
-/** The first process that may still use an old translation, or -1. Those that cannot any more are not asked again. */
+/** The first process that may still use an old translation, or -1. Of a batch that is live, or this thread's. */
 export function awaited(physical: Physical, processes: ProcessTable, batch: number): number {
   const { cpu } = physical
   for (let first = 0; first < PROCESS_COUNT; first += 32) {
-    const word = batch + shot + (first >>> 5)
-    for (let bits = cpu.plainLoad(word); bits !== 0;) {
-      const bit = bits & -bits
-      const index = first + 31 - Math.clz32(bit)
+    for (let bits = cpu.plainLoad(batch + shot + (first >>> 5)); bits !== 0; bits &= bits - 1) {
+      const index = first + 31 - Math.clz32(bits & -bits)
       if (mayTranslate(physical, processAt(processes, index), cpu.plainLoad(batch + gens + index)))
         return index
-      bits &= ~bit
-      cpu.plainStore(word, bits)
     }
   }
   return -1
@@ -165,18 +182,12 @@ function mayTranslate({ cpu, geometry }: Physical, at: number, gen: number): boo
 
 /**
  * What the reaper does first about a batch of a dead thread: finishes what it was taking, and drops from the list what the
- * dead had freed, or not yet made the batch's. Returns how many frames and runs are left. May be repeated; it waits, as
- * takeInto() does, for a living thread that is about to own a frame.
+ * dead had freed, or not yet made the batch's. Returns how many frames are left. May be repeated; it waits, as takeInto()
+ * does, for a living thread that is about to own a frame.
  */
 export function mendBatch(frames: Frames, batch: number): number {
   finishTaking(frames, batch)
-  let count = 0
-  sweep(frames, batch, (pfn) => {
-    const isOurs = isIn(frames, batch, pfn)
-    if (isOurs) count++
-    return !isOurs
-  })
-  return count
+  return sweep(frames, batch, (pfn) => !isIn(frames, batch, pfn))
 }
 
 function finishTaking(frames: Frames, batch: number): void {
@@ -201,6 +212,13 @@ export function isIn(frames: Frames, batch: number, pfn: number): boolean {
   return (
     kindOf(flagsOf(frames, pfn)) === OWNED && cpu.plainLoad(frameAt(geometry, pfn) + Frame.object) === batch
   )
+}
+
+/** Notes that somebody has complained about a batch of this thread's. True if somebody had before. */
+export function isTold({ cpu }: Frames, batch: number): boolean {
+  const wasTold = cpu.plainLoad(batch + told) !== 0
+  cpu.plainStore(batch + told, 1)
+  return wasTold
 }
 
 export function isOpen({ cpu }: Frames, batch: number): boolean {

@@ -4,17 +4,18 @@
  *   volley = open()         a batch of this thread's (batch.ts)
  *   volley.take(entry)      a frame leaves its entry: nobody finds it any more
  *   volley.shoot(process)   gen += 2: who looks finds that its translations are old
- *   volley.close()          nobody else has to be shot
+ *   volley.close()          nobody else has to be shot: from here on the batch is everybody's
  *   drain()                 each process that was shot has acknowledged, is offline, or is dead; and no view is pinned
  *                           to the frame: it is retired, and freed when nobody walks the kernel any more (frames/retire.ts)
  *
  *   put(pfn)                a frame that its owner has unmapped itself while a view of it is pinned: nobody is shot
  *
- * drain() never waits, and runs whenever the magazine is filled again. When memory is out wait() goes offline, for two that
- * wait for each other must both be away, and waits at most 10 ms.
+ * Whoever needs memory drains, whosoever's the frames were: who took them away may be idle. drain() never waits, and runs
+ * whenever a magazine is filled again. When memory is out wait() goes offline, for two that wait for each other must both be
+ * away, and waits at most 10 ms.
  *
- * Whom a dead thread has left waiting: the reaper inherits its batches (inherit()). One that was still open does not say
- * yet whom to shoot: everybody is.
+ * What a dead thread was filling, or looking through, the reaper makes everybody's too (inherit()). A batch that was still
+ * open does not say yet whom to shoot: everybody is.
  *
  * See: tlb_finish_mmu() and "lazy TLB" in Linux; quiescent states in RCU.
  */
@@ -27,19 +28,20 @@ import {
   append,
   awaited,
   closeBatch,
-  firstIn,
+  framesIn,
   isOpen,
+  isTold,
   LimboBatch,
   mendBatch,
   newBatch,
+  setClosed,
   shootFor,
   sweep,
   takeInto,
 } from './batch.ts'
-import { Pins } from './pins.ts'
+import { Pins, type PinnedFrames } from './pins.ts'
 import { TlbState } from './presence.ts'
 import { processAt, type ProcessTable } from './processes.ts'
-import { pfnOf } from './pte.ts'
 
 export { LimboBatch } from './batch.ts'
 
@@ -47,16 +49,7 @@ const PRESSURE_WAIT_MS = 10
 const STUCK_AFTER_MS = 1000
 /** Of a batch whose frames stay pinned so many are looked at in a drain(), on average. */
 const LOOKS_PER_DRAIN = 1024
-
-interface Closed {
-  readonly at: number
-  readonly since: number
-  /** Frames, those of runs counted each. */
-  frames: number
-  /** Drains to let pass before the pinned frames are looked at again. */
-  pause: number
-  wasTold: boolean
-}
+const MOST_PAUSES = 1000
 
 /** What is being taken away together. One thread's, and closed before that thread does anything else. */
 export interface Volley {
@@ -77,9 +70,10 @@ export class Limbo {
   readonly #frames: Frames
   readonly #processes: ProcessTable
   readonly #pins: Pins
-  readonly #closed: Closed[] = []
-  /** The batch of put(), which stays. */
-  #loose: Closed | undefined
+  /** The batch of put(), which stays this thread's; 0 before it is needed. */
+  #loose = 0
+  /** Drains to let pass before the frames of a batch that are pinned are looked at again: by its generation. */
+  readonly #pauses = new Map<number, number>()
 
   constructor(frames: Frames, processes: ProcessTable) {
     this.#frames = frames
@@ -89,9 +83,12 @@ export class Limbo {
     frames.onPressure(() => this.#relieve())
   }
 
-  /** Frames that this thread has put here. */
+  /** Frames that are here, whoever has put them here; not counted what others have put() or are looking through. */
   get pending(): number {
-    return this.#closed.reduce((sum, { frames }) => sum + frames, this.#loose?.frames ?? 0)
+    const frames = this.#frames
+    let count = this.#loose === 0 ? 0 : framesIn(frames, this.#loose)
+    for (const batch of frames.cellsOf(LimboBatch.signature)) count += framesIn(frames, batch)
+    return count
   }
 
   /** Begins to take frames away. -ENOMEM if there is no memory to note that in. */
@@ -99,38 +96,25 @@ export class Limbo {
     const frames = this.#frames
     const batch = newBatch(frames)
     if (batch < 0) return batch
-    let taken = 0
     return {
-      take: (entryAt, old) => {
-        const isTaken = takeInto(frames, batch, entryAt, old)
-        if (isTaken) taken += frames.framesOf(pfnOf(old))
-        return isTaken
-      },
+      take: (entryAt, old) => takeInto(frames, batch, entryAt, old),
       shoot: (processIndex) => {
         shootFor(frames, this.#processes, batch, processIndex)
       },
       close: () => {
-        if (taken === 0) frames.freeCell(batch)
-        else this.#close(batch, taken)
+        if (framesIn(frames, batch) === 0) frames.freeCell(batch)
+        else closeBatch(frames, batch)
       },
     }
   }
 
-  #close(batch: number, frames: number): Closed {
-    closeBatch(this.#frames, batch)
-    const since = this.#frames.thread.now()
-    const closed = { at: batch, since, frames, pause: 0, wasTold: false }
-    this.#closed.push(closed)
-    return closed
-  }
-
   /** Makes sure that put() finds its batch: later there may be no memory for it. 0 or -ENOMEM. */
   prepare(): number {
-    if (this.#loose !== undefined) return 0
+    if (this.#loose !== 0) return 0
     const batch = newBatch(this.#frames)
     if (batch < 0) return batch
-    closeBatch(this.#frames, batch)
-    this.#loose = { at: batch, since: 0, frames: 0, pause: 0, wasTold: false }
+    setClosed(this.#frames, batch)
+    this.#loose = batch
     return 0
   }
 
@@ -140,54 +124,72 @@ export class Limbo {
    */
   put(pfn: number): number {
     const error = this.prepare()
-    if (error < 0 || this.#loose === undefined) return error
-    const count = this.#frames.framesOf(pfn)
-    append(this.#frames, this.#loose.at, pfn)
-    this.#loose.frames += count
-    this.#loose.pause = 0
+    if (error < 0) return error
+    append(this.#frames, this.#loose, pfn)
+    this.#pauses.delete(this.#frames.generationOf(this.#loose))
     return 0
   }
 
-  /** Frees what nobody can use any more. Never waits. Returns how many frames of this thread are still here. */
+  /** Frees what nobody can use any more, whoever has put it here. Never waits. Returns how many frames are still here. */
   drain(mustLook = false): number {
-    const loose = this.#loose
-    if (this.#closed.length === 0 && (loose === undefined || loose.frames === 0)) return 0
-    // Once for all: every frame in a closed batch left its last entry before.
-    const pinned = this.#pins.snapshot()
-    const isPinned = (pfn: number) => pinned.covers(pfn, this.#frames.framesOf(pfn))
-    if (loose !== undefined) this.#sweep(loose, isPinned, mustLook)
-    for (let i = this.#closed.length; i-- > 0;) {
-      const closed = this.#closed[i]
-      const process = awaited(this.#frames, this.#processes, closed.at)
-      if (process >= 0) {
-        this.#tell(closed, process)
-        continue
-      }
-      this.#sweep(closed, isPinned, mustLook)
-      if (firstIn(this.#frames, closed.at) !== 0) continue
-      this.#closed.splice(i, 1)
-      this.#frames.freeCell(closed.at)
+    const frames = this.#frames
+    let pinned: PinnedFrames | undefined
+    // Looked for after its frames left their last entry: before the batch was live.
+    const isPinned = (pfn: number) => (pinned ??= this.#pins.snapshot()).covers(pfn, frames.framesOf(pfn))
+    if (this.#loose !== 0 && framesIn(frames, this.#loose) > 0) this.#sweep(this.#loose, isPinned, mustLook)
+    for (const batch of frames.cellsOf(LimboBatch.signature)) {
+      pinned = undefined
+      this.#drainBatch(batch, isPinned, mustLook)
     }
     return this.pending
   }
 
-  #sweep(closed: Closed, isPinned: (pfn: number) => boolean, mustLook: boolean): void {
-    if (!mustLook && closed.pause-- > 0) return
+  /** A batch that was live a moment ago. */
+  #drainBatch(batch: number, isPinned: (pfn: number) => boolean, mustLook: boolean): void {
     const frames = this.#frames
-    sweep(frames, closed.at, (pfn) => {
+    // Acquire: pairs with the store in publishCell(). Of this batch is what follows, or else unpublishCell() fails: somebody
+    // else is at it by now, or it is another one.
+    const generation = -frames.cpu.load(batch)
+    if (generation <= 0) return
+    const process = awaited(frames, this.#processes, batch)
+    if (process >= 0) {
+      this.#tell(batch, generation, process)
+      return
+    }
+    if (frames.unpublishCell(batch, generation) < 0) return
+    if (this.#sweep(batch, isPinned, mustLook) === 0) {
+      this.#pauses.delete(generation)
+      frames.freeCell(batch)
+    } else frames.publishCell(batch)
+  }
+
+  /** Frees what is not pinned of a batch that is this thread's. Returns how many frames stay. */
+  #sweep(batch: number, isPinned: (pfn: number) => boolean, mustLook: boolean): number {
+    const frames = this.#frames
+    const generation = frames.generationOf(batch)
+    const pause = this.#pauses.get(generation) ?? 0
+    if (!mustLook && pause > 0) {
+      this.#pauses.set(generation, pause - 1)
+      return framesIn(frames, batch)
+    }
+    const left = sweep(frames, batch, (pfn) => {
       if (isPinned(pfn)) return false
-      closed.frames -= frames.framesOf(pfn)
       frames.retireFrame(pfn)
       return true
     })
-    closed.pause = Math.floor(closed.frames / LOOKS_PER_DRAIN)
+    if (this.#pauses.size > MOST_PAUSES) this.#pauses.clear()
+    if (left >= LOOKS_PER_DRAIN) this.#pauses.set(generation, Math.floor(left / LOOKS_PER_DRAIN))
+    return left
   }
 
-  #tell(closed: Closed, process: number): void {
-    const sinceMs = (this.#frames.thread.now() - closed.since) | 0
-    if (closed.wasTold || sinceMs <= STUCK_AFTER_MS) return
-    closed.wasTold = true
-    this.onStuck?.(process, sinceMs)
+  #tell(batch: number, generation: number, process: number): void {
+    const frames = this.#frames
+    if (this.onStuck === undefined) return
+    const sinceMs = (frames.thread.now() - frames.cpu.load(batch + LimboBatch.since)) | 0
+    if (sinceMs <= STUCK_AFTER_MS || frames.unpublishCell(batch, generation) < 0) return
+    const wasTold = isTold(frames, batch)
+    frames.publishCell(batch)
+    if (!wasTold) this.onStuck(process, sinceMs)
   }
 
   /**
@@ -207,8 +209,8 @@ export class Limbo {
   }
 
   #firstAwaited(): number {
-    for (const { at } of this.#closed) {
-      const process = awaited(this.#frames, this.#processes, at)
+    for (const batch of this.#frames.cellsOf(LimboBatch.signature)) {
+      const process = awaited(this.#frames, this.#processes, batch)
       if (process >= 0) return process
     }
     return -1
@@ -227,8 +229,9 @@ export class Limbo {
   }
 
   /**
-   * A batch of a dead thread becomes this thread's: what the dead was doing is finished, and if it had not said whom to
-   * shoot, everybody is. An empty one is left for Frames.repair() to free. May be repeated after it threw MustNotBlock.
+   * A batch of a dead thread, filled or being looked through, becomes everybody's: what the dead was doing is finished, and
+   * if it had not said whom to shoot, everybody is. An empty one is left for Frames.repair() to free. May be repeated after
+   * it threw MustNotBlock.
    */
   inherit(batch: number): void {
     const frames = this.#frames
@@ -238,13 +241,7 @@ export class Limbo {
         shootFor(frames, this.#processes, batch, index)
       }
     }
-    let count = 0
-    sweep(frames, batch, (pfn) => {
-      count += frames.framesOf(pfn)
-      return false
-    })
-    frames.cpu.store(batch, frames.thread.tid) // the reaper of the dead may change its cells
-    this.#close(batch, count)
+    closeBatch(frames, batch)
   }
 }
 

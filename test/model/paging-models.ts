@@ -2,7 +2,7 @@
  * Processes with one entry each on a few frames: what the models of the paging floor share.
  *
  *   ThreadSlot i    ... counters, where no counter is: TlbState of process i, then its entries from word ENTRY on
- *   first frame     the slab of LimboBatches, which only their owner and its reaper look into: notes
+ *   first frame     the slab of LimboBatches. What only the thread looks into that has one, and its reaper, are notes
  *   second frame    the slab of PinRecords, if there is one
  *   then            the frames that are mapped, taken away and freed
  */
@@ -44,7 +44,8 @@ export function pagingWorld(threads: number, freeFrames: number, options: { pins
   const isBatchNote = (at: number) =>
     at >= batchesAt &&
     at < batchesAt + PAGE_WORDS &&
-    (at - batchesAt) % LimboBatch.sizeof !== LimboBatch.status
+    (at - batchesAt) % LimboBatch.sizeof >= LimboBatch.state &&
+    (at - batchesAt) % LimboBatch.sizeof < LimboBatch.shot
   const isNote = base.notes as (at: number) => boolean
   const at = (index: number) => processAt(processes, index)
   const entryAt = (index: number, page = 0) => at(index) + ENTRY + page

@@ -192,6 +192,22 @@ test('a frame is freed only when nobody walks the kernel any more', () => {
   expect(world.isFree(pfn)).toBe(true)
 })
 
+test('what one thread has taken away, and is idle since, is free for whoever needs memory', () => {
+  const world = limboWorld()
+  world.start(1)
+  const idle = new Limbo(world.threadFrames(3), world.processes)
+  const volley = world.volley(idle)
+  const pfn = takeFrom(world, volley)
+  volley.shoot(1)
+  volley.close()
+  expect([world.limbo.pending, idle.pending]).toEqual([1, 1])
+
+  world.acknowledge(1)
+  world.frames.drainRetired()
+
+  expect([world.limbo.pending, idle.pending, world.isFree(pfn)]).toEqual([0, 0, true])
+})
+
 test('a refill of the magazine looks into limbo, and so does an allocation when memory is out', () => {
   const world = limboWorld()
   world.start(1)
