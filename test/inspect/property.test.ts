@@ -33,7 +33,7 @@ const act = fc.record({
 
 test.each(['lp64', 'ilp32'] as const)('%s: whatever was done, every count says the same', (layout) => {
   fc.assert(
-    fc.property(fc.array(act, { maxLength: 40 }), (acts) => {
+    fc.property(fc.array(act, { minLength: 20, maxLength: 40 }), (acts) => {
       const m = inspectable(layout)
       const objects = [m.object(PAGES), m.object(PAGES, CONTIGUOUS)]
       const processes = Array.from({ length: PROCESSES }, (_, index) => ({
