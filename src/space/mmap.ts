@@ -44,6 +44,7 @@ export interface Backing {
   readonly access: number
 }
 
+const O_RDONLY = 0
 const O_WRONLY = 1
 const O_RDWR = 2
 
@@ -172,7 +173,7 @@ function objectPlan(
   const isShared = type !== MAP_PRIVATE
   const isWritable = backing.access === O_WRONLY || backing.access === O_RDWR
   if (isShared && (prot & PROT_WRITE) !== 0 && !isWritable) return -EACCES
-  if (backing.access === O_WRONLY) return -EACCES
+  if (backing.access !== O_RDONLY && backing.access !== O_RDWR) return -EACCES
   if ((flags & MAP_GROWSDOWN) !== 0) return -EINVAL
   const traits = {
     flags: commonFlags(prot, flags) | (isShared ? VM_SHARED : 0),
