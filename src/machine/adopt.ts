@@ -18,7 +18,7 @@ import { assertFunction, typeError } from '../words/usage.ts'
 import { takeFromPort } from '../host/spawning.ts'
 import { Child } from './child.ts'
 import type { MachineKernel } from './kernel-of.ts'
-import { EMBRYO, RUNNING } from './process-slot.ts'
+import { EMBRYO, EXITED, RUNNING, ZOMBIE } from './process-slot.ts'
 import { asked, freeSlot, isProcessIn, setExitCode } from './process-table.ts'
 import type { Become } from './protocol.ts'
 import type { Process } from './process.ts'
@@ -30,6 +30,8 @@ const LOOK_EVERY_MS = 2
 const KNOCK_EVERY_MS = 20
 const PATIENCE_MS = 5000
 const GRACE_MS = 100
+
+const BEGUN = [RUNNING, EXITED, ZOMBIE]
 
 /** Makes a worker a process. EAGAIN if it has not answered within 5 s: then it has not imported pageframe/machine. */
 export async function adoptWorker(
@@ -57,9 +59,8 @@ export async function adoptWorker(
   })
 
   const deadline = Date.now() + PATIENCE_MS
-  for (let knockAt = 0; !isProcessIn(cpu, at, pid, RUNNING);) {
-    if (!isProcessIn(cpu, at, pid, EMBRYO) || Date.now() > deadline) {
-      freeSlot(cpu, at, pid, EMBRYO)
+  for (let knockAt = 0; isProcessIn(cpu, at, pid, EMBRYO);) {
+    if (Date.now() > deadline && freeSlot(cpu, at, pid, EMBRYO)) {
       child.forget()
       throw unanswered(worker.threadId < 0)
     }
@@ -77,6 +78,12 @@ export async function adoptWorker(
       postToThread(threadId, message, [port])
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+  }
+  // It may have ended meanwhile. But an EMBRYO whose worker has exited is no process.
+  const hasBegun = child.status !== undefined || BEGUN.some((state) => isProcessIn(cpu, at, pid, state))
+  if (!hasBegun) {
+    child.forget()
+    throw unanswered(true)
   }
   return keepChild(attachment.id, child)
 }

@@ -118,6 +118,16 @@ describe('workers that others start', () => {
     expect(await endless.waitAsync({ timeoutMs: 5000 })).toEqual({ code: null, signal: 'SIGTERM' })
   })
 
+  test('one whose program is over before anybody has looked has a status all the same', async () => {
+    const machine = await boot({ worker: (entry) => new Worker(entry) })
+    const entry = new URL('../fixtures/adopted.mjs', import.meta.url)
+
+    for (let i = 0; i < 10; i++) {
+      const child = await machine.spawn(entry, { args: { add: i } })
+      expect(await child.waitAsync({ timeoutMs: 5000 })).toEqual({ code: 10 + i, signal: null })
+    }
+  })
+
   test('one that ends meanwhile: ECANCELED; and the slot is free', async () => {
     const machine = await boot()
     const worker = new Worker('setTimeout(() => 0, 50)', { eval: true })
