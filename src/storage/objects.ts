@@ -234,7 +234,7 @@ export class ObjectStore {
 
   /**
    * The frame that holds a page. Inside the kernel (frames.enterKernel) only, where the frame stays what it is.
-   * 0 if there is none and `make` is false; -ENOMEM.
+   * 0 if there is none and `make` is false, or if a contiguous object has no such page (any more); -ENOMEM.
    */
   pageAt(at: number, page: number, make: boolean): number {
     const first = this.cpu.load(at + run)
