@@ -25,7 +25,7 @@
 
 import { CLAIMED, FREE, slotIndexOf, stateOf, ThreadSlot, tidOfState } from '../threads/slot.ts'
 import { assert } from '../words/assert.ts'
-import { Frame, RETIRED, withKind } from './frame.ts'
+import { Frame, kindOf, RETIRED, withKind } from './frame.ts'
 import { RETIRED_CELL, unpublishCell } from './slab.ts'
 import type { Access } from './access.ts'
 import { flagsOf, frameAt, setFlags } from './zone.ts'
@@ -114,11 +114,21 @@ export class Retirement {
       }
       if (!this.#isOver()) break
       for (let item = this.#waiting.pop(); item !== undefined; item = this.#waiting.pop()) {
-        if (item >= 0) undertaker.freeRetiredFrame(item)
+        if (item >= 0) this.#freeFrame(undertaker, item)
         else undertaker.freeRetiredCell(~item)
       }
     }
     return this.pending
+  }
+
+  /** A reaper's free throws where others wait for the zone lock: what is still RETIRED then, it comes back to. */
+  #freeFrame(undertaker: Undertaker, pfn: number): void {
+    try {
+      undertaker.freeRetiredFrame(pfn)
+    } catch (error) {
+      if (kindOf(flagsOf(this.#access, pfn)) === RETIRED) this.#waiting.push(pfn)
+      throw error
+    }
   }
 
   /** Notes who is inside. All that is waiting was unlinked before: the other half of Dekker in enterKernel(). */

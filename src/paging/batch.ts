@@ -224,3 +224,24 @@ export function isTold({ cpu }: Frames, batch: number): boolean {
 export function isOpen({ cpu }: Frames, batch: number): boolean {
   return cpu.plainLoad(batch + state) === OPEN
 }
+
+/** What does not add up in a batch at rest, in sentences. */
+export function* batchProblems(frames: Frames, batch: number): Generator<string> {
+  const { cpu, geometry } = frames
+  const seen = new Set<number>()
+  let found = 0
+  let pfn = cpu.plainLoad(batch + head)
+  while (pfn !== 0) {
+    if (seen.has(pfn) || !(pfn >= geometry.reservedFrames && pfn < geometry.frameCount)) {
+      yield `the limbo batch at ${batch} lists frame ${pfn}, which is in it twice, or is none`
+      return
+    }
+    seen.add(pfn)
+    if (!isIn(frames, batch, pfn))
+      yield `the limbo batch at ${batch} lists frame ${pfn}, which is not its own`
+    found += frames.framesOf(pfn)
+    pfn = cpu.plainLoad(frameAt(geometry, pfn) + Frame.link)
+  }
+  const stated = framesIn(frames, batch)
+  if (stated !== found) yield `the limbo batch at ${batch} counts ${stated} frames, and there are ${found}`
+}

@@ -27,6 +27,7 @@ import { MustNotBlock } from '../threads/live-thread.ts'
 import {
   append,
   awaited,
+  batchProblems,
   closeBatch,
   framesIn,
   isOpen,
@@ -255,5 +256,6 @@ export function limboRepair(limboOf: (attachment: Attachment) => Limbo): KindRep
     unfinished: (attachment, at) => {
       limboOf(attachment).inherit(at)
     },
+    check: (attachment, at) => batchProblems(attachment.frames, at),
   }
 }

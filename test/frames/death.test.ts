@@ -126,6 +126,22 @@ test('a reader that is dead is waited for until it is reaped: its reaper reads w
   expect(writer.drainRetired()).toBe(0)
 })
 
+test('what a reaper had retired it frees later, when another holds the zone lock', () => {
+  const each = world(512)
+  const reaper = each.frames(0)
+  const { freeFrames } = reaper.statistics()
+  const held = Array.from({ length: 40 }, () => reaper.allocFrame())
+  for (const pfn of held) reaper.retireFrame(pfn)
+  each.frames(2)
+  each.cpu.store(each.geometry.zoneAt, each.tid(2))
+
+  expect(() => reaper.drainRetired()).toThrow(Blocked) // its magazine is full
+  each.cpu.store(each.geometry.zoneAt, 0)
+
+  expect(reaper.drainRetired()).toBe(0)
+  expect(reaper.statistics().freeFrames).toBe(freeFrames)
+})
+
 test('a refill of the magazine frees what was retired', () => {
   const each = world(512)
   const frames = each.frames(0)

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { LimboBatch } from '../../src/paging/batch.ts'
+import { Frame } from '../../src/frames/frame.ts'
+import { frameAt } from '../../src/frames/zone.ts'
+import { batchProblems, LimboBatch } from '../../src/paging/batch.ts'
 import { Limbo, type Volley } from '../../src/paging/limbo.ts'
 import { Pins } from '../../src/paging/pins.ts'
 import { TlbState } from '../../src/paging/presence.ts'
@@ -349,4 +351,27 @@ test('a taking that the dead had begun is finished', () => {
   expect(isMarker(world.cpu.load(world.entryAt(1)), TAKEN)).toBe(false)
   expect(world.cpu.load(world.entryAt(1))).toBe(0)
   expect([world.limbo.drain(), world.isFree(pfn)]).toEqual([0, true])
+})
+
+test('a batch at rest is checked: what it lists is its own, each once, and counted', () => {
+  const world = limboWorld()
+  world.start(1)
+  const volley = world.volley()
+  const [first, second] = [takeFrom(world, volley, 1, 0), takeFrom(world, volley, 1, 1)]
+  volley.shoot(1)
+  volley.close()
+  const [batch] = world.frames.cellsOf(LimboBatch.signature)
+  const problems = () => [...batchProblems(world.frames, batch)].join()
+  const linkAt = frameAt(world.geometry, first) + Frame.link
+  const objectAt = frameAt(world.geometry, second) + Frame.object
+
+  expect(problems()).toBe('')
+  world.cpu.store(linkAt, second)
+  expect(problems()).toContain('twice')
+  world.cpu.store(linkAt, 0)
+  world.cpu.store(objectAt, 7)
+  expect(problems()).toContain('not its own')
+  world.cpu.store(objectAt, batch)
+  world.cpu.store(batch + LimboBatch.frames, 3)
+  expect(problems()).toContain('counts 3 frames, and there are 2')
 })
