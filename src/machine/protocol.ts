@@ -10,6 +10,8 @@
 
 import type { Inheritance, ResourceLimits } from '../host/spawning.ts'
 import type { MessagePort } from '../host/workers.ts'
+import { LimboBatch } from '../paging/batch.ts'
+import { PinRecord } from '../paging/pins.ts'
 import { Vma } from '../space/vma.ts'
 import { ShmObject } from '../storage/shm-object.ts'
 import type { Offer } from '../memory/protocol.ts'
@@ -17,7 +19,7 @@ import { combine } from '../words/layout.ts'
 import { MachineHeader, ProcessSlot } from './process-slot.ts'
 
 /** Everything above `memory` that two copies of pageframe must agree on to share a machine. */
-export const SIGNATURE = combine(MachineHeader, ProcessSlot, Vma, ShmObject)
+export const SIGNATURE = combine(MachineHeader, ProcessSlot, Vma, ShmObject, LimboBatch, PinRecord)
 
 export interface Booted {
   readonly order: 'booted'
