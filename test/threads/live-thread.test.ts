@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { deadlineAfter } from '../../src/host/clock.ts'
 import { atomicsCpu } from '../../src/host/cpu.ts'
 import { LiveThread } from '../../src/threads/live-thread.ts'
 import { ASLEEP, ThreadSlot, tidOf } from '../../src/threads/slot.ts'
@@ -35,7 +36,7 @@ test('it looks again at the end of each slice of a second, and goes on sleeping 
   const looks: number[] = []
   live.onSlice = (sinceMs) => void looks.push(Math.round(sinceMs / 1000))
 
-  const wasRung = live.sleep(ThreadSlot.park, ASLEEP, performance.now() + 2100)
+  const wasRung = live.sleep(ThreadSlot.park, ASLEEP, deadlineAfter(2100))
 
   expect(wasRung).toBe(false)
   expect(looks).toEqual([0, 1, 2, 2])
