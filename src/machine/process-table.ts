@@ -11,7 +11,7 @@ import { readText, writeText } from '../memory/superblock.ts'
 import { TlbState } from '../paging/presence.ts'
 import { processAt, type ProcessTable } from '../paging/processes.ts'
 import { EAGAIN } from '../words/errno.ts'
-import { EMBRYO, FREE, MachineHeader, ProcessSlot, RUNNING, ZOMBIE } from './process-slot.ts'
+import { EMBRYO, EXITED, FREE, MachineHeader, ProcessSlot, RUNNING, ZOMBIE } from './process-slot.ts'
 
 const { state, thread, threadId, parent, code, signal, asked, ended, nameBytes, name, descriptors, sizeof } =
   ProcessSlot
@@ -79,7 +79,13 @@ export function claimSlot(cpu: Cpu, claim: Claim): number {
 function clearSlot(cpu: Cpu, at: number): void {
   cpu.store(at + TlbState.online, 0)
   cpu.store(at + TlbState.tid, 0)
-  for (let word = TlbState.sizeof; word < sizeof; word++) if (word !== thread) cpu.store(at + word, 0)
+  cpu.fill((at + TlbState.sizeof) * 4, 0, (thread - TlbState.sizeof) * 4)
+  cpu.fill((at + thread + 1) * 4, 0, (sizeof - thread - 1) * 4)
+}
+
+/** The supervisor takes the order for an EMBRYO. False if its parent has died, and it with it. */
+export function takeOver(cpu: Cpu, at: number, pid: number, parentTid: number, tid: number): boolean {
+  return isProcessIn(cpu, at, pid, EMBRYO) && cpu.compareExchange(at + thread, parentTid, tid) === parentTid
 }
 
 /** An EMBRYO becomes the running process of a thread. False if it is no EMBRYO any more. */
@@ -96,6 +102,23 @@ export function freeSlot(cpu: Cpu, at: number, pid: number, from: typeof EMBRYO 
   if (!moveProcess(cpu, at, pid, from, FREE)) return false
   cpu.store(at + thread, 0)
   return true
+}
+
+/**
+ * A thread is dead: what was it to a slot? The reaper, which is the supervisor's thread, so nobody takes over meanwhile. An
+ * EMBRYO that it names is one nobody else has heard of; a process that it ran is EXITED from now on.
+ */
+export function fateOf(cpu: Cpu, at: number, dead: number): 'none' | 'claimed' | 'embryo' | 'exited' {
+  if (cpu.load(at + thread) !== dead) return 'none'
+  const pid = pidIn(cpu.load(at + state))
+  if (isProcessIn(cpu, at, pid, FREE)) return 'claimed'
+  if (isProcessIn(cpu, at, pid, EMBRYO)) return 'embryo'
+  return moveProcess(cpu, at, pid, RUNNING, EXITED) || isProcessIn(cpu, at, pid, EXITED) ? 'exited' : 'none'
+}
+
+/** Takes back the claim of a dead thread that had not made anything of it. */
+export function dropClaim(cpu: Cpu, at: number): void {
+  cpu.store(at + thread, 0)
 }
 
 /** Says how a process has ended, before it has: the first word stands. */

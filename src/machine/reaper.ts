@@ -14,12 +14,14 @@ import { releasePins, teardownSpace } from '../space/teardown.ts'
 import { TlbState } from '../paging/presence.ts'
 import { permitsOf, release } from '../sync/semaphore.ts'
 import type { MachineKernel } from './kernel-of.ts'
-import { EMBRYO, EXITED, FREE, MachineHeader, RUNNING, ZOMBIE } from './process-slot.ts'
+import { EMBRYO, EXITED, MachineHeader, ZOMBIE } from './process-slot.ts'
 import {
   asked,
   code,
   descriptors,
+  dropClaim,
   ended,
+  fateOf,
   freeSlot,
   isProcessIn,
   moveProcess,
@@ -29,7 +31,6 @@ import {
   signal,
   slotsInUse,
   state,
-  thread,
 } from './process-table.ts'
 import { processAt } from '../paging/processes.ts'
 import { SIGNALS } from './signals.ts'
@@ -50,15 +51,11 @@ export function reapProcesses(kernel: MachineKernel, dead: number): { pid: numbe
   let exited: { pid: number; at: number } | undefined
   for (let index = 0; index < kernel.processes.count; index++) {
     const at = processAt(kernel.processes, index)
-    if (cpu.load(at + thread) !== dead) continue
-    const word = cpu.load(at + state)
-    const pid = pidIn(word)
-    if (isProcessIn(cpu, at, pid, EMBRYO)) {
-      // Nobody else has heard of it: the supervisor would have put itself in the dead one's place.
-      unmake(kernel, at, pid)
-    } else if (isProcessIn(cpu, at, pid, FREE)) {
-      cpu.store(at + thread, 0) // claimed only
-    } else if (moveProcess(cpu, at, pid, RUNNING, EXITED) || isProcessIn(cpu, at, pid, EXITED)) {
+    const pid = pidIn(cpu.load(at + state))
+    const fate = fateOf(cpu, at, dead)
+    if (fate === 'claimed') dropClaim(cpu, at)
+    else if (fate === 'embryo') unmake(kernel, at, pid)
+    else if (fate === 'exited') {
       cpu.store(at + TlbState.tid, 0)
       tearDown(kernel, at)
       exited = { pid, at }
@@ -68,7 +65,7 @@ export function reapProcesses(kernel: MachineKernel, dead: number): { pid: numbe
 }
 
 /** A process that will never run: its space returns, its slot is nobody's. */
-export function unmake(kernel: MachineKernel, at: number, pid: number): void {
+function unmake(kernel: MachineKernel, at: number, pid: number): void {
   tearDown(kernel, at)
   freeSlot(kernel.attachment.cpu, at, pid, EMBRYO)
 }

@@ -24,16 +24,7 @@ import { processAt } from '../paging/processes.ts'
 import { MustNotBlock } from '../threads/live-thread.ts'
 import { assert } from '../words/assert.ts'
 import { kernelOf, type MachineKernel } from './kernel-of.ts'
-import { EMBRYO } from './process-slot.ts'
-import {
-  asked,
-  isProcessIn,
-  isProcessRunning,
-  nameOfProcess,
-  parent,
-  thread,
-  threadId,
-} from './process-table.ts'
+import { asked, isProcessRunning, nameOfProcess, parent, takeOver, threadId } from './process-table.ts'
 import type { Asked, Booted, Order, ProcessData, Spawn } from './protocol.ts'
 import { finishProcess, INIT_PID, orphanChildren, reapProcesses, type HostStatus } from './reaper.ts'
 import { machineProblems, machineRepairs } from './repairs.ts'
@@ -131,8 +122,7 @@ export class MachineSupervisor implements SupervisorExtension {
     const { pid, index } = order
     const at = processAt(kernel.processes, index)
     // From here on the EMBRYO is ours; unless its parent has died meanwhile, and it with it.
-    if (!isProcessIn(cpu, at, pid, EMBRYO)) return
-    if (cpu.compareExchange(at + thread, order.tid, self.tid) !== order.tid) return
+    if (!takeOver(cpu, at, pid, order.tid, self.tid)) return
     const isOrphan = !isProcessRunning(kernel, cpu.load(at + parent))
     const { port1, port2 } = new MessageChannel()
     try {
