@@ -23,6 +23,7 @@ import { mmap, wantsPages, type Backing } from './mmap.ts'
 import { mprotect } from './mprotect.ts'
 import { munmap } from './munmap.ts'
 import { mmapBase } from './placement.ts'
+import type { SpaceAreas } from './space-areas.ts'
 import { SpaceState } from './space-state.ts'
 import { loadWide, storeWide } from './vma-cells.ts'
 import { Zapper } from './zap.ts'
@@ -34,20 +35,6 @@ export { countMappings, dropAreas, mappingsOf } from './vma-cells.ts'
 
 /** Makes the pages of [from, to) present, as far as it can: mlock and MAP_POPULATE. Page numbers. */
 export type Populate = (from: number, to: number) => void
-
-/** What the system calls of this folder work on. */
-export interface SpaceAreas {
-  readonly kernel: Kernel
-  readonly layout: AddressLayout
-  readonly table: AreaTable
-  readonly zapper: Zapper
-  /** The page below which mmap() looks first. */
-  readonly base: number
-  /** True if that many private writable pages may be mapped at a time. */
-  mayPromise(pages: number): boolean
-  /** Populates when the call is over, and foreign readers may look again. */
-  populateLater(from: number, to: number): void
-}
 
 export interface SpaceOptions {
   /** 32 bits; the same seed gives the same addresses. */

@@ -10,7 +10,7 @@ import { EACCES, EBADF, EEXIST, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW } from '..
 import { ANONYMOUS } from '../storage/shm-object.ts'
 import type { AreaTraits } from './area.ts'
 import { MAX_AREAS } from './area-table.ts'
-import type { SpaceAreas } from './areas.ts'
+import type { SpaceAreas } from './space-areas.ts'
 import {
   MAP_32BIT,
   MAP_ANONYMOUS,

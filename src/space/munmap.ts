@@ -11,7 +11,7 @@ import { PAGE_SIZE } from '../words/constants.ts'
 import { EINVAL, ENOMEM } from '../words/errno.ts'
 import type { AreaNode } from './area.ts'
 import { MAX_AREAS } from './area-table.ts'
-import type { SpaceAreas } from './areas.ts'
+import type { SpaceAreas } from './space-areas.ts'
 
 /**
  * Unmaps every page of [address, address + length); that nothing is mapped there is no error. Called by the mutator only.
