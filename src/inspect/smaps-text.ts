@@ -3,7 +3,7 @@
 import { KiB } from '../words/constants.ts'
 import { mappingLine } from './mapping.ts'
 import type { MemoryUse } from './memory-use.ts'
-import type { Smap, SmapsRollup } from './smaps.ts'
+import type { Smap, SmapsRollup } from './smap.ts'
 
 /** Where the unit of the longest label's number ends: `KernelPageSize:` and 8 digits. */
 const LABEL_WIDTH = 16

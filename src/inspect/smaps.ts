@@ -19,28 +19,13 @@ import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../space/constants.ts'
 import type { Kernel } from '../space/kernel.ts'
 import { VM_ACCOUNT, VM_GROWSDOWN, VM_LOCKED, VM_NOHUGEPAGE, VM_NORESERVE, VM_SHARED } from '../space/vma.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
-import { mappingOf, type Mapping } from './mapping.ts'
-import { MemoryUseCounter, type MemoryUse } from './memory-use.ts'
+import { mappingOf } from './mapping.ts'
+import { MemoryUseCounter } from './memory-use.ts'
 import { countMappings, visitResident, type MapCounts } from './resident.ts'
+import type { Smap, SmapsRollup } from './smap.ts'
 import { rollupText, smapText } from './smaps-text.ts'
 import { withText, type Texted } from './text.ts'
 import { lookAt } from './where.ts'
-
-/** A mapping, and what it takes. Bytes. */
-export interface Smap extends Mapping, MemoryUse {
-  readonly size: number
-  readonly kernelPageSize: number
-  readonly mmuPageSize: number
-  /** Two letters each, as in VmFlags: `rd`, `wr`, `sh`, `mr` ... */
-  readonly vmFlags: readonly string[]
-}
-
-/** All mappings of a process together. */
-export interface SmapsRollup extends MemoryUse {
-  /** The first address that is mapped and the one behind the last; 0 and 0 if there is none. */
-  readonly start: number
-  readonly end: number
-}
 
 /** The mappings of a process in the order of their addresses. As a text: /proc/PID/smaps. */
 export function smaps(process: ProcessView): readonly (Smap & Texted)[] & Texted {
