@@ -9,7 +9,8 @@
  *                               ▼
  *                             fault(address, access): resolves it, or throws SegmentationFault or BusError; then again
  *
- * Integers are little-endian, at any alignment. An access over the end of a page needs both pages before it touches one.
+ * Integers are little-endian, at any alignment; what is aligned is loaded and stored in one piece. An access over the end of
+ * a page needs both pages before it touches one.
  *
  * Between translation and access runs no code of the user's: what was passed is made a number (asNumber) before anything is
  * looked up. And whatever may have blocked looks up again (presence.ts, invariant 3).
@@ -44,6 +45,7 @@ export class Mmu {
   declare private readonly halves: Uint16Array
   declare private readonly floats: Float32Array
   declare private readonly doubles: Float64Array
+  declare private readonly longs: BigInt64Array
   declare private readonly view: DataView
   /** For what lies on two pages. */
   private readonly scratch = new DataView(new ArrayBuffer(8))
@@ -72,6 +74,7 @@ export class Mmu {
     this.halves = new Uint16Array(buffer, 0, byteLength / 2)
     this.floats = new Float32Array(buffer, 0, byteLength / 4)
     this.doubles = new Float64Array(buffer, 0, byteLength / 8)
+    this.longs = new BigInt64Array(buffer, 0, byteLength / 8)
     this.view = new DataView(buffer, 0, byteLength)
   }
 
@@ -92,7 +95,7 @@ export class Mmu {
     const base = this.forReading(address)
     return base !== MISS && (address & 1) === 0
       ? this.halves[base * 2 + ((address & OFFSET) >>> 1)]
-      : this.viewFor(address, 2, 'load16').getUint16(this.offset, true)
+      : this.slowLoad16(address)
   }
 
   /** Signed, 32 bits: C's int. */
@@ -101,12 +104,15 @@ export class Mmu {
     const base = this.forReading(address)
     return base !== MISS && (address & 3) === 0
       ? this.words[base + ((address & OFFSET) >>> 2)]
-      : this.viewFor(address, 4, 'load32').getInt32(this.offset, true)
+      : this.slowLoad32(address)
   }
 
   /** Signed, 64 bits. */
   load64(addr: number): bigint {
-    return this.viewFor(asNumber(addr), 8, 'load64').getBigInt64(this.offset, true)
+    const address = asNumber(addr)
+    return (address & 7) === 0
+      ? this.longs[this.wordAt(address, 'read', 'load64') >>> 1]
+      : this.viewFor(address, 8, 'load64').getBigInt64(this.offset, true)
   }
 
   loadF32(addr: number): number {
@@ -114,7 +120,7 @@ export class Mmu {
     const base = this.forReading(address)
     return base !== MISS && (address & 3) === 0
       ? this.floats[base + ((address & OFFSET) >>> 2)]
-      : this.viewFor(address, 4, 'loadF32').getFloat32(this.offset, true)
+      : this.slowLoadF32(address)
   }
 
   loadF64(addr: number): number {
@@ -122,7 +128,7 @@ export class Mmu {
     const base = this.forReading(address)
     return base !== MISS && (address & 7) === 0
       ? this.doubles[(base + ((address & OFFSET) >>> 2)) >>> 1]
-      : this.viewFor(address, 8, 'loadF64').getFloat64(this.offset, true)
+      : this.slowLoadF64(address)
   }
 
   /** The lowest 8 bits of a number. */
@@ -139,7 +145,9 @@ export class Mmu {
     const bits = asNumber(value)
     const base = this.forWriting(address)
     if (base !== MISS && (address & 1) === 0) this.halves[base * 2 + ((address & OFFSET) >>> 1)] = bits
-    else this.store(address, 2, 'store16', bits, putUint16)
+    else if ((address & 1) === 0) {
+      this.halves[this.wordAt(address, 'write', 'store16') * 2 + ((address & 3) >>> 1)] = bits
+    } else this.store(address, 2, 'store16', bits, putUint16)
   }
 
   store32(addr: number, value: number): void {
@@ -147,13 +155,15 @@ export class Mmu {
     const bits = asNumber(value)
     const base = this.forWriting(address)
     if (base !== MISS && (address & 3) === 0) this.words[base + ((address & OFFSET) >>> 2)] = bits
+    else if ((address & 3) === 0) this.words[this.wordAt(address, 'write', 'store32')] = bits
     else this.store(address, 4, 'store32', bits, putInt32)
   }
 
   store64(addr: number, value: bigint): void {
     const address = asNumber(addr)
     if (typeof value !== 'bigint') throw typeError('store64()', 'value', 'a bigint', value)
-    this.store(address, 8, 'store64', value, putBigInt64)
+    if ((address & 7) === 0) this.longs[this.wordAt(address, 'write', 'store64') >>> 1] = value
+    else this.store(address, 8, 'store64', value, putBigInt64)
   }
 
   storeF32(addr: number, value: number): void {
@@ -161,6 +171,7 @@ export class Mmu {
     const float = asNumber(value)
     const base = this.forWriting(address)
     if (base !== MISS && (address & 3) === 0) this.floats[base + ((address & OFFSET) >>> 2)] = float
+    else if ((address & 3) === 0) this.floats[this.wordAt(address, 'write', 'storeF32')] = float
     else this.store(address, 4, 'storeF32', float, putFloat32)
   }
 
@@ -169,6 +180,7 @@ export class Mmu {
     const float = asNumber(value)
     const base = this.forWriting(address)
     if (base !== MISS && (address & 7) === 0) this.doubles[(base + ((address & OFFSET) >>> 2)) >>> 1] = float
+    else if ((address & 7) === 0) this.doubles[this.wordAt(address, 'write', 'storeF64') >>> 1] = float
     else this.store(address, 8, 'storeF64', float, putFloat64)
   }
 
@@ -176,9 +188,8 @@ export class Mmu {
   add32(addr: number, value: number): number {
     const address = asNumber(addr)
     const addend = asNumber(value)
-    this.address(address, 'add32')
     if ((address & 3) !== 0) throw rangeError(`add32(): ${showAddress(address)} is no multiple of 4`)
-    return this.cpu.add(this.translate(address, 'write') + ((address & OFFSET) >>> 2), addend)
+    return this.cpu.add(this.wordAt(address, 'write', 'add32'), addend)
   }
 
   // ── ranges ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -314,6 +325,39 @@ export class Mmu {
       this.tlb.fill(page, pfnOf(used) * PAGE_WORDS, (used & (WRITE | DIRTY)) === (WRITE | DIRTY))
       return true
     }
+  }
+
+  // What is aligned is read and written in one piece, for others look on. A DataView's is so many bytes to them, unless it
+  // runs as optimized code; so it serves for the rest only, which has no such promise on any machine.
+
+  private slowLoad16(address: number): number {
+    return (address & 1) === 0
+      ? this.halves[this.wordAt(address, 'read', 'load16') * 2 + ((address & 3) >>> 1)]
+      : this.viewFor(address, 2, 'load16').getUint16(this.offset, true)
+  }
+
+  private slowLoad32(address: number): number {
+    return (address & 3) === 0
+      ? this.words[this.wordAt(address, 'read', 'load32')]
+      : this.viewFor(address, 4, 'load32').getInt32(this.offset, true)
+  }
+
+  private slowLoadF32(address: number): number {
+    return (address & 3) === 0
+      ? this.floats[this.wordAt(address, 'read', 'loadF32')]
+      : this.viewFor(address, 4, 'loadF32').getFloat32(this.offset, true)
+  }
+
+  private slowLoadF64(address: number): number {
+    return (address & 7) === 0
+      ? this.doubles[this.wordAt(address, 'read', 'loadF64') >>> 1]
+      : this.viewFor(address, 8, 'loadF64').getFloat64(this.offset, true)
+  }
+
+  /** Word index of the memory where an address lies now; faults until there is one. */
+  private wordAt(address: number, access: AccessKind, call: string): number {
+    this.address(address, call)
+    return this.translate(address, access) + ((address & OFFSET) >>> 2)
   }
 
   /** The slow way to read up to 8 bytes: where they are, as a view and `offset` in it. */

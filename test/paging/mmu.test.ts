@@ -41,6 +41,39 @@ describe.each(['lp64', 'ilp32'] as const)('%s', (layout) => {
     expect(() => mmu.add32(high + PAGE_SIZE, 1)).toThrow(SegmentationFault)
   })
 
+  test('what is aligned is one piece, also when it misses the TLB: nobody sees half of it', () => {
+    const { mmu, map } = paging(layout)
+    map(high, 2)
+    // A DataView writes so many bytes, one after the other, until its caller is optimized.
+    const prototype = DataView.prototype
+    const used: string[] = []
+    const real = Object.getOwnPropertyNames(prototype).filter((name) => /^[gs]et[A-Z]/.test(name))
+    const methods = prototype as unknown as Record<string, unknown>
+    const before = new Map(real.map((name) => [name, methods[name]]))
+    for (const name of real) methods[name] = () => used.push(name)
+    const missed = <T>(access: () => T): T => {
+      mmu.forget(high)
+      return access()
+    }
+
+    try {
+      missed(() => { mmu.store16(high + 2, 0x8001) }) // prettier-ignore
+      missed(() => { mmu.store32(high + 4, -5) }) // prettier-ignore
+      missed(() => { mmu.store64(high + 8, -6n) }) // prettier-ignore
+      missed(() => { mmu.storeF32(high + 16, 1.5) }) // prettier-ignore
+      missed(() => { mmu.storeF64(high + 24, -0.1) }) // prettier-ignore
+      expect(missed(() => mmu.load16(high + 2))).toBe(0x8001)
+      expect(missed(() => mmu.load32(high + 4))).toBe(-5)
+      expect(missed(() => mmu.load64(high + 8))).toBe(-6n)
+      expect(missed(() => mmu.loadF32(high + 16))).toBe(1.5)
+      expect(missed(() => mmu.loadF64(high + 24))).toBe(-0.1)
+    } finally {
+      for (const [name, method] of before) methods[name] = method
+    }
+
+    expect(used).toEqual([])
+  })
+
   test('integers are little-endian', () => {
     const { mmu, map } = paging(layout)
     map(high)
