@@ -55,7 +55,7 @@ describe('links', () => {
       thread.assert(frames.drainRetired() === 0, 'lost: a frame is waited for, and nobody has it')
     }
 
-  test('a page is taken while it is being linked, each killed anywhere, 3 preemptions', () => {
+  test('a page is taken while it is being linked, each killed anywhere, 2 preemptions', () => {
     const world = pagingWorld(3, 4)
     holds({
       name: 'link and take, kill',
@@ -63,7 +63,7 @@ describe('links', () => {
       prepare: world.populate,
       threads: [[link(world)], [takeAndDrain(world)], []],
       kill: [0, 1],
-      bounds: { preemptions: 3 },
+      bounds: { preemptions: 2 },
       repair: (frames, dead) => {
         world.repair(frames, dead)
         frames.drainRetired()
