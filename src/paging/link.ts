@@ -42,7 +42,7 @@ export function linkFrame(
   const { cpu, geometry } = frames
   const frame = frameAt(geometry, pfn)
   cpu.plainStore(frame + Frame.object, owner)
-  cpu.plainStore(frame + Frame.index, index)
+  cpu.plainStore(frame + Frame.index, index | 0) // the low 32 bits of a page number
   cpu.plainStore(frame + Frame.link, entryAt)
   // Release: pairs with the loads of whoever follows the entry. The frame's contents have arrived.
   if (cpu.compareExchange(entryAt, old, pte) !== old) {
