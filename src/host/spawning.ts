@@ -128,5 +128,7 @@ export function moduleUrl(entry: string, isUrl: boolean): string | undefined {
 
 /** The path of a file by its URL, for people. */
 export function shownFile(url: string): string {
-  return url.startsWith('file:') ? process.getBuiltinModule('node:url').fileURLToPath(url) : url
+  if (!url.startsWith('file:')) return url
+  if (process.platform === 'win32') return process.getBuiltinModule('node:url').fileURLToPath(url)
+  return decodeURIComponent(new URL(url).pathname) // each process asks: node:url would be two modules more to load
 }
