@@ -16,6 +16,9 @@ import {
 } from './process-table.ts'
 import { RUNNING } from './process-slot.ts'
 
+/** What console.log() asks in Node; a process is more than anybody wants to see printed. */
+const inspect: unique symbol = Symbol.for('nodejs.util.inspect.custom')
+
 export class ProcessView {
   readonly pid: number
   /** For the floors above: what reads its space. Not enumerable, so that a process can be printed. */
@@ -58,6 +61,10 @@ export class ProcessView {
 
   get isRunning(): boolean {
     return isProcessIn(this.kernel.attachment.cpu, this.spaceAt, this.pid, RUNNING)
+  }
+
+  [inspect](): string {
+    return `[process ${this.pid} '${this.name}' ${this.state}]`
   }
 
   #ask<T>(question: (at: number) => T, otherwise: T): T {

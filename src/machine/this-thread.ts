@@ -1,11 +1,12 @@
 /** What this thread is in its machines: which process runs here, which processes it has made, its kernels. */
 
-import { threadState } from '../host/workers.ts'
+import { threadState, warn } from '../host/workers.ts'
 import type { Attachment } from '../memory/attachment.ts'
-import { usageError } from '../words/usage.ts'
+import { showDuration, usageError } from '../words/usage.ts'
 import type { Child } from './child.ts'
 import { kernelOf, type MachineKernel } from './kernel-of.ts'
 import type { Process } from './process.ts'
+import { ProcessView } from './process-view.ts'
 import { SIGNATURE } from './protocol.ts'
 
 interface ThreadMachines {
@@ -29,6 +30,13 @@ export function kernelIn(attachment: Attachment, headerAt: number): MachineKerne
   const known = thisThread.kernels.get(attachment.id)
   if (known !== undefined) return known
   const kernel = kernelOf(attachment, headerAt)
+  kernel.limbo.onStuck = (index, sinceMs) => {
+    const { pid, name } = new ProcessView(kernel, index)
+    warn(
+      `process ${pid} '${name}' has kept frames from being reused for ${showDuration(sinceMs)}: it computes, or blocks outside ` +
+        `pageframe's waits. Let it call safepoint() now and then`,
+    )
+  }
   thisThread.kernels.set(attachment.id, kernel)
   return kernel
 }

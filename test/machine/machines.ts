@@ -8,7 +8,10 @@ import { runFile, type Ended, type ProcessOptions } from '../support.ts'
 
 export const PROGRAM = new URL('../fixtures/program.mjs', import.meta.url)
 
-export type ProgramTools = typeof machineModule & { readonly self: Process }
+export type ProgramTools = typeof machineModule & {
+  readonly pageframe: typeof pageframe
+  readonly self: Process
+}
 
 export type ScriptTools = typeof pageframe &
   typeof machineModule & {
