@@ -71,7 +71,7 @@ async function bundle() {
         // What every process of a machine needs. The supervisor's part of it is loaded by who boots one only.
         {
           name: 'machine',
-          test: /[\\/]src[\\/](paging|storage|space|ipc|machine)[\\/](?!entry\.ts)|[\\/]src[\\/]host[\\/]spawning\.ts$/,
+          test: /[\\/]src[\\/](machine\.ts|(paging|storage|space|ipc|machine)[\\/](?!entry\.ts))|[\\/]src[\\/]host[\\/]spawning\.ts$/,
         },
       ],
     },
