@@ -14,9 +14,9 @@ export interface Faults {
 
 /** Counted since the process began; modulo 2^32. As a text: two lines of GNU time's report. */
 export function faults(process: ProcessView): Faults & Texted {
-  const counts = lookAt('faults()', process, ({ attachment: { cpu } }, spaceAt) => ({
-    minor: cpu.load(spaceAt + SpaceState.minorFaults) >>> 0,
-    major: cpu.load(spaceAt + SpaceState.majorFaults) >>> 0,
+  const counts = lookAt('faults()', process, ({ attachment: { cpu } }) => ({
+    minor: cpu.load(process.spaceAt + SpaceState.minorFaults) >>> 0,
+    major: cpu.load(process.spaceAt + SpaceState.majorFaults) >>> 0,
   }))
   return withText(counts, textOf)
 }

@@ -19,14 +19,14 @@ import { showAddress } from '../paging/addresses.ts'
 import { LimboBatch } from '../paging/limbo.ts'
 import { processIndexOf } from '../paging/processes.ts'
 import { hasFrame, isPresent, pfnOf, WRITE } from '../paging/pte.ts'
-import { areasOf } from '../space/areas-of.ts'
+import type { AreaInfo } from '../space/areas-of.ts'
 import type { Kernel } from '../space/kernel.ts'
 import { ShmObject } from '../storage/shm-object.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
 import { integer } from '../words/usage.ts'
 import { extentAround, type Extent } from './extent.ts'
 import { backingOf } from './mapping.ts'
-import { pageIndexOf, spacesOf, tableOf } from './resident.ts'
+import { allAreas, pageIndexOf, tableOf } from './resident.ts'
 import { withText, type Texted } from './text.ts'
 import { insideKernel, kernelOf, type Where } from './where.ts'
 
@@ -78,8 +78,9 @@ export function frame(where: Where, pfn: number): FrameInfo & Texted {
   const { frames } = kernel.attachment
   integer('frame()', 'pfn', pfn, 0, frames.geometry.frameCount - 1)
   const extent = extentAround(frames, pfn)
+  const areas = allAreas(kernel)
   return insideKernel(kernel, () => {
-    const mappings = mappingsOf(kernel, pfn)
+    const mappings = mappingsOf(kernel, areas, pfn)
     const use = useOf(kernel, pfn, extent, mappings.length > 0)
     const isPinned = kernel.pins.isPinned(pfn)
     return withText({ frame: pfn, byte: pfn * PAGE_SIZE, ...use, mappings, isPinned }, textOf)
@@ -147,17 +148,14 @@ function pidOf({ attachment: { cpu } }: Kernel, slotAt: number): number {
 }
 
 /** Every entry of every process that names the frame. */
-function mappingsOf(kernel: Kernel, pfn: number): FrameMapping[] {
+function mappingsOf(kernel: Kernel, areas: readonly AreaInfo[], pfn: number): FrameMapping[] {
   const mappings: FrameMapping[] = []
-  for (const spaceAt of spacesOf(kernel)) {
-    const table = tableOf(kernel, spaceAt)
-    for (const { start, end } of areasOf(kernel, spaceAt)) {
-      table.visit(start, end, (_at, vpn, pte) => {
-        if (!hasFrame(pte) || pfnOf(pte) !== pfn) return
-        const pid = pidOf(kernel, spaceAt)
-        mappings.push({ pid, address: vpn * PAGE_SIZE, writable: isPresent(pte) && (pte & WRITE) !== 0 })
-      })
-    }
+  for (const { space, start, end } of areas) {
+    tableOf(kernel, space).visit(start, end, (_at, vpn, pte) => {
+      if (!hasFrame(pte) || pfnOf(pte) !== pfn) return
+      const writable = isPresent(pte) && (pte & WRITE) !== 0
+      mappings.push({ pid: pidOf(kernel, space), address: vpn * PAGE_SIZE, writable })
+    })
   }
   return mappings
 }

@@ -44,7 +44,7 @@ const DEV_SHM = '00:1b'
 /** Where the name begins: 25 characters and room for six numbers. */
 const NAME_COLUMN = 25 + 6 * 8 - 1
 
-/** An area as maps shows it. Inside the kernel, if it is not the reader's own. */
+/** An area as maps shows it. */
 export function mappingOf(kernel: Kernel, area: AreaInfo): Mapping {
   const { start, end, object, offset } = area
   return {

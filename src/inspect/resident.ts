@@ -4,11 +4,11 @@
  *
  *   object ──► areas that map it, in whatever space ──► their entries ──► frame: 1, 2, 3 ...
  *
- * All of it inside the kernel (frames/retire.ts): tables that are unlinked meanwhile stay readable. What others map and
- * unmap while it is read may be counted or not, as in Linux.
+ * Areas are read first, then tables are walked inside the kernel (frames/retire.ts): those that are unlinked meanwhile stay
+ * readable. What others map and unmap in between may be counted or not, as in Linux.
  */
 
-import { LP64 } from '../paging/addresses.ts'
+import { LP64, pagesAt } from '../paging/addresses.ts'
 import { ACCESSED, DIRTY, HIDDEN, isMarker, isPresent, pfnOf, SPECIAL } from '../paging/pte.ts'
 import { PageTable } from '../paging/table.ts'
 import { areasOf, type AreaInfo } from '../space/areas-of.ts'
@@ -57,25 +57,21 @@ export function visitResident(
   })
 }
 
-/** Every space that has areas. */
-export function spacesOf({ attachment }: Kernel): Set<number> {
-  const { cpu, frames } = attachment
+/** The areas of every space, each as they were at one moment. Outside the kernel. */
+export function allAreas(kernel: Kernel): AreaInfo[] {
+  const { cpu, frames } = kernel.attachment
   const spaces = new Set<number>()
   for (const at of frames.cellsOf(Vma.signature)) spaces.add(cpu.load(at + Vma.space))
-  return spaces
+  return [...spaces].flatMap((spaceAt) => areasOf(kernel, spaceAt))
 }
 
-/** For the frames of these objects. Inside the kernel. */
-export function countMappings(kernel: Kernel, objects: ReadonlySet<number>): MapCounts {
+/** For the frames of objects, by way of all areas that map them. Inside the kernel. */
+export function countMappings(kernel: Kernel, areas: readonly AreaInfo[]): MapCounts {
   const counts = new Map<number, number>()
-  if (objects.size === 0) return counts
-  for (const spaceAt of spacesOf(kernel)) {
-    for (const area of areasOf(kernel, spaceAt)) {
-      if (!objects.has(area.object)) continue
-      visitResident(kernel, spaceAt, area, ({ pfn, isPrivate }) => {
-        if (!isPrivate) counts.set(pfn, (counts.get(pfn) ?? 0) + 1)
-      })
-    }
+  for (const area of areas) {
+    visitResident(kernel, area.space, area, ({ pfn, isPrivate }) => {
+      if (!isPrivate) counts.set(pfn, (counts.get(pfn) ?? 0) + 1)
+    })
   }
   return counts
 }
@@ -86,7 +82,7 @@ export function pageIndexOf(kernel: Kernel, objectAt: number, pfn: number): numb
   const run = cpu.load(objectAt + ShmObject.run)
   if (run !== 0) return pfn - pfnOf(run)
   let index: number | undefined
-  indexTableOf(kernel, objectAt).visit(0, kernel.objects.pages(objectAt), (_at, page, pte) => {
+  indexTableOf(kernel, objectAt).visit(0, pagesAt(LP64.levels), (_at, page, pte) => {
     if (pfnOf(pte) === pfn) index = page
   })
   return index

@@ -14,28 +14,30 @@
  */
 
 import type { ProcessView } from '../machine/process-view.ts'
-import { areasOf, type AreaInfo } from '../space/areas-of.ts'
+import type { AreaInfo } from '../space/areas-of.ts'
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../space/constants.ts'
 import type { Kernel } from '../space/kernel.ts'
 import { VM_ACCOUNT, VM_GROWSDOWN, VM_LOCKED, VM_NOHUGEPAGE, VM_NORESERVE, VM_SHARED } from '../space/vma.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
 import { mappingOf } from './mapping.ts'
 import { MemoryUseCounter } from './memory-use.ts'
-import { countMappings, visitResident, type MapCounts } from './resident.ts'
+import { allAreas, countMappings, visitResident, type MapCounts } from './resident.ts'
 import type { Smap, SmapsRollup } from './smap.ts'
 import { rollupText, smapText } from './smaps-text.ts'
 import { withText, type Texted } from './text.ts'
-import { lookAt } from './where.ts'
+import { insideKernel, lookAt } from './where.ts'
 
 /** The mappings of a process in the order of their addresses. As a text: /proc/PID/smaps. */
 export function smaps(process: ProcessView): readonly (Smap & Texted)[] & Texted {
-  const each = lookAt('smaps()', process, (kernel, spaceAt) => {
-    const areas = areasOf(kernel, spaceAt)
-    const counts = countMappings(kernel, objectsOf(areas))
-    return areas.map((area) => {
-      const use = new MemoryUseCounter()
-      addArea(use, kernel, area, counts)
-      return withText({ ...mappingOf(kernel, area), ...sizesOf(area), ...use.result() }, smapText)
+  const each = lookAt('smaps()', process, (kernel, areas) => {
+    const sharing = areasSharingWith(kernel, areas)
+    return insideKernel(kernel, () => {
+      const counts = countMappings(kernel, sharing)
+      return areas.map((area) => {
+        const use = new MemoryUseCounter()
+        addArea(use, kernel, area, counts)
+        return withText({ ...mappingOf(kernel, area), ...sizesOf(area), ...use.result() }, smapText)
+      })
     })
   })
   return withText(each, (all) => all.map(smapText).join(''))
@@ -43,11 +45,13 @@ export function smaps(process: ProcessView): readonly (Smap & Texted)[] & Texted
 
 /** The sum. As a text: /proc/PID/smaps_rollup. */
 export function smapsRollup(process: ProcessView): SmapsRollup & Texted {
-  const rollup = lookAt('smapsRollup()', process, (kernel, spaceAt) => {
-    const areas = areasOf(kernel, spaceAt)
-    const counts = countMappings(kernel, objectsOf(areas))
+  const rollup = lookAt('smapsRollup()', process, (kernel, areas) => {
+    const sharing = areasSharingWith(kernel, areas)
     const use = new MemoryUseCounter()
-    for (const area of areas) addArea(use, kernel, area, counts)
+    insideKernel(kernel, () => {
+      const counts = countMappings(kernel, sharing)
+      for (const area of areas) addArea(use, kernel, area, counts)
+    })
     const start = (areas.at(0)?.start ?? 0) * PAGE_SIZE
     const end = (areas.at(-1)?.end ?? 0) * PAGE_SIZE
     return { start, end, ...use.result() }
@@ -55,8 +59,12 @@ export function smapsRollup(process: ProcessView): SmapsRollup & Texted {
   return withText(rollup, rollupText)
 }
 
-function objectsOf(areas: readonly AreaInfo[]): Set<number> {
-  return new Set(areas.map(({ object }) => object).filter((object) => object !== 0))
+/** All areas, of whatever space, that map an object which one of these maps. */
+function areasSharingWith(kernel: Kernel, areas: readonly AreaInfo[]): AreaInfo[] {
+  const objects = new Set(areas.map(({ object }) => object))
+  return objects.size === (objects.has(0) ? 1 : 0)
+    ? []
+    : allAreas(kernel).filter(({ object }) => object !== 0 && objects.has(object))
 }
 
 function addArea(use: MemoryUseCounter, kernel: Kernel, area: AreaInfo, counts: MapCounts): void {

@@ -1,6 +1,7 @@
 /** Where somebody looks: any process of a machine, or the machine itself, which is seen by its own process. */
 
 import type { ProcessView } from '../machine/process-view.ts'
+import { areasOf, type AreaInfo } from '../space/areas-of.ts'
 import type { Kernel } from '../space/kernel.ts'
 import { ErrnoError, ESRCH } from '../words/errno.ts'
 import { typeError, verbOf } from '../words/usage.ts'
@@ -12,15 +13,18 @@ export function kernelOf(call: string, where: Where): Kernel {
   return viewOf(call, process, 'machine', 'a Machine, a Process or a Child').kernel
 }
 
-/** Looks at a process inside the kernel. Throws ESRCH if there is no such process any more: its slot may be another's. */
+/**
+ * Looks at a process: at its areas, as they were at one moment. Throws ESRCH if there is no such process any more, for its
+ * slot may be another's. Outside the kernel: whoever changes areas at the moment is waited for.
+ */
 export function lookAt<T>(
   call: string,
   process: ProcessView,
-  look: (kernel: Kernel, spaceAt: number) => T,
+  look: (kernel: Kernel, areas: readonly AreaInfo[]) => T,
 ): T {
   const { kernel, spaceAt } = viewOf(call, process, 'process', 'a Process or a Child')
   assertThere(call, process)
-  const seen = insideKernel(kernel, () => look(kernel, spaceAt))
+  const seen = look(kernel, areasOf(kernel, spaceAt))
   assertThere(call, process)
   return seen
 }
@@ -45,7 +49,7 @@ function assertThere(call: string, { state, pid }: ProcessView): void {
   throw new ErrnoError(ESRCH, verbOf(call), `${call}: process ${pid} has ended, and its status was asked for`)
 }
 
-/** Runs with the kernel's own memory held still: whatever others unlink meanwhile stays readable. */
+/** Walks tables: whatever others unlink meanwhile stays readable. Nothing is waited for inside (frames/retire.ts). */
 export function insideKernel<T>({ attachment: { frames } }: Kernel, look: () => T): T {
   frames.enterKernel()
   try {
