@@ -29,7 +29,7 @@ import { MustNotBlock, NonBlockingThread } from '../threads/live-thread.ts'
 import { slotIndexOf, SUPERVISOR_SLOT } from '../threads/slot.ts'
 import { assert } from '../words/assert.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
-import { EFBIG, EINVAL, ENOMEM, EOWNERDEAD, ETIMEDOUT } from '../words/errno.ts'
+import { EDEADLK, EFBIG, EINVAL, ENOMEM, EOWNERDEAD, ETIMEDOUT } from '../words/errno.ts'
 import { demolishLocked } from './demolish.ts'
 import { PageIndex } from './page-index.ts'
 import { redoLocked, resizeLocked, sizeLocked, touch, type CutCallback, type Resizing } from './resize.ts'
@@ -144,6 +144,7 @@ export class ObjectStore {
     const word = at + lockAt
     const got = this.#mayBlock ? lock(this.lot, word, Infinity) : tryLock(this.lot, word)
     if (got === -ETIMEDOUT) throw new MustNotBlock()
+    if (got === -EDEADLK && !this.#mayBlock) return // from a try before this one: see #release()
     assert(got >= 0, 'the lock of a shared memory object is sound, and not held by who wants it')
     if (got === EOWNERDEAD) {
       // A note that outlives this thread, so that the lock itself is sound again, whatever happens next.
@@ -152,12 +153,22 @@ export class ObjectStore {
     }
   }
 
+  /**
+   * The supervisor may throw MustNotBlock here too, for somebody has the bucket of those who wait: then the lock stays its
+   * own until it comes back. Whatever it does with the object then may be repeated, and settle() finds what is left.
+   */
   #release(at: number, isGone: boolean): void {
-    if (isGone) this.frames.enterKernel() // or the reaper could retire the cell, and another object lie there already
-    unlock(this.lot, at + lockAt)
-    if (!isGone) return
-    this.frames.retireCell(at)
-    this.frames.leaveKernel()
+    if (!isGone) {
+      unlock(this.lot, at + lockAt)
+      return
+    }
+    this.frames.enterKernel() // or the reaper could retire the cell, and another object lie there already
+    try {
+      unlock(this.lot, at + lockAt)
+      this.frames.retireCell(at)
+    } finally {
+      this.frames.leaveKernel()
+    }
   }
 
   /** Makes up for what a dead holder of the lock has left undone. */
@@ -207,7 +218,8 @@ export class ObjectStore {
     const word = this.cpu.load(at + lockAt)
     const isOrphan = (word & OWNER_DIED) !== 0 && (word & OWNER_MASK) === 0
     const isLeft = this.cpu.load(at + refs) === 0 && (word & OWNER_MASK) === 0
-    if (isOrphan || isLeft) this.withLock(at, () => undefined)
+    const isOwed = (word & OWNER_MASK) === this.lot.thread.tid
+    if (isOrphan || isLeft || isOwed) this.withLock(at, () => undefined)
   }
 
   /** For the reaper: an object that a dead thread was building. Its cell is freed next. */

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { Pins } from '../../src/paging/pins.ts'
 import { TlbState } from '../../src/paging/presence.ts'
+import { WAITERS } from '../../src/sync/mutex.ts'
 import { MustNotBlock } from '../../src/threads/live-thread.ts'
-import { CONTIGUOUS, MOST_PAGES } from '../../src/storage/shm-object.ts'
+import { CONTIGUOUS, MOST_PAGES, ShmObject } from '../../src/storage/shm-object.ts'
 import { EFBIG, EINVAL, ENOMEM } from '../../src/words/errno.ts'
 import { PAGE_SIZE } from '../../src/words/constants.ts'
 import { storageWorld, type Member, type StorageWorld } from './world.ts'
@@ -318,6 +319,38 @@ describe('references', () => {
     expect(reaper.objects.resize(object, 5)).toBe(0)
     expect(world.problems()).toEqual([])
   })
+
+  test.each([false, true])(
+    'a thread that must not block, and cannot give a lock up for that reason, gives it up later (the end: %s)',
+    (isLast) => {
+      const world = storageWorld()
+      const { first, reaper, cpu } = world
+      const object = world.make(first)
+      const lockAt = object + ShmObject.lock
+      let bucket = 0
+
+      // Somebody waits for the lock, and somebody else has the bucket that those who wait are in.
+      expect(() => {
+        reaper.objects.withLock(object, () => {
+          cpu.or(lockAt, WAITERS)
+          bucket = first.attachment.lot.lockBucket(0, lockAt)
+          if (!isLast) return
+          cpu.store(world.heldAt(0, 0), 0)
+          reaper.objects.unrefLocked(object)
+        })
+      }).toThrow(MustNotBlock)
+      expect(() => {
+        reaper.objects.settle(object)
+      }).toThrow(MustNotBlock)
+      first.attachment.lot.unlockBucket(bucket)
+      reaper.objects.settle(object)
+
+      expect(first.objects.isObject(object)).toBe(!isLast)
+      if (!isLast) first.objects.withLock(object, () => undefined)
+      expect(world.problems()).toEqual([])
+      expect([...first.objects.all()]).toHaveLength(isLast ? 0 : 1)
+    },
+  )
 
   test('the check finds a reference that is not counted, one that is counted twice, and pages that are not its own', () => {
     const world = storageWorld()
