@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { runAll } from './driver.mjs'
+import { runAll, type Result } from './driver.mjs'
 import { reasonToSkip } from './engine.mjs'
 import { readScenarios } from './scenarios.mjs'
 
@@ -12,6 +12,7 @@ const LIMIT_MS = 300_000
 const GROUPS = ['mmap', 'munmap', 'mprotect', 'shm_open', 'paging/frames']
 
 const scenarios = readScenarios(fileURLToPath(new URL('cases.jsonl', import.meta.url)))
+const recorded = readScenarios(fileURLToPath(new URL('recorded.jsonl', import.meta.url)))
 const supported = scenarios.filter((scenario) => reasonToSkip(scenario) === undefined)
 
 test('of the core of our groups 29 scenarios are supported', () => {
@@ -26,11 +27,27 @@ test.each(['lp64', 'ilp32'])(
   async (layout) => {
     const results = await runAll(supported, { layouts: [layout] })
 
-    expect(
-      results
-        .filter(({ verdict }) => verdict !== 'passed')
-        .map(({ scenario, reason }) => `${scenario.id}: ${reason}`),
-    ).toEqual([])
+    expect(failuresOf(results)).toEqual([])
     expect(results.length).toBeGreaterThan(40)
   },
 )
+
+test.each(['lp64', 'ilp32'])(
+  'recorded sequences come out as on Linux (%s)',
+  { timeout: LIMIT_MS },
+  async (layout) => {
+    expect(recorded.filter((scenario) => reasonToSkip(scenario) !== undefined)).toEqual([])
+
+    // Half of them in each layout; `npm run conformance -- test/conformance/recorded.jsonl` runs all in both.
+    const some = recorded.filter((_, index) => index % 2 === (layout === 'lp64' ? 0 : 1))
+    const results = await runAll(some, { layouts: [layout] })
+
+    expect(failuresOf(results)).toEqual([])
+  },
+)
+
+function failuresOf(results: readonly Result[]): string[] {
+  return results
+    .filter(({ verdict }) => verdict !== 'passed')
+    .map(({ scenario, reason = '' }) => `${scenario.id}: ${reason}`)
+}
