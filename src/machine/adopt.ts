@@ -16,6 +16,7 @@ import { processAt } from '../paging/processes.ts'
 import { EAGAIN, ECANCELED, ErrnoError } from '../words/errno.ts'
 import { assertFunction, typeError } from '../words/usage.ts'
 import { takeFromPort } from '../host/spawning.ts'
+import { here } from './current.ts'
 import { Child } from './child.ts'
 import type { MachineKernel } from './kernel-of.ts'
 import { EMBRYO, EXITED, RUNNING, ZOMBIE } from './process-slot.ts'
@@ -24,7 +25,7 @@ import type { Become } from './protocol.ts'
 import type { Process } from './process.ts'
 import { makeEmbryo, portWith } from './spawn.ts'
 import { become, runMain, type Entry } from './start.ts'
-import { keepChild, thisThread } from './this-thread.ts'
+import { keepChild } from './this-thread.ts'
 
 const LOOK_EVERY_MS = 2
 const KNOCK_EVERY_MS = 20
@@ -116,7 +117,7 @@ export function awaitAdoption(): void {
   onThreadMessage((message) => {
     if (!isProtocol(message, 'become')) return
     const { memory, args, ...place } = message as Become
-    if (thisThread.current !== undefined) {
+    if (here.process !== undefined) {
       args?.close() // the message before this one came through
       return
     }

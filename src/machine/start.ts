@@ -16,10 +16,11 @@ import { isProtocol } from '../memory/protocol.ts'
 import { processAt } from '../paging/processes.ts'
 import { ECANCELED, ErrnoError } from '../words/errno.ts'
 import { typeError, usageError } from '../words/usage.ts'
+import { here } from './current.ts'
 import { Process } from './process.ts'
 import { bindSlot } from './process-table.ts'
 import type { ProcessData } from './protocol.ts'
-import { kernelIn, thisThread } from './this-thread.ts'
+import { kernelIn } from './this-thread.ts'
 
 /** A module's default export: the program of a process, like C's main. */
 export type Entry<A = never> = (self: Process, args: A) => Status | Promise<Status>
@@ -55,7 +56,7 @@ export function become(attachment: Attachment, { regionAt, index, pid }: Place):
     throw new ErrnoError(ECANCELED, 'spawn', `process ${pid} is not wanted any more`)
   }
   const self = new Process(kernel, index)
-  thisThread.current = self
+  here.process = self
   self.onAsked() // before there was anybody to hear it
   return self
 }

@@ -1,11 +1,10 @@
-/** What this thread is in its machines: which process runs here, which processes it has made, its kernels. */
+/** What this thread has in its machines: its kernels, and the children whose end it has not seen. */
 
 import { threadState, warn } from '../host/workers.ts'
 import type { Attachment } from '../memory/attachment.ts'
-import { showDuration, usageError } from '../words/usage.ts'
+import { showDuration } from '../words/usage.ts'
 import type { Child } from './child.ts'
 import { kernelOf, type MachineKernel } from './kernel-of.ts'
-import type { Process } from './process.ts'
 import { ProcessView } from './process-view.ts'
 import { SIGNATURE } from './protocol.ts'
 
@@ -14,15 +13,12 @@ interface ThreadMachines {
   readonly kernels: Map<string, MachineKernel>
   /** Children whose end this thread has not seen, by the same. */
   readonly children: Map<string, Set<Child>>
-  /** The process that this thread is. */
-  current: Process | undefined
 }
 
 /** On `process`: a second copy of the package in the same thread finds the same. */
-export const thisThread: ThreadMachines = threadState(`pageframe machines:${SIGNATURE}`, () => ({
+const thisThread: ThreadMachines = threadState(`pageframe machines:${SIGNATURE}`, () => ({
   kernels: new Map(),
   children: new Map(),
-  current: undefined,
 }))
 
 /** This thread's kernel of a machine, made once. */
@@ -60,19 +56,4 @@ export function forgetMachine(memory: string): void {
   for (const child of childrenIn(memory)) child.forget()
   thisThread.children.delete(memory)
   thisThread.kernels.delete(memory)
-}
-
-/**
- * The process that this thread runs. Throws ERR_PAGEFRAME_NOT_A_PROCESS in a thread that runs none; the thread that booted
- * a machine has `machine.self`.
- *
- * @example
- *   const at = current().mmap(null, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)
- */
-export function current(): Process {
-  if (thisThread.current !== undefined) return thisThread.current
-  throw usageError(
-    'ERR_PAGEFRAME_NOT_A_PROCESS',
-    'current(): this thread was not spawned by a Machine. Use machine.self, or machine.adopt(worker)',
-  )
 }
