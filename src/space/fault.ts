@@ -109,8 +109,7 @@ function presentEntry(
   want: Want,
 ): number {
   const isOurs = (area.flags & VM_SHARED) !== 0 || (pte & EXCLUSIVE) !== 0
-  const canWrite = (area.prot & PROT_WRITE) !== 0
-  if (want === READ || (want === OWN && isOurs && (!canWrite || (pte & WRITE) !== 0))) return DONE
+  if (want === READ || (want === OWN && isOwned(area, pte))) return DONE
   if (!isOurs) return copyOnWrite(space, area, vpn, at, pte)
   const used = pte | WRITE | DIRTY | ACCESSED
   return space.cpu.compareExchange(at, pte, used) === pte ? DONE : AGAIN

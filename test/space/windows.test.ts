@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { SegmentationFault } from '../../src/paging/signals.ts'
-import { PROT_READ } from '../../src/space/constants.ts'
+import { PROT_NONE, PROT_READ } from '../../src/space/constants.ts'
 import { releasePins, teardownSpace } from '../../src/space/teardown.ts'
 import { PAGE_SIZE } from '../../src/words/constants.ts'
 import { CONTIGUOUS } from '../../src/storage/shm-object.ts'
@@ -22,6 +22,30 @@ describe.each(['lp64', 'ilp32'] as const)('%s: a window', (layout) => {
     expect(p.mmu.load8(at + 3 * PAGE_SIZE + 2)).toBe(9)
     expect(window.bytes).toBe(window.bytes)
     window.dispose()
+    expect(m.problems()).toEqual([])
+  })
+
+  test('over pages that were only read, or hidden for a while, is there as over those that were written', () => {
+    const m = machine(layout)
+    const p = m.process(0)
+    const object = m.object(3)
+    const shared = p.map(3, RW, SHARED, object)
+    const copied = p.map(3, RW, PRIVATE, object)
+    const own = p.map(3)
+    for (const at of [shared, copied, own]) {
+      p.mmu.load8(at)
+      p.mmu.store8(at + PAGE_SIZE, 1)
+      expect(p.space.areas.mprotect(at, 3 * PAGE_SIZE, PROT_NONE)).toBe(0)
+      expect(p.space.areas.mprotect(at, 3 * PAGE_SIZE, RW)).toBe(0)
+      p.mmu.load8(at + 2 * PAGE_SIZE)
+    }
+
+    for (const at of [shared, copied, own]) {
+      const window = p.space.window(at, 3 * PAGE_SIZE)
+      for (const run of window.runs) run.fill(9)
+      expect(p.mmu.load8(at + 3 * PAGE_SIZE - 1)).toBe(9)
+      window.dispose()
+    }
     expect(m.problems()).toEqual([])
   })
 
