@@ -67,6 +67,11 @@ class Soak {
     return this.#machine.memory
   }
 
+  /** Something is wrong: those who found it go no further. */
+  get isStopping(): boolean {
+    return this.problems.length > 0
+  }
+
   async start(role: number): Promise<Soaker> {
     const spawning = this.#machine.spawn(ENTRY, {
       name: `role ${role}`,
@@ -92,12 +97,18 @@ class Soak {
   async checkAtRest(others: readonly Soaker[]): Promise<void> {
     Atomics.store(this.words, PAUSED, 1)
     for (const { role } of others) {
-      await eventually(() => Atomics.load(this.words, RESTING + role) === 1, `role ${role} to rest`)
+      await eventually(
+        () => this.isStopping || Atomics.load(this.words, RESTING + role) === 1,
+        `role ${role} to rest`,
+      )
     }
-    this.problems.push(...this.#machine.check().problems)
+    if (!this.isStopping) this.problems.push(...this.#machine.check().problems)
     Atomics.store(this.words, PAUSED, 0)
     for (const { role } of others) {
-      await eventually(() => Atomics.load(this.words, RESTING + role) === 0, `role ${role} to go on`)
+      await eventually(
+        () => this.isStopping || Atomics.load(this.words, RESTING + role) === 0,
+        `role ${role} to go on`,
+      )
     }
   }
 
