@@ -21,7 +21,7 @@ import type { Attachment } from '../memory/attachment.ts'
 import { readText, Superblock } from '../memory/superblock.ts'
 import { isPowerOfTwo } from '../words/bits.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
-import { showBytes, typeError, usageError } from '../words/usage.ts'
+import { showBytes, typeError, usageError, isUint8Array } from '../words/usage.ts'
 import { LEAST_CAPACITY_BYTES, MOST_CAPACITY_BYTES } from './ring.ts'
 
 export type RingBytes = Uint8Array<SharedArrayBuffer>
@@ -79,7 +79,7 @@ export function admitRing(attachment: Attachment, call: string, ring: RingBytes)
 
 /** By tag, since it may come from another context; a fresh view, since an object's properties may be anything. */
 function viewOf(ring: unknown): RingBytes | undefined {
-  if (!ArrayBuffer.isView(ring) || tagOf(ring) !== 'Uint8Array') return undefined
+  if (!isUint8Array(ring)) return undefined
   const { buffer, byteOffset, byteLength } = ring
   if (Object.prototype.toString.call(buffer) !== '[object SharedArrayBuffer]') return undefined
   return new Uint8Array(buffer as SharedArrayBuffer, byteOffset, byteLength)
@@ -94,10 +94,6 @@ function isOfMemory({ buffer, cpu, id }: Attachment, other: SharedArrayBuffer): 
     words[Superblock.magic] === cpu.load(Superblock.magic) &&
     readText({ load: (at) => words[at] }, Superblock.idBytes, Superblock.id) === id
   )
-}
-
-function tagOf(view: ArrayBufferView): string | undefined {
-  return (view as { readonly [Symbol.toStringTag]?: string })[Symbol.toStringTag]
 }
 
 function wrong(what: 'LENGTH' | 'ALIGNMENT', message: string): RangeError {

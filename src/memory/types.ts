@@ -5,7 +5,7 @@
 
 import { readUtf8, textLength, writeUtf8 } from '../host/text.ts'
 import { signatureOf } from '../words/layout.ts'
-import { typeError, usageError } from '../words/usage.ts'
+import { typeError, usageError, isUint8Array } from '../words/usage.ts'
 
 export interface Type<T> {
   /** How messages name it, and what is compared at attach: 'bytes', 'json', 'struct { id: u32 }'. */
@@ -36,7 +36,7 @@ export const bytes: Codec<Uint8Array> = {
   sizeBytes: undefined,
   prepare(call, value) {
     // Its elements are bytes: any other view would be converted, element by element.
-    if (!(value instanceof Uint8Array)) throw typeError(call, 'value', 'a Uint8Array', value)
+    if (!isUint8Array(value)) throw typeError(call, 'value', 'a Uint8Array', value)
     if (value.byteLength === 0 && isDetached(value))
       throw typeError(call, 'value', 'a Uint8Array whose buffer was not transferred away', value)
     return value

@@ -24,7 +24,7 @@ import { PROT_EXEC, PROT_READ, PROT_WRITE } from './constants.ts'
 import type { Kernel } from './kernel.ts'
 import { isPrivateFrame } from './private-page.ts'
 import { SpaceState } from './space-state.ts'
-import { framesOwnedBy } from './teardown.ts'
+import { framesOwnedBy } from '../frames/owned.ts'
 import { cellsOfSpace, type AreaInfo } from './vma-cells.ts'
 import { VM_SHARED } from './vma.ts'
 

@@ -26,7 +26,7 @@
  * See: arch/x86/mm/fault.c do_user_addr_fault(), mm/memory.c handle_pte_fault().
  */
 
-import type { AccessKind } from '../paging/mmu.ts'
+import type { AccessKind } from '../paging/translation.ts'
 import { ACCESSED, DIRTY, EXCLUSIVE, isMarker, isPresent, TAKEN, WRITE } from '../paging/pte.ts'
 import { BusError, SegmentationFault } from '../paging/signals.ts'
 import { AssertionError } from '../words/assert.ts'

@@ -17,10 +17,7 @@
  * Foreign readers of tables are inside the kernel, so frames are retired, not freed.
  */
 
-import { Frame, kindOf, OWNED } from '../frames/frame.ts'
-import type { Frames } from '../frames/frames.ts'
-import { visitChunk } from '../frames/truth.ts'
-import { CHUNK_SPLIT, chunkCount, chunkState, frameAt, lockZone, unlockZone } from '../frames/zone.ts'
+import { framesOwnedBy } from '../frames/owned.ts'
 import { TlbState } from '../paging/presence.ts'
 import type { Kernel } from './kernel.ts'
 import { SpaceState } from './space-state.ts'
@@ -49,22 +46,4 @@ function retireFrames({ attachment, pins }: Kernel, spaceAt: number): void {
     if (!pinned.covers(pfn)) frames.retireFrame(pfn)
   }
   frames.drainRetired()
-}
-
-/** Every frame that is OWNED by an object. Chunk by chunk, so that the others do not wait for the whole table to be read. */
-export function framesOwnedBy(frames: Frames, objectAt: number): number[] {
-  const { cpu, geometry } = frames
-  const found: number[] = []
-  for (let chunk = 0; chunk < chunkCount(geometry); chunk++) {
-    // A chunk where the object has frames stays SPLIT until they are freed, so it need not be locked to be passed over.
-    if (chunkState(frames, chunk) !== CHUNK_SPLIT) continue
-    lockZone(frames)
-    visitChunk(frames, chunk, (pfn, flags) => {
-      if (kindOf(flags) === OWNED && cpu.plainLoad(frameAt(geometry, pfn) + Frame.object) === objectAt) {
-        found.push(pfn)
-      }
-    })
-    unlockZone(frames)
-  }
-  return found
 }

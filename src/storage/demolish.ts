@@ -6,10 +6,7 @@
  * is OWNED by the object and lies in no index: who takes over a torn end looks for those in the frame table.
  */
 
-import type { Frames } from '../frames/frames.ts'
-import { Frame, kindOf, OWNED } from '../frames/frame.ts'
-import { visitChunk } from '../frames/truth.ts'
-import { chunkCount, frameAt, lockZone, unlockZone } from '../frames/zone.ts'
+import { framesOwnedBy } from '../frames/owned.ts'
 import { takeRun, type Resizing } from './resize.ts'
 import { ShmObject } from './shm-object.ts'
 
@@ -32,19 +29,4 @@ export function demolishLocked({ frames, limbo, index }: Resizing, at: number, i
   }
   if (isTorn) for (const pfn of framesOwnedBy(frames, at)) frames.retireFrame(pfn)
   return 0
-}
-
-/** Frames that belong to an object by the frame table: nothing else refers to them any more. */
-export function framesOwnedBy(frames: Frames, at: number): readonly number[] {
-  const { cpu, geometry } = frames
-  const found: number[] = []
-  for (let chunk = 0; chunk < chunkCount(geometry); chunk++) {
-    lockZone(frames)
-    visitChunk(frames, chunk, (pfn, flags) => {
-      if (kindOf(flags) === OWNED && cpu.plainLoad(frameAt(geometry, pfn) + Frame.object) === at)
-        found.push(pfn)
-    })
-    unlockZone(frames)
-  }
-  return found
 }

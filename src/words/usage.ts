@@ -34,6 +34,12 @@ export function present<O extends object>(options: { [K in keyof O]-?: O[K] | un
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as O
 }
 
+/** True for a Uint8Array of any context: in each of them (node:vm, test runners) it is another class. */
+export function isUint8Array(value: unknown): value is Uint8Array {
+  if (!ArrayBuffer.isView(value)) return false
+  return (value as { readonly [Symbol.toStringTag]?: string })[Symbol.toStringTag] === 'Uint8Array'
+}
+
 export function assertFunction(call: string, argument: string, value: unknown): void {
   if (typeof value !== 'function') throw typeError(call, argument, 'a function', value)
 }

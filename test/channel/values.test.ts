@@ -1,5 +1,6 @@
 /** Values: what is sent comes out, whatever its length and wherever the lap ends. */
 
+import { runInNewContext } from 'node:vm'
 import { Channel, json, SharedMemory } from 'pageframe'
 import { expect, test } from 'vitest'
 import { freshName, thrownBy } from '../support.ts'
@@ -95,4 +96,14 @@ test('a value that the codec cannot read is thrown, and does not block the next 
 
   expect(() => jobs.receive()).toThrow(SyntaxError)
   expect(jobs.receive()).toBe(7)
+})
+
+test('bytes of another context are bytes', () => {
+  const raw = channel()
+  const foreign = runInNewContext('new Uint8Array([1, 2, 3])') as Uint8Array
+  expect(foreign instanceof Uint8Array).toBe(false)
+
+  raw.send(foreign)
+
+  expect(raw.receive()).toEqual(new Uint8Array([1, 2, 3]))
 })

@@ -11,7 +11,7 @@ import {
   type Stat,
 } from '../../src/ipc/posix-shm.ts'
 import { PAGE_WORDS } from '../../src/words/constants.ts'
-import { framesOwnedBy } from '../../src/storage/demolish.ts'
+import { framesOwnedBy } from '../../src/frames/owned.ts'
 import { DESCRIPTORS, storageWorld, type Member } from '../storage/world.ts'
 
 export function ipcWorld(options: { sizeMiB?: number } = {}) {

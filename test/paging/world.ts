@@ -1,7 +1,8 @@
 /** A process without a space above it: a page table in real frames, a TLB, an MMU, and demand-zero pages below `mapped`. */
 
 import { ILP32, LP64, type AddressLayoutName } from '../../src/paging/addresses.ts'
-import { Mmu, type AccessKind } from '../../src/paging/mmu.ts'
+import { Mmu } from '../../src/paging/mmu.ts'
+import type { AccessKind } from '../../src/paging/translation.ts'
 import { Presence, TlbState } from '../../src/paging/presence.ts'
 import { EXCLUSIVE, PRESENT, pteOf, WRITE } from '../../src/paging/pte.ts'
 import { SegmentationFault } from '../../src/paging/signals.ts'
