@@ -103,6 +103,42 @@ export function takeFromPort(port: MessagePort): unknown {
   return (receiveMessageOnPort(port) as { message: unknown } | undefined)?.message
 }
 
+/** What the worker that this thread is was started with becomes something else: the same object, whoever has it. */
+export function restart<T extends object>(data: T): T {
+  return Object.assign(workerData as T, data)
+}
+
+/** This worker has exactly these environment variables from now on; its `process.env` is a copy of its own. */
+export function setEnvironment(env: Inheritance['env']): void {
+  for (const key of Object.keys(process.env))
+    if (!Object.hasOwn(env, key)) Reflect.deleteProperty(process.env, key)
+  Object.assign(process.env, env)
+}
+
+/** What Node ends a program with whose `await` at the top was never answered, when its event loop has run dry. */
+const UNSETTLED = 13
+
+/**
+ * Runs a program as if this thread's file awaited it at its top, without making everybody who imports that file wait:
+ * what it throws ends the thread, and so does that nothing is left to answer what it waits for.
+ */
+export function runThread(program: () => Promise<unknown>): void {
+  const onDry = () => {
+    process.exitCode ??= UNSETTLED
+  }
+  process.on('beforeExit', onDry) // and not when it exits, which it may do by a call that gives no code
+  program().then(
+    () => process.off('beforeExit', onDry),
+    (error: unknown) => {
+      process.off('beforeExit', onDry)
+      // Not as a rejection: what Node makes of one is for the user's flags to say.
+      queueMicrotask(() => {
+        throw error
+      })
+    },
+  )
+}
+
 /** Ends this thread; the main thread's end is the whole process's. */
 export function endThread(code: number): never {
   return process.exit(code)

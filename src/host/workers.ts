@@ -163,9 +163,19 @@ export function debugMode(): boolean {
 /** What Node calls a Worker that was given no name. */
 const UNNAMED = 'WorkerThread'
 
+const thisThread: { name: string | undefined } = threadState('pageframe thread name', () => ({
+  name: undefined,
+}))
+
+/** What threadName() says in this thread from now on. */
+export function nameThisThread(name: string): void {
+  thisThread.name = name
+}
+
 /** What people call this thread: 'main', or the name its Worker was given (Node 22.20 and later), or nothing. */
 export function threadName(): string {
   if (isMainThread) return 'main'
+  if (thisThread.name !== undefined) return thisThread.name
   const { threadName } = workerThreads as { threadName?: string | null }
   return threadName == null || threadName === UNNAMED ? '' : threadName
 }

@@ -2,4 +2,4 @@
 
 import { startProcess } from './start.ts'
 
-await startProcess()
+startProcess()

@@ -6,6 +6,9 @@
  *   parent ──► supervisor    Kill       after the target was asked; the supervisor ends it 100 ms later
  *   booter ──► supervisor    End        every process of the machine
  *   supervisor ──► process   Asked      by its private port: it may be idle in its event loop
+ *   spare ──► supervisor     Ready      by its private port, like the two that follow: it has loaded all it can (spare.ts)
+ *   supervisor ──► spare     Alive      nothing: that it can be posted says that somebody is there
+ *   supervisor ──► spare     Begin      it is a process from now on
  */
 
 import type { Inheritance, ResourceLimits } from '../host/spawning.ts'
@@ -61,16 +64,37 @@ export interface Asked {
 }
 
 /** What a process's worker is started with. */
-export interface ProcessData {
+export interface ProcessData extends ProcessPlan {
+  /** The private port: it comes with the worker, and that it closes is how the supervisor hears of its death. */
+  readonly link: MessagePort
+}
+
+export interface ProcessPlan {
   readonly pageframe: 'process'
   readonly supervisor: number
-  readonly link: MessagePort
   readonly offer: Offer
   readonly regionAt: number
   readonly index: number
   readonly pid: number
+  readonly name: string
   readonly entry: string
   readonly args: MessagePort
+}
+
+/** What a spare worker is started with. No key that ProcessData has not: it becomes that. */
+export interface SpareData {
+  readonly pageframe: 'spare'
+  readonly link: MessagePort
+}
+
+export interface Ready {
+  readonly pageframe: 'ready'
+}
+
+export interface Begin {
+  readonly pageframe: 'begin'
+  readonly plan: ProcessPlan
+  readonly env: Inheritance['env']
 }
 
 /** What a worker that is to be adopted gets, by way of the main thread. */

@@ -5,7 +5,8 @@
  *     │ args into a port: what cannot be cloned fails here        │
  *     │ slot FREE ─► EMBRYO, its space is laid out                │
  *     │── Spawn ─────────────────────────────────────────────────►│── new Worker ────────►│ start.ts
- *     │ the Child, at once                                        │                       │ EMBRYO ─► RUNNING
+ *     │ the Child, at once                                        │   (or the spare's     │ EMBRYO ─► RUNNING
+ *     │                                                           │    order: spare.ts)   │
  *
  * Nothing of this waits, so the parent may go on to block in child.wait(). If the parent dies before the supervisor has read
  * the order, the reaper unmakes the EMBRYO, and the order is void.

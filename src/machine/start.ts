@@ -6,10 +6,23 @@
  *   bind            EMBRYO ─► RUNNING: from here on current() is this process
  *   import(entry)   the module's default export is the program
  *   main(self, args)    what it returns is the status; what it throws ends the process with status 1
+ *
+ * A spare (spare.ts has its states) comes here before anybody has ordered a process: it says that it is ready, and waits for
+ * Begin. Then it takes over what a worker is born with and can still change, its environment and its workerData, and goes
+ * on as above, in the same turn of its event loop. Nothing of a user has run by then, and no memory was attached.
  */
 
-import { callThisThread, importModule, shownFile, startedWith, takeFromPort } from '../host/spawning.ts'
-import { threadId, type MessagePort } from '../host/workers.ts'
+import {
+  callThisThread,
+  importModule,
+  restart,
+  runThread,
+  setEnvironment,
+  shownFile,
+  startedWith,
+  takeFromPort,
+} from '../host/spawning.ts'
+import { nameThisThread, threadId, type MessagePort } from '../host/workers.ts'
 import type { Attachment } from '../memory/attachment.ts'
 import { enterSpawned } from '../memory/inventory.ts'
 import { isProtocol } from '../memory/protocol.ts'
@@ -19,7 +32,7 @@ import { typeError, usageError } from '../words/usage.ts'
 import { here } from './current.ts'
 import { Process } from './process.ts'
 import { bindSlot } from './process-table.ts'
-import type { ProcessData } from './protocol.ts'
+import type { Begin, ProcessData, Ready, SpareData } from './protocol.ts'
 import { kernelIn } from './this-thread.ts'
 
 /** A module's default export: the program of a process, like C's main. */
@@ -29,11 +42,29 @@ export type Entry<A = never> = (self: Process, args: A) => Status | Promise<Stat
 // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- what a function without a return statement returns
 type Status = number | void
 
-/** Runs the process that this thread was started for. */
-export async function startProcess(): Promise<void> {
-  const data = startedWith() as ProcessData
+/** Runs the process that this thread was started for, at once or when it is ordered. */
+export function startProcess(): void {
+  const data = startedWith() as ProcessData | SpareData
+  if (data.pageframe === 'spare') awaitOrder(data)
+  else runThread(() => runProcess(data))
+}
+
+function awaitOrder({ link }: SpareData): void {
+  const onMessage = (message: unknown) => {
+    if (!isProtocol(message, 'begin')) return
+    link.off('message', onMessage)
+    const { plan, env } = message as Begin
+    setEnvironment(env)
+    runThread(() => runProcess(restart<ProcessData>({ ...plan, link })))
+  }
+  link.on('message', onMessage) // which keeps this thread alive
+  link.postMessage({ pageframe: 'ready' } satisfies Ready)
+}
+
+async function runProcess(data: ProcessData): Promise<void> {
   // Is read meanwhile, and runs when this thread is the process.
   const loading = importModule(data.entry)
+  nameThisThread(data.name)
   const attachment = enterSpawned(data.supervisor, data.link, data.offer)
   const self = become(attachment, data)
   listen(self, data.link)

@@ -1,7 +1,7 @@
 /**
  * What the supervisor of machines does: it spawns their processes, hears of their ends, and gives back what they held.
  *
- *   parent ── Spawn ──► supervisor ── new Worker ──► process
+ *   parent ── Spawn ──► supervisor ── new Worker, or the spare (spare.ts) ──► process
  *                         │  listens to the process's private port from its first moment: nothing depends on the event
  *                         │  loop of the main thread, which may be blocked in child.wait() already
  *                         ▼
@@ -25,10 +25,11 @@ import { MustNotBlock } from '../threads/live-thread.ts'
 import { assert } from '../words/assert.ts'
 import { kernelOf, type MachineKernel } from './kernel-of.ts'
 import { asked, isProcessRunning, nameOfProcess, parent, takeOver, threadId } from './process-table.ts'
-import type { Asked, Booted, Order, ProcessData, Spawn } from './protocol.ts'
+import type { Asked, Booted, Order, ProcessData, ProcessPlan, Spawn } from './protocol.ts'
 import { finishProcess, INIT_PID, orphanChildren, reapProcesses, type HostStatus } from './reaper.ts'
 import { machineProblems, machineRepairs } from './repairs.ts'
 import { SIGNALS } from './signals.ts'
+import { Spare, type Recruit } from './spare.ts'
 
 const RETRY_MS = 1
 const DRAIN_MS = 20
@@ -73,6 +74,7 @@ export class MachineSupervisor implements SupervisorExtension {
   readonly repairs: readonly KindRepair[]
   readonly #host: SupervisorHost
   readonly #machines = new Map<string, Machine>()
+  readonly #spare = new Spare()
 
   constructor(host: SupervisorHost) {
     this.#host = host
@@ -108,6 +110,7 @@ export class MachineSupervisor implements SupervisorExtension {
   readonly onForgotten = (memory: string): void => {
     const machine = this.#machines.get(memory)
     this.#machines.delete(memory)
+    this.#dismissSpare()
     for (const process of machine?.processes.values() ?? []) {
       clearTimeout(process.timer)
       void process.worker?.terminate()
@@ -124,19 +127,18 @@ export class MachineSupervisor implements SupervisorExtension {
     // From here on the EMBRYO is ours; unless its parent has died meanwhile, and it with it.
     if (!takeOver(cpu, at, pid, order.tid, self.tid)) return
     const isOrphan = !isProcessRunning(kernel, cpu.load(at + parent))
-    const { port1, port2 } = new MessageChannel()
     try {
       assert(!machine.isEnding, 'the machine ends')
-      const plan = { ...order, data: dataFor(kernel, order, port2), ports: [port2, order.args] }
-      const worker = startWorker(plan, (end) => {
+      const plan = planFor(kernel, order)
+      const onEnd = (end: WorkerEnd) => {
         this.#onWorkerEnd(machine, pid, end)
-      })
-      const { threadId: workerId } = worker // Node forgets it when the worker ends
-      cpu.store(at + threadId, workerId)
-      this.#track(machine, { pid, at, threadId: workerId, worker, link: port1, isOrphan })
-      this.#host.watch(workerId, port1)
+      }
+      const recruit = this.#spare.take(order, plan, onEnd) ?? hire(order, plan, onEnd)
+      cpu.store(at + threadId, recruit.threadId)
+      this.#track(machine, { pid, at, ...recruit, isOrphan })
+      this.#host.watch(recruit.threadId, recruit.link)
+      this.#spare.prepare(order)
     } catch (error) {
-      port1.close()
       complainAtOnce(`pageframe: process ${pid} '${order.name}' could not be started: ${String(error)}`)
       const nobody = { threadId: -1, worker: undefined, link: undefined }
       const process = this.#track(machine, { pid, at, ...nobody, isOrphan })
@@ -161,8 +163,14 @@ export class MachineSupervisor implements SupervisorExtension {
     }, GRACE_MS)
   }
 
+  /** It goes with the last machine. */
+  #dismissSpare(): void {
+    if ([...this.#machines.values()].every(({ isEnding }) => isEnding)) this.#spare.dismiss()
+  }
+
   #endAll(machine: Machine): void {
     machine.isEnding = true
+    this.#dismissSpare()
     const { cpu } = machine.kernel.attachment
     for (const process of machine.processes.values()) {
       if (process.worker === undefined) continue
@@ -291,18 +299,32 @@ function isDrained({ limbo, attachment }: MachineKernel): boolean {
   }
 }
 
-function dataFor({ attachment, headerAt }: MachineKernel, order: Spawn, link: MessagePort): ProcessData {
+/** A worker for one process, that loads everything now. */
+function hire(order: Spawn, plan: ProcessPlan, onEnd: (end: WorkerEnd) => void): Recruit {
+  const { port1, port2 } = new MessageChannel()
+  try {
+    const data: ProcessData = { ...plan, link: port2 }
+    const worker = startWorker({ ...order, data, ports: [port2, order.args] }, onEnd)
+    const { threadId } = worker // Node forgets it when the worker ends
+    return { worker, threadId, link: port1 }
+  } catch (error) {
+    port1.close()
+    throw error
+  }
+}
+
+function planFor({ attachment, headerAt }: MachineKernel, order: Spawn): ProcessPlan {
   const { id, name, backing } = attachment
   const { index, pid, entry, args } = order
   const offer: Offer = { id, name, backing }
   return {
     pageframe: 'process',
     supervisor: supervisorId,
-    link,
     offer,
     regionAt: headerAt,
     index,
     pid,
+    name: order.name,
     entry,
     args,
   }
