@@ -6,7 +6,7 @@
 
 import { alignUp } from '../words/bits.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
-import { EACCES, EBADF, EEXIST, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW } from '../words/errno.ts'
+import { EACCES, EBADF, EEXIST, EINVAL, ENOMEM, ENOTSUP, EOVERFLOW } from '../words/errno.ts'
 import { ANONYMOUS } from '../storage/shm-object.ts'
 import type { AreaTraits } from './area.ts'
 import { MAX_AREAS } from './area-table.ts'
@@ -80,7 +80,7 @@ interface Plan {
  *  -EINVAL      MAP_FIXED at an address that is not on a page boundary
  *  -EPERM       MAP_FIXED below 64 KiB
  *  -EEXIST      MAP_FIXED_NOREPLACE where something is mapped
- *  -EOPNOTSUPP  MAP_SHARED_VALIDATE with a flag that is not known
+ *  -ENOTSUP     MAP_SHARED_VALIDATE with a flag that is not known
  *  -EACCES      the descriptor cannot be read; or the mapping is shared and writable and the descriptor is not
  *  -EINVAL      neither MAP_SHARED nor MAP_PRIVATE; MAP_GROWSDOWN of what is shared or an object
  *  -ENOMEM      private and writable pages beyond all memory there is (not with MAP_NORESERVE); no memory for the area
@@ -169,7 +169,7 @@ function objectPlan(
   if (offset < 0 || offset + alignUp(length, PAGE_SIZE) >= 2 ** 63) return -EOVERFLOW
   const type = flags & MAP_TYPE
   if (type !== MAP_SHARED && type !== MAP_PRIVATE && type !== MAP_SHARED_VALIDATE) return -EINVAL
-  if (type === MAP_SHARED_VALIDATE && (flags & ~KNOWN_FLAGS) !== 0) return -EOPNOTSUPP
+  if (type === MAP_SHARED_VALIDATE && (flags & ~KNOWN_FLAGS) !== 0) return -ENOTSUP
   const isShared = type !== MAP_PRIVATE
   const isWritable = backing.access === O_WRONLY || backing.access === O_RDWR
   if (isShared && (prot & PROT_WRITE) !== 0 && !isWritable) return -EACCES

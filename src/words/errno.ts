@@ -37,9 +37,8 @@ export const EIDRM = 43
 export const EPROTO = 71
 export const EOVERFLOW = 75
 export const EMSGSIZE = 90
+/** EOPNOTSUPP too: Linux has one number for both. */
 export const ENOTSUP = 95
-/** Linux has one number for both. */
-export const EOPNOTSUPP = ENOTSUP
 export const ENOBUFS = 105
 export const ETIMEDOUT = 110
 export const EALREADY = 114
