@@ -53,10 +53,11 @@ export class Process extends ProcessView {
     space.presence.atSafepoint = () => {
       this.#lookIfAsked()
     }
-    const { thread } = kernel.attachment
-    const before = thread.onSlice
-    thread.onSlice = (sinceMs) => {
-      this.#lookIfAsked()
+    const { attachment } = kernel
+    const before = attachment.thread.onSlice
+    attachment.thread.onSlice = (sinceMs) => {
+      // In a wait of the program's own, that is: in one for a lock of the kernel nobody ends.
+      if (attachment.awaited !== undefined) this.#lookIfAsked()
       before?.(sinceMs)
     }
   }
