@@ -38,14 +38,20 @@ export interface IpcKernel {
   readonly objects: ObjectStore
 }
 
-/** What a descriptor stands for. */
-export interface Open {
+/** What a descriptor refers to. */
+export interface Referred {
   readonly object: number
   /** O_RDONLY, O_WRONLY or O_RDWR; 3 for neither. */
   readonly access: number
 }
 
-export interface OpenDescriptor extends Open {
+/** What a descriptor stands for, in its process. */
+export interface Open extends Referred {
+  /** Which opening: a number that dup() hands on (Linux: struct file). */
+  readonly file: number
+}
+
+export interface OpenDescriptor extends Referred {
   readonly fd: number
 }
 
@@ -54,6 +60,9 @@ export class Descriptors {
   /** The word of the process slot that says where they are. */
   readonly #wordAt: number
   readonly #spaceAt: number
+  /** Of each descriptor that is open. Nobody but this process asks which opening a number stands for. */
+  readonly #files = new Map<number, number>()
+  #lastFile = 0
 
   constructor(kernel: IpcKernel, descriptorsWordAt: number, spaceAt: number) {
     this.kernel = kernel
@@ -62,11 +71,11 @@ export class Descriptors {
   }
 
   /** Gives out the lowest free number for a live object. -EMFILE, -ENOMEM. */
-  install(object: number, access: number): number {
+  install(object: number, access: number, file = ++this.#lastFile): number {
     const fd = this.lowestFree()
     if (fd < 0) return fd
     this.kernel.objects.withLock(object, () => {
-      this.placeLocked(fd, object, access)
+      this.placeLocked(fd, object, access, file)
     })
     return fd
   }
@@ -81,7 +90,8 @@ export class Descriptors {
   }
 
   /** Fills a free place. The object's lock is held, or this thread builds it. */
-  placeLocked(fd: number, object: number, access: number): void {
+  placeLocked(fd: number, object: number, access: number, file = ++this.#lastFile): void {
+    this.#files.set(fd, file)
     this.kernel.objects.refLocked(object)
     this.kernel.attachment.cpu.store(this.#base() + fd, object | (access << ACCESS_SHIFT))
   }
@@ -91,7 +101,7 @@ export class Descriptors {
     const base = this.#base()
     if (base === 0 || !(Number.isInteger(fd) && fd >= 0 && fd < OPEN_MAX)) return -EBADF
     const word = this.kernel.attachment.cpu.load(base + fd)
-    return word === 0 ? -EBADF : openIn(word)
+    return word === 0 ? -EBADF : { ...referredIn(word), file: this.#files.get(fd) ?? 0 }
   }
 
   /** 0 or -EBADF. The object goes too, if nothing else refers to it. */
@@ -99,13 +109,14 @@ export class Descriptors {
     const found = this.get(fd)
     if (typeof found === 'number') return found
     release(this.kernel, this.#base() + fd, found.object)
+    this.#files.delete(fd)
     return 0
   }
 
   /** Another number for the same, the lowest free one. -EBADF, -EMFILE. */
   dup(fd: number): number {
     const found = this.get(fd)
-    return typeof found === 'number' ? found : this.install(found.object, found.access)
+    return typeof found === 'number' ? found : this.install(found.object, found.access, found.file)
   }
 
   /** Those that are open, in order. */
@@ -132,7 +143,7 @@ export class Descriptors {
   }
 }
 
-function openIn(word: number): Open {
+function referredIn(word: number): Referred {
   return { object: word & OBJECT_MASK, access: word >>> ACCESS_SHIFT }
 }
 
@@ -154,7 +165,7 @@ export function entriesAt({ attachment }: IpcKernel, descriptorsWordAt: number):
   const base = cpu.load(descriptorsWordAt) * PAGE_WORDS
   for (let fd = FIRST; base !== 0 && fd < OPEN_MAX; fd++) {
     const word = cpu.load(base + fd)
-    if (word !== 0) found.push({ fd, ...openIn(word) })
+    if (word !== 0) found.push({ fd, ...referredIn(word) })
   }
   frames.leaveKernel()
   return found

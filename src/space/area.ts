@@ -14,6 +14,8 @@ export interface Area {
   readonly mayProt: number
   /** Word index of the ShmObject, or 0. */
   readonly object: number
+  /** Which opening of it was mapped: a number of the process's, or 0. */
+  readonly file: number
   /** Page of the object at start; of an anonymous private area its vpn when it was made. */
   readonly offset: number
   readonly anonId: number
@@ -25,6 +27,7 @@ export interface AreaTraits {
   readonly prot: number
   readonly mayProt: number
   readonly object: number
+  readonly file: number
 }
 
 export class AreaNode implements Area {
@@ -35,6 +38,7 @@ export class AreaNode implements Area {
   prot: number
   mayProt: number
   object: number
+  file: number
   offset: number
   anonId = 0
 
@@ -56,6 +60,7 @@ export class AreaNode implements Area {
     this.prot = traits.prot
     this.mayProt = traits.mayProt
     this.object = traits.object
+    this.file = traits.file
     this.offset = offset
   }
 }

@@ -1,12 +1,12 @@
 /**
  * When two areas can be one, by Linux's rules (6.18, mm/vma.c: is_mergeable_vma, is_mergeable_anon_vma, can_vma_merge_*).
  *
- *   the same flags, protection and object; offsets that go on; and private pages of one family: the same anonId, or none
+ *   the same flags, protection, object and file; offsets that go on; and private pages of one family: the same anonId, or none
  *
  * A family is what Linux calls anon_vma: which areas may hold private pages that were made as pages of one area. Two areas
  * that were written to before they became neighbours stay two for ever, unless the second one had joined the first's
- * family at its first private page (familyFor: find_mergeable_anon_vma). Where Linux compares open files, we compare
- * objects: two descriptors of one object make areas that can merge.
+ * family at its first private page (familyFor: find_mergeable_anon_vma). Two openings of one object are two files; dup()
+ * gives another number for the same.
  */
 
 import type { Area, AreaTraits } from './area.ts'
@@ -25,7 +25,8 @@ function isAlike(area: Area, traits: AreaTraits): boolean {
     area.flags === traits.flags &&
     area.prot === traits.prot &&
     area.mayProt === traits.mayProt &&
-    area.object === traits.object
+    area.object === traits.object &&
+    area.file === traits.file
   )
 }
 
@@ -70,6 +71,7 @@ function areSiblings(first: Area, second: Area): boolean {
   return (
     first.end === second.start &&
     first.object === second.object &&
+    first.file === second.file &&
     first.flags === second.flags &&
     first.mayProt === second.mayProt &&
     second.offset === first.offset + (second.start - first.start)

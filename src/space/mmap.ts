@@ -42,6 +42,8 @@ import { VM_ACCOUNT, VM_GROWSDOWN, VM_LOCKED, VM_NOHUGEPAGE, VM_NORESERVE, VM_SH
 export interface Backing {
   readonly object: number
   readonly access: number
+  /** Which opening of it: areas of one object that were mapped through two do not merge. */
+  readonly file?: number
 }
 
 const O_RDONLY = 0
@@ -154,6 +156,7 @@ function anonymousPlan(start: number, prot: number, flags: number): Plan | numbe
     prot: prot & ALL,
     mayProt: ALL,
     object: 0,
+    file: 0,
   }
   return { traits, offset: isShared ? 0 : start, isAnonymousShared: isShared }
 }
@@ -180,6 +183,7 @@ function objectPlan(
     prot: prot & ALL,
     mayProt: isShared && !isWritable ? ALL & ~PROT_WRITE : ALL,
     object: backing.object,
+    file: backing.file ?? 0,
   }
   return { traits, offset: offset / PAGE_SIZE, isAnonymousShared: false }
 }

@@ -113,9 +113,15 @@ function merge(
   prot: number,
   flags: number,
 ): boolean {
-  const { prev, next, mayProt, object, anonId } = area
+  const { prev, next, mayProt, object, file, anonId } = area
   const offset = area.offset + (from - area.start)
-  const piece: Piece = { start: from, end: to, traits: { flags, prot, mayProt, object }, offset, anonId }
+  const piece: Piece = {
+    start: from,
+    end: to,
+    traits: { flags, prot, mayProt, object, file },
+    offset,
+    anonId,
+  }
   const before = from === area.start && canFollow(prev, piece) ? prev : undefined
   const behind = to === area.end && canPrecede(next, piece) ? next : undefined
   const after = before !== undefined && behind !== undefined && !canClose(before, behind) ? undefined : behind

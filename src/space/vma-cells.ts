@@ -43,6 +43,7 @@ export function storeTraits(cpu: Cpu, at: number, traits: AreaTraits): void {
   cpu.store(at + Vma.prot, traits.prot)
   cpu.store(at + Vma.mayProt, traits.mayProt)
   cpu.store(at + Vma.object, traits.object)
+  cpu.store(at + Vma.file, traits.file)
 }
 
 export function readArea(cpu: Cpu, at: number): AreaInfo {
@@ -55,6 +56,7 @@ export function readArea(cpu: Cpu, at: number): AreaInfo {
     prot: cpu.load(at + Vma.prot),
     mayProt: cpu.load(at + Vma.mayProt),
     object: cpu.load(at + Vma.object),
+    file: cpu.load(at + Vma.file),
     offset: loadWide(cpu, at + Vma.offsetLow),
     anonId: cpu.load(at + Vma.anonId),
   }

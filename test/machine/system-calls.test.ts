@@ -1,9 +1,10 @@
 /** The face of a process: arguments become numbers first, failures are Linux's, and what is wrong throws before it changes. */
 
 import {
-  BusError, current, MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, O_CREAT, O_RDONLY, O_RDWR, PROT_NONE, PROT_READ,
+  BusError, current, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, O_CREAT, O_RDONLY, O_RDWR, PROT_NONE, PROT_READ,
   PROT_WRITE, SegmentationFault, type Machine,
 } from 'pageframe/machine' // prettier-ignore
+import { vmaCount } from 'pageframe/inspect'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { rejectionOf, thrownBy } from '../support.ts'
 import { boot, start } from './machines.ts'
@@ -59,6 +60,24 @@ describe.each(['lp64', 'ilp32'] as const)('in a machine of layout %s', (layout) 
     expect(thrownBy(() => self.load8(at))).toMatchObject({ code: 'SEGV_ACCERR' })
     self.munmap(at, 4096)
     expect(thrownBy(() => self.load8(at))).toMatchObject({ code: 'SEGV_MAPERR' })
+  })
+
+  test.each(['shared', 'private'])('%s areas of one opening merge, those of two do not', (kind) => {
+    const { self } = machine
+    const flags = (kind === 'shared' ? MAP_SHARED : MAP_PRIVATE) | MAP_FIXED
+    const first = self.shmOpen('/twice', O_RDWR | O_CREAT)
+    self.ftruncate(first, 8192)
+    const at = 0x2000_0000
+
+    const areas = [first, self.dup(first), self.shmOpen('/twice', O_RDWR)].map((fd) => {
+      self.mmap(at, 4096, BOTH, flags, first)
+      self.mmap(at + 4096, 4096, BOTH, flags, fd, 4096)
+      const count = vmaCount(self)
+      self.munmap(at, 8192)
+      return count
+    })
+
+    expect(areas).toEqual([1, 1, 2])
   })
 
   test('shared memory has a name, descriptors and a size', () => {

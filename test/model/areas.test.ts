@@ -24,7 +24,7 @@ const SPACE = 0
 const slotsAt = SpaceState.sizeof
 const cellsAt = slotsAt + 3 * ThreadSlot.sizeof
 const CELLS = [0, 1, 2].map((i) => cellsAt + i * Vma.sizeof)
-const RW = { flags: 0, prot: 3, mayProt: 7, object: 0 }
+const RW = { flags: 0, prot: 3, mayProt: 7, object: 0, file: 0 }
 const RO = { ...RW, prot: 1 }
 
 /** Cells as slab.ts has them, but for the slabs; anonymous areas need no objects. */

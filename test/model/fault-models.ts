@@ -88,6 +88,7 @@ const areaOf = (world: PagingWorld, flags: number): Area => ({
   prot: RW,
   mayProt: RW,
   object: objectOf(world).at,
+  file: 0,
   offset: 0,
   anonId: 1,
 })

@@ -30,7 +30,7 @@ class Both {
 
   insert(start: number, end: number): void {
     if (this.list.some((area) => area.start < end && area.end > start)) return
-    const area = new AreaNode(0, start, end, { flags: 0, prot: 0, mayProt: 7, object: 0 }, start)
+    const area = new AreaNode(0, start, end, { flags: 0, prot: 0, mayProt: 7, object: 0, file: 0 }, start)
     this.tree.insert(area)
     this.list = [...this.list, area].sort((one, other) => one.start - other.start)
   }
@@ -126,7 +126,7 @@ describe('the tree of areas answers as a list would', () => {
 
   test('a hundred thousand areas in a row make a tree of 17 to 24 levels', { timeout: 30_000 }, () => {
     const tree = new VmaTree()
-    const traits = { flags: 0, prot: 0, mayProt: 7, object: 0 }
+    const traits = { flags: 0, prot: 0, mayProt: 7, object: 0, file: 0 }
     for (let i = 0; i < 100_000; i++) tree.insert(new AreaNode(0, 2 * i, 2 * i + 1, traits, 2 * i))
 
     expect(tree.height).toBeGreaterThanOrEqual(17)
