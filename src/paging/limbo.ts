@@ -61,6 +61,8 @@ export interface Volley {
   take(entryAt: number, old: number): boolean
   /** Makes a process give up its translations, after all entries that it may have translated have been changed. */
   shoot(processIndex: number): void
+  /** The same for all: when a dead thread has changed entries, and nobody knows whose. */
+  shootEverybody(): void
   /** From here on the frames may leave limbo. */
   close(): void
 }
@@ -101,6 +103,9 @@ export class Limbo {
       take: (entryAt, old) => takeInto(frames, batch, entryAt, old),
       shoot: (processIndex) => {
         shootFor(frames, this.#processes, batch, processIndex)
+      },
+      shootEverybody: () => {
+        this.#shootEverybody(batch)
       },
       close: () => {
         if (framesIn(frames, batch) === 0) frames.freeCell(batch)
@@ -237,12 +242,14 @@ export class Limbo {
   inherit(batch: number): void {
     const frames = this.#frames
     if (mendBatch(frames, batch) === 0) return
-    if (isOpen(frames, batch)) {
-      for (let index = 0; index < this.#processes.count; index++) {
-        shootFor(frames, this.#processes, batch, index)
-      }
-    }
+    if (isOpen(frames, batch)) this.#shootEverybody(batch)
     closeBatch(frames, batch)
+  }
+
+  #shootEverybody(batch: number): void {
+    for (let index = 0; index < this.#processes.count; index++) {
+      shootFor(this.#frames, this.#processes, batch, index)
+    }
   }
 }
 

@@ -56,8 +56,9 @@ export function copyOnWrite(space: SpaceParts, area: Area, vpn: number, at: numb
     (pte & SPECIAL) === 0
       ? copyOfObjectPage(space, area, vpn, at, pte)
       : zeroedPage(space, area, vpn, at, pte)
-  // The thread itself may have translated the page that was there.
-  if (result === DONE) space.mmu.forget(vpn * PAGE_SIZE)
+  // The thread itself may have translated the page that was there. Also if its copy came too late, and is out again: a
+  // truncation that comes to the empty entry then does not shoot us.
+  space.mmu.forget(vpn * PAGE_SIZE)
   return result
 }
 

@@ -12,8 +12,9 @@
  * that covers one linked. Whoever links entries meanwhile looks at the sequence after it, which has moved by now
  * (object-page.ts). The space's own thread needs no other treatment than the rest: it acknowledges at its next access.
  *
- * A death in here leaves a batch that was not closed: the reaper shoots every process (limbo.ts). The entries not yet come
- * to are the concern of who repairs the object: it cuts once more.
+ * A death in here leaves a batch that was not closed: if there is a frame in it, the reaper shoots every process (limbo.ts).
+ * The entries not yet come to are the concern of who repairs the object: it cuts once more, and shoots every process too,
+ * for entries that are empty by then do not say who had translated them (redoLocked).
  */
 
 import type { Volley } from '../paging/limbo.ts'

@@ -10,7 +10,7 @@ import { framesOwnedBy } from '../frames/owned.ts'
 import { takeRun, type Resizing } from './resize.ts'
 import { ShmObject } from './shm-object.ts'
 
-const { run } = ShmObject
+const { run, cutting } = ShmObject
 
 /** Gives back all frames of an object. 0, or -ENOMEM: not all of them, for limbo had no room; to be tried again. */
 export function demolishLocked({ frames, limbo, index }: Resizing, at: number, isTorn: boolean): number {
@@ -22,6 +22,8 @@ export function demolishLocked({ frames, limbo, index }: Resizing, at: number, i
     try {
       takeRun(frames, at, volley)
       index.cut(at, 0, volley)
+      // A cut that nobody could finish (resize.ts): who has unmapped it since may have found entries that were empty already.
+      if (cpu.load(at + cutting) !== 0) volley.shootEverybody()
     } finally {
       volley.close()
     }

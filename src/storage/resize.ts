@@ -79,13 +79,19 @@ export function resizeLocked(parts: Resizing, at: number, bytes: number): number
   return 0
 }
 
-/** Finishes a change that a dead holder of the lock began, or one that met no memory. 0 or -ENOMEM: it is unfinished still. */
+/**
+ * Finishes a change that a dead holder of the lock began, or one that met no memory. 0 or -ENOMEM: it is unfinished still.
+ *
+ * The dead may have emptied entries, and not have shot those who had translated them, nor taken a page: its batch holds
+ * nothing, and the entries say nothing any more. So everybody is shot before the pages that they showed leave limbo.
+ */
 export function redoLocked(parts: Resizing, at: number): number {
   const volley = parts.limbo.open()
   if (typeof volley === 'number') return volley
   try {
     applyLocked(parts, at, volley)
   } finally {
+    volley.shootEverybody() // also when the supervisor breaks off in the middle: it may have taken frames by then
     volley.close()
   }
   return 0

@@ -104,4 +104,53 @@ describe.each(['lp64', 'ilp32'] as const)('%s', (layout) => {
     ])
     expect(m.problems()).toEqual([])
   })
+
+  test('a cut that breaks off between unmapping and taking: who finishes it waits for those that had translated', () => {
+    const m = machine(layout)
+    const object = m.object(4)
+    const [p, dying, other] = [m.process(0), m.process(1), m.process(2)]
+    const at = p.map(4, RW, SHARED, object)
+    for (let page = 0; page < 4; page++) p.mmu.store32(at + page * PAGE_SIZE, page + 1)
+    // As a death there, after the first callback: nothing is in its batch, and the entries are empty.
+    dying.kernel.objects.onCut(() => {
+      throw new Error('killed')
+    })
+    expect(() => dying.kernel.objects.resize(object, PAGE_SIZE)).toThrow('killed')
+    const { objects, limbo } = other.kernel
+
+    objects.withLock(object, () => undefined)
+    limbo.drain()
+    expect(limbo.pending).toBe(3)
+    expect(thrownBy(() => p.mmu.load32(at + PAGE_SIZE))).toBeInstanceOf(BusError)
+    expect(p.mmu.load32(at)).toBe(1)
+    for (const { endRun } of [p, dying, other]) endRun()
+    limbo.drain()
+    expect(limbo.pending).toBe(0)
+    expect(m.problems()).toEqual([])
+  })
+
+  test('a copy that comes too late: the page that was shown before it is forgotten too', () => {
+    const m = machine(layout)
+    const object = m.object(2)
+    const [p, cutter] = [m.process(0), m.process(1)]
+    const shared = cutter.map(2, RW, SHARED, object)
+    cutter.mmu.store32(shared + PAGE_SIZE, 7)
+    const at = p.map(2, RW, PRIVATE, object)
+    expect(p.mmu.load32(at + PAGE_SIZE)).toBe(7)
+    cutter.space.areas.munmap(shared, 2 * PAGE_SIZE)
+    // The cut counts the sequence up while the page is copied, and comes to the entry when the copy is out again.
+    const { objects } = p.kernel
+    const sequence = objects.sequence.bind(objects)
+    let looks = 0
+    objects.sequence = (of) => {
+      looks++
+      if (looks === 3) cutter.kernel.objects.resize(object, PAGE_SIZE)
+      return sequence(of) + (looks === 2 ? 1 : 0)
+    }
+
+    expect(thrownBy(() => p.mmu.store32(at + PAGE_SIZE, 8))).toBeInstanceOf(BusError)
+    expect(looks).toBe(3)
+    expect(thrownBy(() => p.mmu.load32(at + PAGE_SIZE))).toBeInstanceOf(BusError)
+    expect(m.problems()).toEqual([])
+  })
 })
