@@ -9,22 +9,23 @@
  * The supervisor hears of its death by the port that every thread has; of its exit from the thread that started it.
  */
 
-import { isMainThread, onThreadMessage, postToThread, type Worker } from '../host/workers.ts'
+import { now } from '../host/clock.ts'
+import { isMainThread, onThreadMessage, postToThread, warn, type Worker } from '../host/workers.ts'
 import { attachmentById } from '../memory/inventory.ts'
 import { isProtocol } from '../memory/protocol.ts'
 import { processAt } from '../paging/processes.ts'
 import { EAGAIN, ECANCELED, ErrnoError } from '../words/errno.ts'
-import { assertFunction, typeError } from '../words/usage.ts'
+import { assertFunction, typeError, usageError } from '../words/usage.ts'
 import { takeFromPort } from '../host/spawning.ts'
 import { here } from './current.ts'
 import { Child } from './child.ts'
 import type { MachineKernel } from './kernel-of.ts'
 import { EMBRYO, EXITED, RUNNING, ZOMBIE } from './process-slot.ts'
-import { asked, freeSlot, isProcessIn, setExitCode } from './process-table.ts'
+import { asked, isProcessIn, setExitCode } from './process-table.ts'
 import type { Become } from './protocol.ts'
 import type { Process } from './process.ts'
-import { makeEmbryo, portWith } from './spawn.ts'
-import { become, runMain, type Entry } from './start.ts'
+import { dropEmbryo, makeEmbryo, portWith } from './spawn.ts'
+import { become, runMain, type Entry, type Place } from './start.ts'
 import { keepChild } from './this-thread.ts'
 
 const LOOK_EVERY_MS = 2
@@ -32,18 +33,39 @@ const KNOCK_EVERY_MS = 20
 const PATIENCE_MS = 5000
 const GRACE_MS = 100
 
+/** What an order fails with whose sender has given up, or whose machine is gone. */
+const GIVEN_UP = ['ECANCELED', 'ESTALE', 'ERR_PAGEFRAME_NO_MEMORY']
+
 const BEGUN = [RUNNING, EXITED, ZOMBIE]
+
+/** By what it can do: a test runner's context has classes of its own. */
+export function assertWorker(call: string, argument: string, worker: unknown): asserts worker is Worker {
+  const { threadId, prependOnceListener, terminate } = (worker ?? {}) as Partial<Worker>
+  if (
+    typeof threadId === 'number' &&
+    typeof prependOnceListener === 'function' &&
+    typeof terminate === 'function'
+  )
+    return
+  throw typeError(call, argument, 'a Worker', worker)
+}
+
+export interface Adoption {
+  readonly name: string
+  /** A copy: it is cloned several times, and nothing of the caller's shall run then. */
+  readonly args: unknown
+  /** The machine ends: nobody is adopted any more. */
+  readonly isEnding: () => boolean
+}
 
 /** Makes a worker a process. EAGAIN if it has not answered within 5 s: then it has not imported pageframe/machine. */
 export async function adoptWorker(
   kernel: MachineKernel,
   parent: number,
   worker: Worker,
-  name: string,
-  args?: unknown,
+  { name, args, isEnding }: Adoption,
 ): Promise<Child> {
   const { threadId } = worker
-  if (typeof threadId !== 'number') throw typeError('adopt()', 'worker', 'a Worker', worker)
   if (threadId < 0) throw new ErrnoError(ECANCELED, 'adopt', 'adopt(): this worker has ended')
   const { attachment, headerAt } = kernel
   const { cpu } = attachment
@@ -54,19 +76,21 @@ export async function adoptWorker(
   })
   // Before the supervisor is told that it has exited, which the first listener does.
   worker.prependOnceListener('exit', (code) => {
-    const wasNone = freeSlot(cpu, at, pid, EMBRYO)
+    const wasNone = dropEmbryo(kernel, index, pid)
     // What was asked to end has the signal for its status, and no code.
     if (!wasNone && cpu.load(at + asked) === 0) setExitCode(cpu, at, code & 0xff)
   })
 
-  const deadline = Date.now() + PATIENCE_MS
+  const giveUp = (error: unknown): never => {
+    child.forget()
+    throw error
+  }
+  const deadline = now() + PATIENCE_MS
   for (let knockAt = 0; isProcessIn(cpu, at, pid, EMBRYO);) {
-    if (Date.now() > deadline && freeSlot(cpu, at, pid, EMBRYO)) {
-      child.forget()
-      throw unanswered(worker.threadId < 0)
-    }
-    if (Date.now() >= knockAt) {
-      knockAt = Date.now() + KNOCK_EVERY_MS
+    if (isEnding() && dropEmbryo(kernel, index, pid)) giveUp(tooLate())
+    if (now() > deadline && dropEmbryo(kernel, index, pid)) giveUp(unanswered(worker.threadId < 0))
+    if (now() >= knockAt) {
+      knockAt = now() + KNOCK_EVERY_MS
       const port = portWith(args)
       const message: Become = {
         pageframe: 'become',
@@ -83,10 +107,17 @@ export async function adoptWorker(
   // It may have ended meanwhile. But an EMBRYO whose worker has exited is no process.
   const hasBegun = child.status !== undefined || BEGUN.some((state) => isProcessIn(cpu, at, pid, state))
   if (!hasBegun) {
-    child.forget()
-    throw unanswered(true)
+    giveUp(unanswered(true))
+  }
+  if (isEnding()) {
+    child.kill('SIGKILL')
+    throw tooLate()
   }
   return keepChild(attachment.id, child)
+}
+
+function tooLate(): ErrnoError {
+  return new ErrnoError(ECANCELED, 'adopt', 'adopt(): this machine has been disposed meanwhile')
 }
 
 function unanswered(hasEnded: boolean): ErrnoError {
@@ -117,23 +148,44 @@ export function awaitAdoption(): void {
   onThreadMessage((message) => {
     if (!isProtocol(message, 'become')) return
     const { memory, args, ...place } = message as Become
-    if (here.process !== undefined) {
-      args?.close() // the message before this one came through
+    const self = here.process === undefined ? tryBecome(memory, place) : undefined
+    if (self === undefined) {
+      args?.close() // the message before this one came through, or whoever sent it has given up
       return
     }
-    const self = become(attachmentById(memory), place)
     adopted = { self, args: args === undefined ? undefined : takeFromPort(args) }
     args?.close()
     onAdopted?.(adopted)
   })
 }
 
+/** An order that cannot be followed ends with whoever gave it: this thread goes on. */
+function tryBecome(memory: string, place: Place): Process | undefined {
+  try {
+    return become(attachmentById(memory), place)
+  } catch (error) {
+    const { code, message } = error as { code: string; message: string }
+    if (!GIVEN_UP.includes(code)) warn(`this thread was not adopted: ${message}`)
+    return undefined
+  }
+}
+
 /**
  * The program of a process, in a worker that your own code starts: for bundlers, that must see each `new Worker()`. Waits
- * until this thread is adopted, then calls main(self, args), as spawn() does with a module's default export.
+ * until this thread is adopted, then calls main(self, args), as spawn() does with a module's default export. Throws
+ * ERR_PAGEFRAME_NOT_ADOPTABLE in the main thread, and in a process that was spawned.
  */
 export async function run<A>(main: Entry<A>): Promise<never> {
   assertFunction('run()', 'main', main)
+  if (isMainThread || (here.process !== undefined && adopted === undefined)) {
+    const what = isMainThread
+      ? 'the main thread'
+      : 'a process that was spawned: export its program as default'
+    throw usageError(
+      'ERR_PAGEFRAME_NOT_ADOPTABLE',
+      `run(): only a worker that others start can be adopted, and this is ${what}`,
+    )
+  }
   const hold = setInterval(() => undefined, 2 ** 30)
   const { self, args } = adopted ?? (await new Promise<Adopted>((resolve) => (onAdopted = resolve)))
   clearInterval(hold)

@@ -12,11 +12,11 @@
 
 import { deadlineAfter } from '../host/clock.ts'
 import { TlbState } from '../paging/presence.ts'
-import type { AsyncOptions, AsyncSteps } from '../memory/async-waits.ts'
+import { isSignal, type AsyncOptions, type AsyncSteps } from '../memory/async-waits.ts'
 import { abandonAcquire, acquire, beginAcquire, onBellAcquire, tryAcquire } from '../sync/semaphore.ts'
 import { ASLEEP, RUNG, slotOf, ThreadSlot } from '../threads/slot.ts'
-import { ErrnoError, ETIMEDOUT } from '../words/errno.ts'
-import { timeoutOf } from '../words/usage.ts'
+import { ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
+import { timeoutOf, typeError } from '../words/usage.ts'
 import type { MachineKernel } from './kernel-of.ts'
 import { RUNNING, ZOMBIE } from './process-slot.ts'
 import { asked, code, ended, freeSlot, isProcessIn, NO_CODE, signal, thread } from './process-table.ts'
@@ -55,18 +55,24 @@ export class Child extends ProcessView {
     attachment.assertSound()
     const outer = attachment.awaited
     attachment.awaited = { describe: () => `child.wait(): ${this.#label} has not ended` }
-    const got = acquire(this.#lot, this.#endedAt, deadlineAfter(timeoutMs))
-    attachment.awaited = outer
-    if (got === -ETIMEDOUT) throw this.#late('wait', timeoutMs)
+    try {
+      const got = acquire(this.#lot, this.#endedAt, deadlineAfter(timeoutMs))
+      if (got === -ETIMEDOUT) throw this.#late('wait', timeoutMs)
+    } finally {
+      attachment.awaited = outer
+    }
     return this.#settle()
   }
 
   /** Resolves when the process has ended. Rejects with ETIMEDOUT after timeoutMs, and with the signal's reason. */
   async waitAsync(wait: AsyncOptions = {}): Promise<ExitStatus> {
-    const timeoutMs = timeoutOf('child.waitAsync()', wait)
+    const call = 'child.waitAsync()'
+    const timeoutMs = timeoutOf(call, wait)
+    const { signal: given } = wait
+    if (given !== undefined && !isSignal(given)) throw typeError(call, 'signal', 'an AbortSignal', given)
     if (this.#status !== undefined) return this.#status
     const settled = this.#settled.signal
-    const signal = wait.signal === undefined ? settled : AbortSignal.any([wait.signal, settled])
+    const signal = given === undefined ? settled : AbortSignal.any([given, settled])
     try {
       const result = await this.#machine.attachment.waits.wait(this.#steps, timeoutMs, { ...wait, signal })
       if (result < 0) throw new ErrnoError(result, 'waitAsync', `child.waitAsync(): ${this.#label}`)
@@ -107,9 +113,15 @@ export class Child extends ProcessView {
     else callback()
   }
 
-  /** Ends the asynchronous waits: the machine is gone. */
+  /** The machine is gone: what has ended keeps its status here, and nobody waits for the others any more. */
   forget(): void {
-    this.#settled.abort()
+    const { cpu } = this.#machine.attachment
+    if (this.#status !== undefined) return
+    if (isProcessIn(cpu, this.spaceAt, this.pid, ZOMBIE)) this.#settle()
+    else {
+      const text = `child.waitAsync(): the machine of process ${this.pid} has ended, and nobody knows how the process did`
+      this.#settled.abort(new ErrnoError(ESTALE, 'waitAsync', text))
+    }
   }
 
   /** It has ended: reads the status, gives the slot back, and tells everybody else. */

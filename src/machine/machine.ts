@@ -33,7 +33,7 @@ import {
   usageError,
   type Size,
 } from '../words/usage.ts'
-import { adoptWorker } from './adopt.ts'
+import { adoptWorker, assertWorker } from './adopt.ts'
 import type { Child } from './child.ts'
 import { formatMachine, type MachineKernel } from './kernel-of.ts'
 import { Process } from './process.ts'
@@ -42,7 +42,16 @@ import { bindSlot, slotsInUse } from './process-table.ts'
 import { ProcessView } from './process-view.ts'
 import { SIGNATURE, type Booted, type End } from './protocol.ts'
 import { machineProblems } from './repairs.ts'
-import { entryUrl, heed, makeEmbryo, spawn, type SpawnOptions } from './spawn.ts'
+import {
+  assertSignal,
+  cloned,
+  entryUrl,
+  heed,
+  labelOf,
+  makeEmbryo,
+  spawn,
+  type SpawnOptions,
+} from './spawn.ts'
 import { childrenIn, forgetMachine, kernelIn } from './this-thread.ts'
 
 const DEFAULT_MEMORY = '256MiB'
@@ -133,28 +142,41 @@ export class Machine implements AsyncDisposable {
    *   const child = await machine.spawn(new URL('./child.js', import.meta.url), { args: ['/x'] })
    *   console.log(await child.waitAsync())      // { code: 0, signal: null }
    */
-
   async spawn<A>(entry: URL | string, options: SpawnOptions<A> = {}): Promise<Child> {
     this.#assertRunning('spawn()')
     const { pid } = this.self
     if (this.#worker === undefined) return spawn(this.#kernel, pid, entry, options)
     assertOptions('spawn()', options)
     const { args, name, signal } = options
-    const url = new URL(entryUrl(entry))
-    signal?.throwIfAborted()
-    const label = name ?? url.pathname.slice(url.pathname.lastIndexOf('/') + 1)
-    return heed(await adoptWorker(this.#kernel, pid, this.#worker(url), label, args), signal)
+    const url = entryUrl(entry)
+    const label = labelOf(name, url)
+    assertSignal(signal)
+    const copy = cloned(args) // what cannot be cloned fails here, before there is a worker
+    const worker = this.#worker(new URL(url))
+    assertWorker('spawn()', 'what boot({ worker }) makes', worker)
+    try {
+      return heed(await this.#adopt(pid, worker, label, copy), signal)
+    } catch (error) {
+      void worker.terminate()
+      throw error
+    }
+  }
+
+  #adopt(pid: number, worker: Worker, name: string, args: unknown): Promise<Child> {
+    return adoptWorker(this.#kernel, pid, worker, { name, args, isEnding: () => this.#ending !== undefined })
   }
 
   /**
    * Makes a worker that your own code has started a process: there current() gives it, and run() has waited for it. The
    * worker must import pageframe/machine. EAGAIN if it does not answer within 5 s.
    */
-  adopt(worker: Worker, options: { name?: string; args?: unknown } = {}): Promise<Child> {
+  async adopt(worker: Worker, options: { name?: string; args?: unknown } = {}): Promise<Child> {
     this.#assertRunning('adopt()')
     assertOptions('adopt()', options)
     const { name = 'adopted', args } = options
-    return adoptWorker(this.#kernel, this.self.pid, worker, name, args)
+    if (typeof name !== 'string') throw typeError('adopt()', 'name', 'a string', name)
+    assertWorker('adopt()', 'worker', worker)
+    return this.#adopt(this.self.pid, worker, name, cloned(args))
   }
 
   /** The processes that there are, this one first. */
@@ -171,7 +193,7 @@ export class Machine implements AsyncDisposable {
     return { ok: problems.length === 0, problems }
   }
 
-  /** Ends all processes, and gives the memory back to the host. Afterwards everything of this machine throws ESTALE. */
+  /** Ends all processes, and gives the memory back to the host. Afterwards its calls throw: ESTALE, or ESRCH for accesses. */
   [asyncDispose](): Promise<void> {
     return (this.#ending ??= this.#end())
   }

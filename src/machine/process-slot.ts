@@ -22,7 +22,7 @@
  *   EMBRYO    being made: `thread` is the parent's, and the       RUNNING  (its worker binds), ZOMBIE (it never started)
  *             supervisor's once that has taken the order
  *   RUNNING   `thread` runs it                                    EXITED   (the thread's death is known)
- *   EXITED    dead; what it held is returning                     ZOMBIE   (all is back, its worker's 'exit' was heard)
+ *   EXITED    dead; `thread` is the supervisor's                  ZOMBIE   (all is back, its worker's 'exit' was heard)
  *   ZOMBIE    only its status is left                             FREE     (waited for, or the table is full)
  *
  * Invariants

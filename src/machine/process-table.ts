@@ -90,8 +90,14 @@ export function takeOver(cpu: Cpu, at: number, pid: number, parentTid: number, t
 
 /** An EMBRYO becomes the running process of a thread. False if it is no EMBRYO any more. */
 export function bindSlot(cpu: Cpu, at: number, pid: number, tid: number, nodeThreadId: number): boolean {
+  const maker = cpu.load(at + thread)
   if (!isProcessIn(cpu, at, pid, EMBRYO)) return false
-  cpu.store(at + thread, tid)
+  // Whoever gives the EMBRYO up meanwhile has stored 0 by now, or stores it later: then the slot is not ours to name.
+  if (cpu.compareExchange(at + thread, maker, tid) !== maker) return false
+  if (!isProcessIn(cpu, at, pid, EMBRYO)) {
+    cpu.compareExchange(at + thread, tid, maker)
+    return false
+  }
   cpu.store(at + threadId, nodeThreadId)
   cpu.store(at + TlbState.tid, tid)
   return moveProcess(cpu, at, pid, EMBRYO, RUNNING)

@@ -169,6 +169,7 @@ export class Process extends ProcessView {
    * Throws EINVAL, EBADF, EACCES, EEXIST (MAP_FIXED_NOREPLACE), ENOMEM, ENODEV, EOVERFLOW, EPERM.
    */
   mmap(addr: number | null, length: number, prot: number, flags: number, fd = -1, offset = 0): number {
+    this.#enter()
     const wanted = addr === null ? 0 : toNumber('mmap', 'addr', addr)
     const bytes = toNumber('mmap', 'length', length)
     const protection = toInt('mmap', 'prot', prot)
@@ -181,6 +182,7 @@ export class Process extends ProcessView {
 
   /** munmap(2): nothing is mapped in the range any more. Throws EINVAL, ENOMEM. */
   munmap(addr: number, length: number): void {
+    this.#enter()
     checked(
       this.space.areas.munmap(toNumber('munmap', 'addr', addr), toNumber('munmap', 'length', length)),
       'munmap',
@@ -189,6 +191,7 @@ export class Process extends ProcessView {
 
   /** mprotect(2). Throws EINVAL, EACCES, ENOMEM where the range is not mapped as a whole. */
   mprotect(addr: number, length: number, prot: number): void {
+    this.#enter()
     const start = toNumber('mprotect', 'addr', addr)
     const bytes = toNumber('mprotect', 'length', length)
     checked(this.space.areas.mprotect(start, bytes, toInt('mprotect', 'prot', prot)), 'mprotect')
@@ -199,6 +202,7 @@ export class Process extends ProcessView {
    * typed array can cover. Throws EINVAL, ENOENT, EEXIST, EMFILE, ENAMETOOLONG, ENOMEM.
    */
   shmOpen(name: string, oflag: number, mode = 0o600, options: { contiguous?: boolean } = {}): number {
+    this.#enter()
     const flags = toInt('shmOpen', 'oflag', oflag)
     const bits = toInt('shmOpen', 'mode', mode)
     assertOptions('shmOpen()', options)
@@ -211,11 +215,13 @@ export class Process extends ProcessView {
 
   /** shm_unlink(3): takes the name away; the memory stays while something refers to it. Throws ENOENT, ENAMETOOLONG. */
   shmUnlink(name: string): void {
+    this.#enter()
     checked(shmUnlink(this.#names, toText('shmUnlink', name)), 'shm_unlink')
   }
 
   /** ftruncate(2): the size, in bytes. What is cut off is gone for everybody. Throws EBADF, EINVAL, EFBIG, ENOMEM. */
   ftruncate(fd: number, length: number): void {
+    this.#enter()
     checked(
       ftruncate(this.#descriptors, toInt('ftruncate', 'fd', fd), toNumber('ftruncate', 'length', length)),
       'ftruncate',
@@ -224,6 +230,7 @@ export class Process extends ProcessView {
 
   /** fstat(2). Throws EBADF. */
   fstat(fd: number): Stat {
+    this.#enter()
     const stat = fstat(this.#descriptors, toInt('fstat', 'fd', fd))
     if (typeof stat === 'number') checked(stat, 'fstat')
     return stat as Stat
@@ -231,11 +238,13 @@ export class Process extends ProcessView {
 
   /** close(2). Throws EBADF. */
   close(fd: number): void {
+    this.#enter()
     checked(this.#descriptors.close(toInt('close', 'fd', fd)), 'close')
   }
 
   /** dup(2): another number for the same. Throws EBADF, EMFILE. */
   dup(fd: number): number {
+    this.#enter()
     return checked(this.#descriptors.dup(toInt('dup', 'fd', fd)), 'dup')
   }
 
@@ -269,6 +278,11 @@ export class Process extends ProcessView {
     setExitCode(this.kernel.attachment.cpu, this.spaceAt, status)
     this.space.presence.retire()
     return endThread(status)
+  }
+
+  /** Every system call begins here: in a machine that is gone nothing is done. */
+  #enter(): void {
+    this.#machine.attachment.assertSound()
   }
 
   /** Somebody has asked this process to end: it does. The main thread is not asked. */

@@ -13,8 +13,9 @@
  */
 
 import { url as script } from 'virtual:entry-file/process'
-import { inheritance, moduleUrl, type ResourceLimits } from '../host/spawning.ts'
+import { inheritance, moduleUrl, takeFromPort, type ResourceLimits } from '../host/spawning.ts'
 import { MessageChannel, type MessagePort } from '../host/workers.ts'
+import { isSignal } from '../memory/async-waits.ts'
 import { tellExtension } from '../memory/inventory.ts'
 import { processAt } from '../paging/processes.ts'
 import { Areas } from '../space/areas.ts'
@@ -50,10 +51,9 @@ export function spawn(
   assertOptions('spawn()', options)
   const { args, name, resourceLimits, signal } = options
   const url = entryUrl(entry)
-  const label = name ?? fileName(url)
-  if (typeof label !== 'string') throw typeError('spawn()', 'name', 'a string', label)
-  if (resourceLimits !== undefined) assertOptions('spawn()', resourceLimits)
-  signal?.throwIfAborted()
+  const label = labelOf(name, url)
+  const limits = limitsIn(resourceLimits)
+  assertSignal(signal)
   if (script === undefined) {
     throw usageError(
       'ERR_PAGEFRAME_NO_WORKER_FILE',
@@ -61,12 +61,10 @@ export function spawn(
     )
   }
 
-  const limits = resourceLimits === undefined ? undefined : { ...resourceLimits }
   const ports = portWith(args)
-  let made = 0
+  let made: { index: number; pid: number } | undefined
   try {
-    const { index, pid } = makeEmbryo(kernel, parent, label)
-    made = pid
+    const { index, pid } = (made = makeEmbryo(kernel, parent, label))
     const order: Spawn = {
       order: 'spawn',
       memory: kernel.attachment.id,
@@ -81,14 +79,57 @@ export function spawn(
       ...inheritance(),
     }
     tellExtension(SIGNATURE, order, [ports])
+    made = undefined
     const child = new Child(kernel, index, (which) => {
       tellExtension(SIGNATURE, { order: 'kill', memory: kernel.attachment.id, pid: which } satisfies Kill, [])
     })
     return heed(keepChild(kernel.attachment.id, child), signal)
   } catch (error) {
-    if (made === 0) ports.close()
+    if (made !== undefined) dropEmbryo(kernel, made.index, made.pid) // nobody has heard of it
+    ports.close()
     throw error
   }
+}
+
+/** What people call a process: the name that it was given, or its module's file. */
+export function labelOf(name: unknown, url: string): string {
+  const label = name ?? fileName(url)
+  if (typeof label !== 'string') throw typeError('spawn()', 'name', 'a string', label)
+  return label
+}
+
+const LIMITS = [
+  'maxYoungGenerationSizeMb',
+  'maxOldGenerationSizeMb',
+  'codeRangeSizeMb',
+  'stackSizeMb',
+] as const satisfies readonly (keyof ResourceLimits)[]
+
+/** Node's limits, each read once; it would ignore one that is no number. */
+function limitsIn(given: ResourceLimits | undefined): ResourceLimits | undefined {
+  if (given === undefined) return undefined
+  if (typeof given !== 'object' || (given as object | null) === null)
+    throw typeError('spawn()', 'resourceLimits', 'an object', given)
+  const limits: ResourceLimits = {}
+  for (const name of LIMITS) {
+    const value: unknown = given[name]
+    if (value === undefined) continue
+    if (typeof value !== 'number') throw typeError('spawn()', `resourceLimits.${name}`, 'a number', value)
+    limits[name] = value
+  }
+  return limits
+}
+
+/** Throws its reason if it is aborted already. */
+export function assertSignal(signal: unknown): void {
+  if (signal === undefined) return
+  if (!isSignal(signal)) throw typeError('spawn()', 'signal', 'an AbortSignal', signal)
+  signal.throwIfAborted()
+}
+
+/** Gives up an EMBRYO that has begun nothing. False if it is none any more. */
+export function dropEmbryo({ attachment, processes }: MachineKernel, index: number, pid: number): boolean {
+  return freeSlot(attachment.cpu, processAt(processes, index), pid, EMBRYO)
 }
 
 /** A slot, and an empty space. */
@@ -135,6 +176,7 @@ export function heed(child: Child, signal: AbortSignal | undefined): Child {
   const onAbort = () => {
     child.kill()
   }
+  if (signal.aborted) onAbort() // while it was being made
   signal.addEventListener('abort', onAbort, { once: true })
   child.onEnd(() => {
     signal.removeEventListener('abort', onAbort)
@@ -154,6 +196,14 @@ export function portWith(message: unknown): MessagePort {
     port1.close()
   }
   return port2
+}
+
+/** What a worker would get of a value. Throws a DataCloneError for what cannot be cloned. */
+export function cloned(value: unknown): unknown {
+  const port = portWith(value)
+  const copy = takeFromPort(port)
+  port.close()
+  return copy
 }
 
 /** The URL of an entry: a URL, a path, or the text of a URL. ENOENT if it is a file that is not there. */

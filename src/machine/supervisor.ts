@@ -24,7 +24,15 @@ import { processAt } from '../paging/processes.ts'
 import { MustNotBlock } from '../threads/live-thread.ts'
 import { assert } from '../words/assert.ts'
 import { kernelOf, type MachineKernel } from './kernel-of.ts'
-import { asked, isProcessRunning, nameOfProcess, parent, takeOver, threadId } from './process-table.ts'
+import {
+  asked,
+  isProcessRunning,
+  nameOfProcess,
+  parent,
+  takeOver,
+  thread,
+  threadId,
+} from './process-table.ts'
 import type { Asked, Booted, Order, ProcessData, ProcessPlan, Spawn } from './protocol.ts'
 import { finishProcess, INIT_PID, orphanChildren, reapProcesses, type HostStatus } from './reaper.ts'
 import { machineProblems, machineRepairs } from './repairs.ts'
@@ -125,7 +133,10 @@ export class MachineSupervisor implements SupervisorExtension {
     const { pid, index } = order
     const at = processAt(kernel.processes, index)
     // From here on the EMBRYO is ours; unless its parent has died meanwhile, and it with it.
-    if (!takeOver(cpu, at, pid, order.tid, self.tid)) return
+    if (!takeOver(cpu, at, pid, order.tid, self.tid)) {
+      order.args.close()
+      return
+    }
     const isOrphan = !isProcessRunning(kernel, cpu.load(at + parent))
     try {
       assert(!machine.isEnding, 'the machine ends')
@@ -139,6 +150,7 @@ export class MachineSupervisor implements SupervisorExtension {
       this.#host.watch(recruit.threadId, recruit.link)
       this.#spare.prepare(order)
     } catch (error) {
+      order.args.close()
       complainAtOnce(`pageframe: process ${pid} '${order.name}' could not be started: ${String(error)}`)
       const nobody = { threadId: -1, worker: undefined, link: undefined }
       const process = this.#track(machine, { pid, at, ...nobody, isOrphan })
@@ -190,6 +202,7 @@ export class MachineSupervisor implements SupervisorExtension {
     const machine = this.#machines.get(attachment.id)
     if (machine === undefined) return
     const { kernel, processes } = machine
+    const { cpu, thread: self } = attachment
     const exited = reapProcesses(kernel, dead)
     if (exited === undefined) return
     const { pid, at } = exited
@@ -198,6 +211,7 @@ export class MachineSupervisor implements SupervisorExtension {
       if (process !== undefined) process.isOrphan = true
     }
     if (!processes.has(pid)) this.#trackForeign(machine, pid, at)
+    cpu.store(at + thread, self.tid) // the next thread that has this tid is somebody else
   }
 
   /** A thread that others have started has died: they tell of its exit, if they can. */

@@ -189,7 +189,7 @@ export class AsyncWaits {
 }
 
 /** By what it can do: signals of other contexts are no instances of our AbortSignal. */
-function isSignal(value: unknown): boolean {
+export function isSignal(value: unknown): value is AbortSignal {
   if (typeof value !== 'object' || value === null) return false
   const { aborted, throwIfAborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>
   return (

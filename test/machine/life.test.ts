@@ -170,7 +170,9 @@ describe('what cannot be spawned', () => {
     ['entry', 5, {}],
     ['options', PROGRAM, null],
     ['name', PROGRAM, { name: 5 }],
-    ['options', PROGRAM, { resourceLimits: 5 }],
+    ['resourceLimits', PROGRAM, { resourceLimits: 5 }],
+    ['resourceLimits.stackSizeMb', PROGRAM, { resourceLimits: { stackSizeMb: () => 1 } }],
+    ['signal', PROGRAM, { signal: {} }],
   ])('a wrong %s', async (argument, entry, options) => {
     const machine = await boot()
 

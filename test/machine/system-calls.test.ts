@@ -218,6 +218,12 @@ describe('processes and their places', () => {
     expect(thrownBy(() => machine.check())).toMatchObject({ code: 'ERR_PAGEFRAME_MACHINE_ENDED' })
     expect(await rejectionOf(machine.spawn('x'))).toMatchObject({ code: 'ERR_PAGEFRAME_MACHINE_ENDED' })
     expect(thrownBy(() => self.load32(at))).toMatchObject({ code: 'ESRCH' })
+    expect(thrownBy(() => self.mmap(null, 4096, BOTH, PRIVATE))).toMatchObject({ code: 'ESTALE' })
+    expect(thrownBy(() => self.shmOpen('/x', 0x42))).toMatchObject({ code: 'ESTALE' })
+    expect(await rejectionOf(self.spawn('x'))).toMatchObject({ code: 'ESTALE' })
+    expect(await rejectionOf(machine.adopt(null as never))).toMatchObject({
+      code: 'ERR_PAGEFRAME_MACHINE_ENDED',
+    })
     await machine[Symbol.asyncDispose]() // twice is once
   })
 })
