@@ -1,6 +1,10 @@
 /** Arguments of a call, from the scenario's expressions to what the call takes (the types: calls.mjs). */
 
+import { isUtf8 } from 'node:buffer'
 import { bytesOf, evaluate } from './expressions.mjs'
+
+/** Where bytes stand that are no text: a private area of Unicode. */
+const NO_TEXT = 0xe000
 
 const CONVERT = {
   u64: (value) => Number(BigInt.asUintN(64, value)),
@@ -19,8 +23,16 @@ export function argumentsOf(types, args = {}, names) {
 }
 
 function convert(type, expression, names) {
-  if (type === 'text') return bytesOf(expression).toString()
+  if (type === 'text') return textOf(bytesOf(expression))
   if (type === 'bytes') return bytesOf(expression)
   if (type === 'name') return expression
   return CONVERT[type](evaluate(expression, names))
+}
+
+/** The string of C that bytes are: it ends at a zero. Where they are no UTF-8, different bytes are still different strings. */
+export function textOf(bytes) {
+  const end = bytes.indexOf(0)
+  const name = end < 0 ? bytes : bytes.subarray(0, end)
+  if (isUtf8(name)) return name.toString()
+  return String.fromCharCode(...Array.from(name, (byte) => (byte < 0x80 ? byte : NO_TEXT + byte)))
 }

@@ -12,6 +12,7 @@ const LIMIT_MS = 300_000
 const GROUPS = ['mmap', 'munmap', 'mprotect', 'shm_open', 'paging/frames']
 
 const scenarios = readScenarios(fileURLToPath(new URL('cases.jsonl', import.meta.url)))
+const more = readScenarios(fileURLToPath(new URL('more-cases.jsonl', import.meta.url)))
 const recorded = readScenarios(fileURLToPath(new URL('recorded.jsonl', import.meta.url)))
 const supported = scenarios.filter((scenario) => reasonToSkip(scenario) === undefined)
 
@@ -33,18 +34,33 @@ test.each(['lp64', 'ilp32'])(
 )
 
 test.each(['lp64', 'ilp32'])(
+  'what else was seen on Linux comes out the same (%s)',
+  { timeout: LIMIT_MS },
+  async (layout) => {
+    expect(more.filter((scenario) => reasonToSkip(scenario) !== undefined)).toEqual([])
+
+    const results = await runAll(halfOf(more, layout), { layouts: [layout] })
+
+    expect(failuresOf(results)).toEqual([])
+  },
+)
+
+test.each(['lp64', 'ilp32'])(
   'recorded sequences come out as on Linux (%s)',
   { timeout: LIMIT_MS },
   async (layout) => {
     expect(recorded.filter((scenario) => reasonToSkip(scenario) !== undefined)).toEqual([])
 
-    // Half of them in each layout; `npm run conformance -- test/conformance/recorded.jsonl` runs all in both.
-    const some = recorded.filter((_, index) => index % 2 === (layout === 'lp64' ? 0 : 1))
-    const results = await runAll(some, { layouts: [layout] })
+    const results = await runAll(halfOf(recorded, layout), { layouts: [layout] })
 
     expect(failuresOf(results)).toEqual([])
   },
 )
+
+/** Every other one in each layout; `npm run conformance -- test/conformance/recorded.jsonl` runs all in both. */
+function halfOf<T>(scenarios: readonly T[], layout: string): T[] {
+  return scenarios.filter((_, index) => index % 2 === (layout === 'lp64' ? 0 : 1))
+}
 
 function failuresOf(results: readonly Result[]): string[] {
   return results
