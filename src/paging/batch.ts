@@ -22,9 +22,10 @@
  * Written by the thread whose tid is its status, plainly: others read it when it is live, the reaper after the death.
  *
  *   take                                              a death before the next line leaves
+ *   until the frame is OWNED       (link.ts)          nothing
  *   taking = entry                                    nothing
  *   entry: pte -> TAKEN | pfn      compareExchange    finishTaking() goes on from here
- *   until the frame is OWNED       (link.ts)
+ *   until the frame is OWNED       again, for it may have been linked anew
  *   Frame.link = head; head = pfn
  *   Frame.object = batch           the frame is ours
  *   entry = 0; taking = 0          who met TAKEN goes on
@@ -86,6 +87,8 @@ export function setClosed({ cpu }: Frames, batch: number): void {
 export function takeInto(frames: Frames, batch: number, entryAt: number, pte: number): boolean {
   const { cpu } = frames
   const pfn = pfnOf(pte)
+  // Before anything has changed: the supervisor does not wait, but throws, and then no entry may be left TAKEN.
+  awaitOwned(frames, pfn, () => cpu.load(entryAt) === pte)
   cpu.plainStore(batch + taking, entryAt)
   const isTaken = cpu.compareExchange(entryAt, pte, markerOf(pfn, TAKEN)) === pte
   if (isTaken) finish(frames, batch, entryAt, pfn)
@@ -101,10 +104,10 @@ function finish(frames: Frames, batch: number, entryAt: number, pfn: number): vo
 }
 
 /** Who linked the frame is about to own it, or dead: then the reaper owns it. Pairs with own() and ownFor(). */
-function awaitOwned(frames: Frames, pfn: number): void {
+function awaitOwned(frames: Frames, pfn: number, isLinked = () => true): void {
   for (;;) {
     const seen = flagsOf(frames, pfn)
-    if (kindOf(seen) !== FLOATING) return
+    if (kindOf(seen) !== FLOATING || !isLinked()) return
     frames.thread.awaitChange(frameAt(frames.geometry, pfn) + Frame.flags, seen)
   }
 }

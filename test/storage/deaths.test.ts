@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { CONTIGUOUS } from '../../src/storage/shm-object.ts'
+import { MustNotBlock } from '../../src/threads/live-thread.ts'
 import { PAGE_SIZE } from '../../src/words/constants.ts'
 import { Killed, storageWorld, type Member, type StorageWorld } from './world.ts'
 
@@ -280,4 +281,22 @@ describe('a thread dies', () => {
       if (survived) break
     }
   })
+})
+
+test('the supervisor meets a page that a living thread is about to own: it leaves the entry as it is', () => {
+  const world = storageWorld({ sizeMiB: 4 })
+  const { frames } = world.first.attachment
+  const pfn = frames.allocFrame()
+  const entryAt = world.entryAt(0, 0)
+  world.map(0, 0, pfn)
+  const entry = world.cpu.load(entryAt)
+  const volley = world.reaper.limbo.open()
+  if (typeof volley === 'number') throw new Error('no batch')
+
+  expect(() => volley.take(entryAt, entry)).toThrow(MustNotBlock)
+  expect(world.cpu.load(entryAt)).toBe(entry)
+  frames.own(pfn, 1)
+  expect(volley.take(entryAt, entry)).toBe(true)
+  volley.close()
+  expect(world.cpu.load(entryAt)).toBe(0)
 })
