@@ -63,12 +63,10 @@ export class Zapper {
 
   /** Empties the entries of [from, to), and frees what only they held. */
   unmap(from: number, to: number): void {
-    const forget = this.forgetter(from, to)
-    this.table.visit(from, to, (at, vpn) => {
+    this.forget(from, to)
+    this.table.visit(from, to, (at) => {
       const old = this.change(at, toNone)
-      if (old === 0) return
-      forget(vpn)
-      this.release(pfnOf(old))
+      if (old !== 0) this.release(pfnOf(old))
     })
     for (const pfn of this.#unput.splice(0)) this.putAside(pfn)
   }
@@ -80,11 +78,11 @@ export class Zapper {
 
   /** Gives the entries of [from, to) what `prot` of their area permits. */
   protect(from: number, to: number, prot: number, isShared: boolean): void {
-    const forget = this.forgetter(from, to)
+    this.forget(from, to)
     const next =
       prot === 0 ? toHidden : (pte: number) => this.readableOr(pte, (prot & PROT_WRITE) !== 0, isShared)
-    this.table.visit(from, to, (at, vpn) => {
-      if (this.change(at, next) !== 0) forget(vpn)
+    this.table.visit(from, to, (at) => {
+      this.change(at, next)
     })
   }
 
@@ -138,17 +136,15 @@ export class Zapper {
     return this.cpu.plainLoad(frameAt(this.frames.geometry, pfn) + Frame.object) === this.spaceAt
   }
 
-  private forgetter(from: number, to: number): (vpn: number) => void {
+  /**
+   * What this thread has translated in a range is void: before, for nothing is translated until this is over; and all of
+   * it, for a truncation may have emptied an entry and not yet shot.
+   */
+  private forget(from: number, to: number): void {
     const { tlb } = this
-    if (tlb === undefined) return () => undefined
-    if (to - from < MANY_PAGES) {
-      return (vpn) => {
-        tlb.forget(vpn * PAGE_SIZE)
-      }
-    }
-    // At once, and before: nothing is translated until this is over.
-    tlb.clear()
-    return () => undefined
+    if (tlb === undefined) return
+    if (to - from >= MANY_PAGES) tlb.clear()
+    else for (let vpn = from; vpn < to; vpn++) tlb.forget(vpn * PAGE_SIZE)
   }
 }
 

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { argumentsOf } from './arguments.mjs'
 
 function nameOf(text: unknown): unknown {
-  const converted: Record<string, unknown> = argumentsOf({ name: 'text' }, { name: text }, new Map())
+  const converted = argumentsOf({ name: 'text' }, { name: text }, new Map()) as { name?: unknown }
   return converted.name
 }
 

@@ -50,6 +50,9 @@ const KERNEL_BYTES = 16 * MiB
 const KERNEL_SHARE = 1 / 64
 const PROCESS_BYTES = 256 * KiB
 
+/** A producer that has failed is heard of in that time. */
+const CAUSE_MS = 500
+
 /** A process, as the report shows it. */
 export interface ProcessFacts extends Sighting {
   readonly name: string
@@ -114,10 +117,9 @@ export class ProcessCrew implements Competitor {
     const cpuBefore = cpuMs()
 
     const consumed = this.#consumers.map((hand) => hand.ask<ProcessConsumerAnswer>(order))
-    const [produced, ...answers] = await Promise.all([
-      this.#hands[0].ask<ProcessProducerAnswer>(order),
-      ...consumed,
-    ])
+    const producing = this.#hands[0].ask<ProcessProducerAnswer>(order)
+    const all = Promise.all([producing, ...consumed])
+    const [produced, ...answers] = await all.catch((error: unknown) => blame(producing, error))
 
     const cpu = cpuMs() - cpuBefore
     const copied = copiedBytes(attachment) - copiedBefore
@@ -181,6 +183,13 @@ function makeSegment({ self }: Machine, lengthBytes: number): number {
   const address = self.mmap(null, lengthBytes, PROT_READ, MAP_SHARED, fd, 0)
   self.close(fd)
   return address
+}
+
+/** Consumers fail when their producer does, and may be heard first: then it is the producer's failure that says why. */
+async function blame(producing: Promise<unknown>, error: unknown): Promise<never> {
+  const ended = new Promise((resolve) => setTimeout(resolve, CAUSE_MS))
+  await Promise.race([producing.then(() => ended), ended]) // rejects with the producer's own, if there is one
+  throw error
 }
 
 function takeLatencies({ latenciesMs, messages }: ProcessConsumerAnswer): Float64Array {
