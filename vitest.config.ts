@@ -10,8 +10,8 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     // These stop a test that waits for a promise. One that blocks its thread is ended by scripts/test.mjs.
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    testTimeout: 120_000,
+    hookTimeout: 60_000,
     reporters: ['default', './scripts/running-tests.mjs'],
     // `pageframe` is the built package, as Node loads it: the very module that the workers of a test import.
     server: { deps: { external: [/\/dist\//] } },
