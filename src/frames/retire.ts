@@ -16,6 +16,10 @@
  * That something is retired, and by whom, stands in the frame table and in the cell: that is the truth, which the reaper
  * finds and adopts (owner = the reaper; it waits for a grace period of its own). The lists below are this thread's index.
  *
+ * Whoever is inside may wait, but for nobody's grace period: for the next instructions of another thread (an entry that is
+ * TAKEN, a frame that is about to be owned), or, when memory is out, up to 10 ms for frames in limbo. What is retired
+ * meanwhile waits as long.
+ *
  * Invariants
  *  1. `inKernel` is written by its thread only: odd while it is inside, even before it waits for anything at all.
  *  2. Nothing is retired before it is unlinked for everybody.
@@ -32,7 +36,7 @@ import { flagsOf, frameAt, setFlags } from './zone.ts'
 
 const { state, inKernel, sizeof } = ThreadSlot
 
-/** This thread begins to walk structures that others may unlink. Not to be nested; nothing may be waited for inside. */
+/** This thread begins to walk structures that others may unlink. Not to be nested (Frames does). */
 export function enterKernel({ cpu, thread }: Access): void {
   const now = cpu.plainLoad(thread.at + inKernel)
   assert((now & 1) === 0, 'a thread that is inside the kernel enters it')

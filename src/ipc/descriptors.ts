@@ -124,10 +124,6 @@ export class Descriptors {
     return entriesAt(this.kernel, this.#wordAt)
   }
 
-  closeAll(): void {
-    for (const { fd } of this.entries()) this.close(fd)
-  }
-
   #base(): number {
     return this.kernel.attachment.cpu.load(this.#wordAt) * PAGE_WORDS
   }

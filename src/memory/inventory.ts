@@ -24,7 +24,6 @@ import {
 } from '../host/workers.ts'
 import { MAKER_SLOT } from '../threads/slot.ts'
 import type { LiveThread } from '../threads/live-thread.ts'
-import { assert } from '../words/assert.ts'
 import { alignUp } from '../words/bits.ts'
 import { GiB, MiB, WASM_PAGE_SIZE } from '../words/constants.ts'
 import { ENOMEM, EPROTO, ErrnoError } from '../words/errno.ts'
@@ -135,13 +134,6 @@ export async function extendSupervisor(
 /** Tells an extension of the supervisor, and hands it ports. */
 export function tellExtension(extension: number, message: unknown, ports: readonly MessagePort[]): void {
   tellWithPorts(state, { pageframe: 'to extension', extension, message }, ports)
-}
-
-/** What others need to enter a memory that this thread knows. */
-export function offerOf(id: string): Offer {
-  const known = state.known.get(id)
-  assert(known !== undefined, `memory '${id}' is not known here`)
-  return known.offer
 }
 
 /** In a thread that the supervisor has started: enters a memory, by the port that came with it. */

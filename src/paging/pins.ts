@@ -95,11 +95,6 @@ export class Pins {
     return this.#mine > 0
   }
 
-  /** True if there is any record, of any process. */
-  hasAny(): boolean {
-    return this.#frames.cellsOf(signature).next().done !== true
-  }
-
   /** True if a frame, or one of `count` frames in a row, is pinned. To be asked after the last entry was changed. */
   isPinned(pfn: number, count = 1): boolean {
     for (const run of this.#runs()) if (overlaps(run, pfn, count)) return true
@@ -109,13 +104,6 @@ export class Pins {
   /** What is pinned now, to be asked for many frames: all of them left their last entry before. */
   snapshot(): PinnedFrames {
     return new PinnedFrames([...this.#runs()])
-  }
-
-  /** Pages that a space has pinned, each as often as it is pinned. */
-  pinnedPages(space: number): number {
-    let pages = 0
-    for (const { count } of this.#runs(space)) pages += count
-    return pages
   }
 
   /** Frees the records of a space that is dead, and whose worker has exited. May be repeated. */
@@ -131,10 +119,9 @@ export class Pins {
     if (this.#frames.unpublishCell(cell) === 0) this.#frames.freeCell(cell)
   }
 
-  *#runs(space = 0): Generator<FrameRun> {
+  *#runs(): Generator<FrameRun> {
     const { cpu } = this.#frames
     for (const cell of this.#frames.cellsOf(signature)) {
-      if (space !== 0 && cpu.plainLoad(cell + spaceField) !== space) continue
       const count = Math.min(cpu.plainLoad(cell + runCount), RUNS)
       for (let i = 0; i < count; i++) {
         yield {

@@ -45,7 +45,7 @@ function killEverywhere(story: Story): number {
       expect(world.problems()).toEqual([])
       story.after?.(survivor, world)
       expect(world.problems()).toEqual([])
-      survivor.descriptors.closeAll()
+      for (const { fd } of survivor.descriptors.entries()) survivor.descriptors.close(fd)
       for (const name of ['/old', '/new']) expect([0, -ENOENT]).toContain(survivor.unlink(name))
       expect([...survivor.member.objects.all()]).toEqual([])
       expect(world.settle(survivor.member)).toBe(empty)

@@ -275,7 +275,7 @@ describe('descriptors', () => {
     ])
     expect(q.descriptors.entries()).toEqual([])
     expect(world.problems()).toEqual([])
-    p.descriptors.closeAll()
+    for (const { fd } of p.descriptors.entries()) p.descriptors.close(fd)
     expect(p.descriptors.entries()).toEqual([])
     expect(p.unlink('/x')).toBe(0)
     expect(world.problems()).toEqual([])
