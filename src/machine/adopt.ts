@@ -14,14 +14,14 @@ import { isMainThread, onThreadMessage, postToThread, warn, type Worker } from '
 import { attachmentById } from '../memory/inventory.ts'
 import { isProtocol } from '../memory/protocol.ts'
 import { processAt } from '../paging/processes.ts'
-import { EAGAIN, ECANCELED, ErrnoError } from '../words/errno.ts'
+import { EAGAIN, EBUSY, ECANCELED, ErrnoError } from '../words/errno.ts'
 import { assertFunction, typeError, usageError } from '../words/usage.ts'
 import { takeFromPort } from '../host/spawning.ts'
 import { here } from './current.ts'
 import { Child } from './child.ts'
 import type { MachineKernel } from './kernel-of.ts'
 import { EMBRYO, EXITED, RUNNING, ZOMBIE } from './process-slot.ts'
-import { asked, isProcessIn, setExitCode } from './process-table.ts'
+import { asked, isProcessIn, setExitCode, slotsInUse, threadId as slotThreadId } from './process-table.ts'
 import type { Become } from './protocol.ts'
 import type { Process } from './process.ts'
 import { dropEmbryo, makeEmbryo, portWith } from './spawn.ts'
@@ -58,7 +58,10 @@ export interface Adoption {
   readonly isEnding: () => boolean
 }
 
-/** Makes a worker a process. EAGAIN if it has not answered within 5 s: then it has not imported pageframe/machine. */
+/**
+ * Makes a worker a process. EBUSY if it is one of this machine already; EAGAIN if it has not answered within 5 s: then it has
+ * not imported pageframe/machine, or is a process of another machine.
+ */
 export async function adoptWorker(
   kernel: MachineKernel,
   parent: number,
@@ -69,6 +72,10 @@ export async function adoptWorker(
   if (threadId < 0) throw new ErrnoError(ECANCELED, 'adopt', 'adopt(): this worker has ended')
   const { attachment, headerAt } = kernel
   const { cpu } = attachment
+  const already = processOf(kernel, threadId)
+  if (already !== undefined) {
+    throw new ErrnoError(EBUSY, 'adopt', `adopt(): this worker is process ${already} already`)
+  }
   const { index, pid } = makeEmbryo(kernel, parent, name)
   const at = processAt(kernel.processes, index)
   const child = new Child(kernel, index, () => {
@@ -116,6 +123,14 @@ export async function adoptWorker(
   return keepChild(attachment.id, child)
 }
 
+/** The pid of the process that a worker runs, or undefined. */
+function processOf({ attachment, processes }: MachineKernel, threadId: number): number | undefined {
+  for (const { at, pid, state } of slotsInUse(attachment.cpu, processes)) {
+    if (state === RUNNING && attachment.cpu.load(at + slotThreadId) === threadId) return pid
+  }
+  return undefined
+}
+
 function tooLate(): ErrnoError {
   return new ErrnoError(ECANCELED, 'adopt', 'adopt(): this machine has been disposed meanwhile')
 }
@@ -126,8 +141,8 @@ function unanswered(hasEnded: boolean): ErrnoError {
     : new ErrnoError(
         EAGAIN,
         'adopt',
-        `adopt(): the worker has not answered within ${PATIENCE_MS / 1000} s: it must import 'pageframe/machine', and its ` +
-          `event loop must run`,
+        `adopt(): the worker has not answered within ${PATIENCE_MS / 1000} s: it must import 'pageframe/machine', its ` +
+          `event loop must run, and it must not be a process of another machine`,
       )
 }
 
@@ -141,6 +156,8 @@ interface Adopted {
 
 let adopted: Adopted | undefined
 let onAdopted: ((adopted: Adopted) => void) | undefined
+/** run() was called. */
+let hasProgram = false
 
 /** On import, in every thread but the main one: it may be adopted. */
 export function awaitAdoption(): void {
@@ -173,7 +190,7 @@ function tryBecome(memory: string, place: Place): Process | undefined {
 /**
  * The program of a process, in a worker that your own code starts: for bundlers, that must see each `new Worker()`. Waits
  * until this thread is adopted, then calls main(self, args), as spawn() does with a module's default export. Throws
- * ERR_PAGEFRAME_NOT_ADOPTABLE in the main thread, and in a process that was spawned.
+ * ERR_PAGEFRAME_NOT_ADOPTABLE in the main thread, in a process that was spawned, and when it was called before.
  */
 export async function run<A>(main: Entry<A>): Promise<never> {
   assertFunction('run()', 'main', main)
@@ -186,6 +203,13 @@ export async function run<A>(main: Entry<A>): Promise<never> {
       `run(): only a worker that others start can be adopted, and this is ${what}`,
     )
   }
+  if (hasProgram) {
+    throw usageError(
+      'ERR_PAGEFRAME_NOT_ADOPTABLE',
+      'run(): this thread has one program, and it was given already',
+    )
+  }
+  hasProgram = true
   const hold = setInterval(() => undefined, 2 ** 30)
   const { self, args } = adopted ?? (await new Promise<Adopted>((resolve) => (onAdopted = resolve)))
   clearInterval(hold)

@@ -43,7 +43,7 @@ export class Child extends ProcessView {
 
   /** How it ended, or undefined while it has not. */
   get status(): ExitStatus | undefined {
-    if (this.#status === undefined && tryAcquire(this.#lot, this.#endedAt) === 0) this.#settle()
+    if (!this.#isOver && tryAcquire(this.#lot, this.#endedAt) === 0) this.#settle()
     return this.#status
   }
 
@@ -84,17 +84,22 @@ export class Child extends ProcessView {
     return this.#known() ?? this.#settle()
   }
 
+  /** It has ended, or its machine has: its slot is nobody's, or another's. */
+  get #isOver(): boolean {
+    return this.#settled.signal.aborted
+  }
+
   #known(): ExitStatus | undefined {
     return this.#status
   }
 
   /**
    * Asks the process to end: it does so at its next safepoint, which every access to its memory and every blocked wait is,
-   * and is terminated if it has come to none in 100 ms. Nothing happens if it has ended.
+   * and is terminated if it has come to none in 100 ms. Nothing happens if it has ended, or its machine.
    */
   kill(signal: SignalName = 'SIGTERM'): void {
     const number = signalNumber('child.kill()', signal)
-    if (this.status !== undefined) return
+    if (this.status !== undefined || this.#isOver) return
     const { attachment } = this.#machine
     const { cpu, map, thread: self } = attachment
     cpu.compareExchange(this.spaceAt + asked, 0, number)

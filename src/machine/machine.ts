@@ -147,7 +147,13 @@ export class Machine implements AsyncDisposable {
     const { pid } = this.self
     if (this.#worker === undefined) return spawn(this.#kernel, pid, entry, options)
     assertOptions('spawn()', options)
-    const { args, name, signal } = options
+    const { args, name, resourceLimits, signal } = options
+    if (resourceLimits !== undefined) {
+      throw usageError(
+        'ERR_PAGEFRAME_INVALID_ARGUMENT',
+        'spawn(): resourceLimits are fixed when a worker is made, and boot({ worker }) makes it: give them to new Worker() there',
+      )
+    }
     const url = entryUrl(entry)
     const label = labelOf(name, url)
     assertSignal(signal)

@@ -1,6 +1,7 @@
 /** Adoption that fails, or that the machine's end or a signal meets half-way: nothing is left, and nobody waits. */
 
 import { Worker } from 'node:worker_threads'
+import { attachmentById } from 'pageframe/internals'
 import { afterEach, describe, expect, test } from 'vitest'
 import { eventually, rejectionOf } from '../support.ts'
 import { boot, PROGRAM } from './machines.ts'
@@ -81,15 +82,33 @@ describe('what cannot be adopted', () => {
     const args = await rejectionOf(ends.spawn(PROGRAM, { args: () => 1 }))
     const name = await rejectionOf(ends.spawn(PROGRAM, { name: 5 as unknown as string }))
     const aborted = await rejectionOf(ends.spawn(PROGRAM, { signal: AbortSignal.abort(reason) }))
+    const limits = await rejectionOf(ends.spawn(PROGRAM, { resourceLimits: { stackSizeMb: 2 } }))
 
     expect(wrong).toMatchObject({ code: 'ERR_PAGEFRAME_INVALID_ARGUMENT' })
     expect(args).toMatchObject({ name: 'DataCloneError' })
     expect(name).toMatchObject({ code: 'ERR_PAGEFRAME_INVALID_ARGUMENT' })
     expect(aborted).toBe(reason)
+    expect(limits).toMatchObject({ code: 'ERR_PAGEFRAME_INVALID_ARGUMENT' })
+    expect(limits.message).toMatch(/^spawn\(\): resourceLimits are fixed/)
     expect(workers).toHaveLength(0) // nothing was started for what is wrong
     expect(await rejectionOf(ends.spawn(PROGRAM))).toMatchObject({ code: 'ECANCELED' })
     expect([none, ends].map((machine) => machine.processes().length)).toEqual([1, 1])
   })
+})
+
+test('a worker that is a process already: EBUSY', async () => {
+  const machine = await boot()
+  const worker = started(new Worker(ADOPTED))
+  const child = await machine.adopt(worker, { args: { endless: true } })
+
+  const error = await rejectionOf(machine.adopt(worker))
+
+  expect(error).toMatchObject({
+    code: 'EBUSY',
+    message: `EBUSY: adopt(): this worker is process ${child.pid} already`,
+  })
+  expect(machine.processes()).toHaveLength(2)
+  expect(child.state).toBe('running')
 })
 
 describe('a worker whose event loop stands still', () => {
@@ -134,6 +153,38 @@ test('run() in a thread that nobody can adopt says so', async () => {
   const child = await machine.spawn(`data:text/javascript,${encodeURIComponent(source)}`)
 
   expect(await child.waitAsync({ timeoutMs: 5000 })).toEqual({ code: 7, signal: null })
+})
+
+test('a thread has one program: run() again says so, before it is adopted and after', async () => {
+  const machine = await boot()
+  const url = import.meta.resolve('pageframe/machine')
+  const source = `import('${url}').then(({ run }) => {
+    const refused = run
+    run(async () => {
+      const codes = await Promise.all([early, refused(() => 1).catch((error) => error.code)])
+      return codes.every((code) => code === 'ERR_PAGEFRAME_NOT_ADOPTABLE') ? 7 : 8
+    })
+    const early = refused(() => 1).catch((error) => error.code)
+  })`
+
+  const child = await machine.adopt(started(new Worker(source, { eval: true })))
+
+  expect(await child.waitAsync({ timeoutMs: 5000 })).toEqual({ code: 7, signal: null })
+})
+
+test('kill() after the end of the machine does nothing, and changes nothing', async () => {
+  const machine = await boot({ memory: '4MiB' })
+  const child = await machine.adopt(started(new Worker(ADOPTED)), { args: { endless: true } })
+  const { words } = attachmentById(machine.memory.memory)
+  await machine[Symbol.asyncDispose]()
+  const before = words.slice()
+
+  child.kill('SIGKILL')
+
+  expect([child.status?.signal ?? 'SIGKILL', words.every((word, i) => word === before[i])]).toEqual([
+    'SIGKILL',
+    true,
+  ])
 })
 
 test('a wait for a child is settled by the end of its machine', async () => {
