@@ -90,7 +90,7 @@ export function channelKind<X extends Met>(make: (found: Found) => X): Kind<Chan
     build,
     compare,
     demolish,
-    noMemory: (attachment, options) => attachment.noMemory(labelFor(options), capacityOf(options)),
+    noMemory: (attachment, options) => attachment.noMemory(labelFor(options), roomOf(options)),
     make,
     check,
   }
@@ -183,6 +183,11 @@ export function capacityAt({ cpu }: Attachment, at: number): number {
 function capacityOf({ ring, capacity = DEFAULT_CAPACITY_BYTES }: ChannelOptions<never>): number {
   if (ring !== undefined) return ring.byteLength
   return rounded(bytesOf('Channel', 'capacity', capacity, MOST_CAPACITY_BYTES))
+}
+
+/** What it takes of the memory, for people: its cell alone where the bytes for records are given. */
+function roomOf(options: ChannelOptions<never>): number {
+  return options.ring === undefined ? capacityOf(options) : ChannelObject.sizeof * 4
 }
 
 function rounded(asked: number): number

@@ -44,6 +44,19 @@ test('a part of a region will do, and what lies around it stays as it was', () =
   isSound()
 })
 
+test('when memory is out, the error names what the channel itself takes, not the bytes that were given', () => {
+  const memory = new SharedMemory({ size: '16MiB' })
+  const given = region(2 ** 20, memory)
+  for (let size = 4 * 2 ** 20; size >= 4096; size /= 2) {
+    while (fits(size, memory));
+  }
+
+  const error = thrownBy(() => new Channel({ memory, ring: given.bytes, ...ends }))
+
+  expect(error).toMatchObject({ code: 'ENOMEM' })
+  expect(error.message).toContain('Channel: 512 bytes do not fit')
+})
+
 test('it takes no room of its own, and destroy() leaves the bytes to who gave them', () => {
   const memory = new SharedMemory({ size: '16MiB' })
   const given = region(4 * 2 ** 20, memory)
@@ -264,6 +277,16 @@ test('a thread dies with a channel that only it knew: the bytes of the ring are 
   expect(next.receive()).toEqual(record(2, 3))
   isSound()
 })
+
+/** Takes so much of the memory, if it is there. */
+function fits(size: number, memory: SharedMemory): boolean {
+  try {
+    return region(size, memory).byteLength === size
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'ENOMEM' })
+    return false
+  }
+}
 
 /** EPIPE is for a producer; EBUSY says that there is another still. */
 function joinsAsProducer(inBytes: Channel): boolean {
