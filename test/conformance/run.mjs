@@ -66,7 +66,8 @@ function optionsOf(argv) {
     })
     const unknown = values.layout?.find((layout) => !LAYOUTS.includes(layout))
     if (unknown !== undefined) throw new Error(`--layout ${unknown}: there are ${LAYOUTS.join(' and ')}`)
-    if (positionals.length === 0) throw new Error('which file? npm run conformance -- FILE.jsonl')
+    if (positionals.length === 0)
+      throw new Error('which file? For example: npm run conformance -- test/conformance/cases.jsonl')
     return { values, files: positionals }
   } catch (error) {
     throw new Usage(error.message)
