@@ -1,4 +1,4 @@
-/** pageframe/inspect: what a machine's memory is used for, as objects and as the texts that Linux prints. */
+/** pageframe/inspect: what a machine's memory is used for, as objects, and as texts: Linux's own where it has one. */
 
 export { faults, type Faults } from './inspect/faults.ts'
 export { frame, type FrameInfo, type FrameMapping, type FrameUse } from './inspect/frame.ts'

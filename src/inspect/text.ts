@@ -1,7 +1,7 @@
-/** What inspect answers: objects to compute with, whose toString() is the text that Linux prints. */
+/** What inspect answers: objects to compute with, whose toString() is a text for people: Linux's own, where it has one. */
 
 export interface Texted {
-  /** As Linux prints it. */
+  /** For people. maps, smaps and smapsRollup: what Linux prints, to the byte; the others have no file there. */
   toString(): string
 }
 
