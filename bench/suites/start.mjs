@@ -36,8 +36,10 @@ function inFreshProcess(which) {
       const samples = []
       for (let i = 0; i < SAMPLES; i++) {
         const child = fork(file, [which])
-        const [ns] = await once(child, 'message')
-        await once(child, 'exit')
+        const message = once(child, 'message')
+        const [code, signal] = await once(child, 'exit')
+        if (code !== 0) throw new Error(`a process that boots a machine ended with ${signal ?? code}`)
+        const [ns] = await message
         samples.push(ns)
       }
       return samples
