@@ -9,7 +9,7 @@ import { parentPort } from 'node:worker_threads'
 /** The ways from producer to consumer. */
 export type Transport = 'pageframe' | 'process' | 'clone' | 'transfer' | 'comlink'
 
-/** The answer to the first order, which every worker of the exchange has at once. */
+/** The first answer, to no order: whoever works in an exchange, worker or process, can be given some. */
 export const READY = 'ready'
 
 /** Says that the worker is ready, then does `work` for each order. The worker lives until it is terminated. */

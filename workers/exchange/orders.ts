@@ -8,6 +8,7 @@
  */
 
 import { Channel, type Handle } from 'pageframe'
+import { READY } from './duty.ts'
 import type { Sighting } from './segment.ts'
 
 /** What every process of the exchange gets. */
@@ -23,8 +24,6 @@ export interface ProcessData {
 export type Order = { readonly round: number } | 'look'
 
 export type Answer = { readonly answer: unknown } | { readonly error: string }
-
-export const READY = 'ready'
 
 /** Of a channel: room to write to. */
 type Lending = Pick<Channel, 'loan'>

@@ -20,7 +20,7 @@ export class ProcessHand {
   readonly child: Child
   readonly #orders: Channel<Order>
   readonly #answers: Channel<Answer>
-  #death: Promise<never>
+  readonly #death: Promise<never>
   #isEnded = false
 
   private constructor(name: string, child: Child, orders: Channel<Order>, answers: Channel<Answer>) {
@@ -61,7 +61,7 @@ export class ProcessHand {
 
   async #answer(): Promise<unknown> {
     const read = this.#answers.readAsync()
-    read.catch(() => undefined) // EOWNERDEAD: #death says it
+    // EOWNERDEAD: #death says it
     const message = await Promise.race([read.catch(() => this.#death), this.#death])
     const answer = message?.value ?? { error: 'it closed its channel' }
     message?.[Symbol.dispose]()

@@ -165,8 +165,8 @@ function legend({ blockBytes, rounds }: Contest): string[] {
     `Medians of ${plural(rounds, 'round')}, interleaved, after a warm-up. The same blocks, parser and checksum in each transport, and at`,
     `most ${window} blocks with one consumer; transferred buffers come back to be used again. Latency: from the block read to`,
     "the consumer having it in hand, its wait in the queue included. Bytes copied: by pageframe's own counters; for",
-    'clone, each message twice: structured cloning copies it in and out. CPU time: all threads together. Processes: as the',
-    'row above them, but in a machine, each with an address space of its own; the channels lie in windows on it.',
+    'clone, each message twice: structured cloning copies it in and out. CPU time: all threads together. Processes: the same',
+    'channels, but in a machine, each process with an address space of its own; the records lie in windows on it.',
   ]
 }
 
