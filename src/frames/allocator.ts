@@ -41,7 +41,7 @@ import { Retirement, type Undertaker } from './retire.ts'
 import { freeRunLocked, takeRunLocked } from './runs.ts'
 import { freeCell } from './slab.ts'
 import { extentFrames, visitRun } from './truth.ts'
-import { flagsOf, frameAt, lockZone, setFlags, unlockZone } from './zone.ts'
+import { flagsOf, frameAt, lockZone, setFlags, unlockZone, Zone } from './zone.ts'
 
 /** Asked when memory is out. True if it has freed something, so that trying again may help. */
 export type PressureCallback = (framesWanted: number) => boolean
@@ -243,7 +243,7 @@ export class FrameAllocator implements Access, Undertaker {
       // Nobody hoards what is short.
       const pfn = takeFrame(this) || refill(this, round === 0 ? BATCH - 1 : 0)
       if (pfn !== 0) return pfn
-      if (drainMagazines(this) === 0 && !this.#relieve(1)) break
+      if (drainMagazines(this) === 0 && !this.#relieve(1) && this.#freeInZone() === 0) break
     }
     return 0
   }
@@ -253,14 +253,23 @@ export class FrameAllocator implements Access, Undertaker {
     for (let round = 0; round < MOST_ROUNDS; round++) {
       lockZone(this)
       const pfn = take()
+      const free = this.cpu.plainLoad(this.geometry.zoneAt + Zone.free)
       unlockZone(this)
       if (pfn !== 0) return pfn
       const had = listedFrames(this) + this.retirement.pending
       this.detach()
       if (listedFrames(this) + this.retirement.pending !== had) continue
-      if (drainMagazines(this) === 0 && !this.#relieve(frames)) break
+      if (drainMagazines(this) === 0 && !this.#relieve(frames) && this.#freeInZone() === free) break
     }
     return 0
+  }
+
+  /** Free frames of the zone now. Others may have freed some since this thread found none: a reaper, say. */
+  #freeInZone(): number {
+    lockZone(this)
+    const free = this.cpu.plainLoad(this.geometry.zoneAt + Zone.free)
+    unlockZone(this)
+    return free
   }
 
   #relieve(framesWanted: number): boolean {

@@ -147,11 +147,13 @@ export class Process extends ProcessView {
    * munmap() until then.
    */
   window(addr: number, length: number): Window {
+    this.#enter()
     return this.space.window(addr, length)
   }
 
   /** How an address is translated at the moment, level by level. */
   explain(addr: number): Walk {
+    this.#enter()
     return this.space.explain(addr)
   }
 
@@ -202,15 +204,15 @@ export class Process extends ProcessView {
    * typed array can cover. Throws EINVAL, ENOENT, EEXIST, EMFILE, ENAMETOOLONG, ENOMEM.
    */
   shmOpen(name: string, oflag: number, mode = 0o600, options: { contiguous?: boolean } = {}): number {
-    this.#enter()
+    const text = toText('shmOpen', name)
     const flags = toInt('shmOpen', 'oflag', oflag)
     const bits = toInt('shmOpen', 'mode', mode)
     assertOptions('shmOpen()', options)
     const { contiguous = false } = options
-    return checked(
-      shmOpen(this.#names, this.#descriptors, toText('shmOpen', name), flags, bits, { contiguous }),
-      'shm_open',
-    )
+    if (typeof contiguous !== 'boolean')
+      throw typeError('shmOpen()', 'contiguous', 'true or false', contiguous)
+    this.#enter() // after the getters of options: one may dispose the machine
+    return checked(shmOpen(this.#names, this.#descriptors, text, flags, bits, { contiguous }), 'shm_open')
   }
 
   /** shm_unlink(3): takes the name away; the memory stays while something refers to it. Throws ENOENT, ENAMETOOLONG. */

@@ -47,5 +47,5 @@ export function pagesAt(level: number): number {
 
 /** `0x7f3c5a1e2000`, as messages show addresses. */
 export function showAddress(address: number): string {
-  return `0x${address.toString(16)}`
+  return `${address < 0 ? '-' : ''}0x${Math.abs(address).toString(16)}`
 }

@@ -36,7 +36,7 @@ export function mprotect(space: SpaceAreas, address: number, length: number, pro
   if (grows === (PROT_GROWSDOWN | PROT_GROWSUP)) return -EINVAL
   if (address % PAGE_SIZE !== 0) return -EINVAL
   if (length === 0) return 0
-  if (length < 0 || address < 0 || alignUp(length, PAGE_SIZE) >= wordEnd(layout.name) - address)
+  if (!(length >= 0) || address < 0 || alignUp(length, PAGE_SIZE) >= wordEnd(layout.name) - address)
     return -ENOMEM
   if ((wanted & ~(ACCESS | PROT_SEM)) !== 0) return -EINVAL
   let start = address / PAGE_SIZE

@@ -23,7 +23,7 @@ import type { SpaceAreas } from './space-areas.ts'
 export function munmap(space: SpaceAreas, address: number, length: number): number {
   const { taskSize } = space.layout
   if (address % PAGE_SIZE !== 0 || address < 0 || address > taskSize) return -EINVAL
-  if (length <= 0 || length > taskSize - address) return -EINVAL
+  if (!(length > 0 && length <= taskSize - address)) return -EINVAL // NaN too
   const start = address / PAGE_SIZE
   const end = alignUp(address + length, PAGE_SIZE) / PAGE_SIZE
   const cell = cellForUnmapping(space, start, end)

@@ -31,5 +31,3 @@ export interface Thread {
   /** True when a wait that began at `since` (of `now`) has lasted long enough to be handed the lock. */
   isStarving(since: number): boolean
 }
-
-export const FOR_EVER = Infinity

@@ -147,6 +147,57 @@ test('arguments are numbers before anything happens: no code of the caller runs 
   expect(isCalled).toBe(false)
 })
 
+test('a length that is no number is refused, and changes nothing', async () => {
+  const { self } = await boot()
+  const at = self.mmap(null, 4096, BOTH, PRIVATE)
+
+  expect(thrownBy(() => self.mmap(null, NaN, BOTH, PRIVATE))).toMatchObject({ code: 'ENOMEM' })
+  expect(thrownBy(() => { self.munmap(at, NaN) })).toMatchObject({ code: 'EINVAL' }) // prettier-ignore
+  expect(thrownBy(() => { self.mprotect(at, NaN, PROT_NONE) })).toMatchObject({ code: 'ENOMEM' }) // prettier-ignore
+
+  self.store32(at, 3)
+  expect(self.load32(at)).toBe(3)
+})
+
+test('an address below zero reads as one', async () => {
+  const { self } = await boot()
+
+  expect(thrownBy(() => self.load8(-1)).message).toBe('SIGSEGV, SEGV_MAPERR at -0x1')
+})
+
+test('options of shmOpen() are read before anything happens; contiguous is true or false', async () => {
+  const machine = await boot()
+  const { self } = machine
+  const wrong = { contiguous: 'no' as unknown as boolean }
+  expect(thrownBy(() => self.shmOpen('/wrong', O_RDWR | O_CREAT, 0o600, wrong))).toMatchObject({
+    code: 'ERR_PAGEFRAME_INVALID_ARGUMENT',
+  })
+  expect(thrownBy(() => self.shmOpen('/wrong', O_RDWR))).toMatchObject({ code: 'ENOENT' })
+
+  const hostile = {
+    get contiguous() {
+      void machine[Symbol.asyncDispose]()
+      return true
+    },
+  }
+
+  expect(thrownBy(() => self.shmOpen('/late', O_RDWR | O_CREAT, 0o600, hostile))).toMatchObject({
+    code: 'ESTALE',
+  })
+})
+
+test('in a machine that is gone there is no window, and nothing to explain', async () => {
+  const machine = await boot()
+  const { self } = machine
+  const at = self.mmap(null, 4096, BOTH, PRIVATE)
+  self.store32(at, 1)
+
+  await machine[Symbol.asyncDispose]()
+
+  expect(thrownBy(() => self.window(at, 4096))).toMatchObject({ code: 'ESTALE' })
+  expect(thrownBy(() => self.explain(at))).toMatchObject({ code: 'ESTALE' })
+})
+
 test('64-bit numbers from tables of Linux are taken as bigints too', async () => {
   const { self } = await boot()
 

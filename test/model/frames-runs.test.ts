@@ -80,13 +80,14 @@ describe('runs and the buddy allocator', () => {
     )
   })
 
-  test('a run over three chunks is whole or gone, wherever its thread dies', () => {
+  test('a run over three chunks is whole or gone, wherever its thread dies, 3 preemptions', () => {
     const world = framesWorld(2, 1026, 1023)
     holds({
       name: 'a run of 1 + 1024 + 1 frames, kill',
       world,
       threads: [[takeAndFree(world, 1026)], [takeAndFree(world, 1)]],
       kill: [0, 1],
+      bounds: { preemptions: 3 },
       final: allBack(world),
     })
   })

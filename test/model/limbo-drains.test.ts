@@ -7,7 +7,7 @@ import { TlbState } from '../../src/paging/presence.ts'
 import { isPresent } from '../../src/paging/pte.ts'
 import type { Operation, Snapshot } from '../../src/testing/model.ts'
 import { finds, holds } from './frames-models.ts'
-import { LOST, nothingIsLeft, OLD, reuse, take, takeAway } from './limbo-models.ts'
+import { LOST, mapped, nothingIsLeft, OLD, reuse, take, takeAway } from './limbo-models.ts'
 import { pagingWorld, type PagingWorld } from './paging-models.ts'
 
 describe('limbo, in several hands', () => {
@@ -62,10 +62,7 @@ describe('limbo, in several hands', () => {
     holds({
       name: 'limbo, two drainers, kill',
       world,
-      prepare: (frames) => {
-        world.populate(frames)
-        world.map(frames, 1, OLD)
-      },
+      prepare: mapped(world, 1),
       threads: [[takeOnly(world, 1)], [drainOnly(world)]],
       kill: [1],
       bounds: { preemptions: 1 },
@@ -92,10 +89,7 @@ describe('limbo, in several hands', () => {
       {
         name: 'a batch in two hands',
         world,
-        prepare: (frames) => {
-          world.populate(frames)
-          world.map(frames, 2, OLD)
-        },
+        prepare: mapped(world, 2),
         threads: [[take(world, 2)], [takesNothing], []],
         final: nothingIsLeft(world),
       },

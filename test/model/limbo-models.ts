@@ -51,6 +51,14 @@ export function takeAway(
   volley.close()
 }
 
+/** What a model begins with: the world's cells, and a page of a process that shows OLD. */
+export const mapped =
+  (world: PagingWorld, process: number) =>
+  (frames: Frames): void => {
+    world.populate(frames)
+    world.map(frames, process, OLD)
+  }
+
 /** Every frame that can be got is somebody else's for a while. */
 export function reuse(world: PagingWorld, frames: Frames): void {
   frames.drainRetired()

@@ -8,7 +8,7 @@ import { TlbState } from '../../src/paging/presence.ts'
 import { isPresent, markerOf, pfnOf, PRESENT, pteOf, TAKEN, WRITE } from '../../src/paging/pte.ts'
 import type { Operation } from '../../src/testing/model.ts'
 import { finds, holds } from './frames-models.ts'
-import { access, ENDED, LOST, nothingIsLeft, OLD, reap, reuse, SOMEBODY, take } from './limbo-models.ts'
+import { access, ENDED, LOST, mapped, nothingIsLeft, reap, reuse, SOMEBODY, take } from './limbo-models.ts'
 import { pagingWorld } from './paging-models.ts'
 
 describe('limbo', () => {
@@ -17,10 +17,7 @@ describe('limbo', () => {
     holds({
       name: 'limbo: take, shoot, drain',
       world,
-      prepare: (frames) => {
-        world.populate(frames)
-        world.map(frames, 1, OLD)
-      },
+      prepare: mapped(world, 1),
       threads: [[take(world, 1)], [access(world, 1)]],
       final: nothingIsLeft(world),
     })
@@ -31,10 +28,7 @@ describe('limbo', () => {
     holds({
       name: 'limbo, kill the taker',
       world,
-      prepare: (frames) => {
-        world.populate(frames)
-        world.map(frames, 1, OLD)
-      },
+      prepare: mapped(world, 1),
       threads: [[take(world, 1)], [access(world, 1)]],
       kill: [0],
       repair: reap(world),
@@ -52,10 +46,7 @@ describe('limbo', () => {
     holds({
       name: 'limbo, kill the process',
       world,
-      prepare: (frames) => {
-        world.populate(frames)
-        world.map(frames, 1, OLD)
-      },
+      prepare: mapped(world, 1),
       threads: [[take(world, 1)], [access(world, 1)]],
       kill: [1],
       bounds: { preemptions: 2 },
@@ -73,10 +64,7 @@ describe('limbo', () => {
       {
         name: 'limbo without limbo',
         world,
-        prepare: (frames) => {
-          world.populate(frames)
-          world.map(frames, 1, OLD)
-        },
+        prepare: mapped(world, 1),
         threads: [
           [
             (thread) => {
@@ -101,10 +89,7 @@ describe('limbo', () => {
       {
         name: 'open batch believed',
         world,
-        prepare: (frames) => {
-          world.populate(frames)
-          world.map(frames, 1, OLD)
-        },
+        prepare: mapped(world, 1),
         threads: [[take(world, 1)], [access(world, 1)]],
         kill: [0],
         repair: (frames, dead, thread) => {
@@ -124,10 +109,7 @@ describe('limbo', () => {
       {
         name: 'nobody inherits',
         world,
-        prepare: (frames) => {
-          world.populate(frames)
-          world.map(frames, 1, OLD)
-        },
+        prepare: mapped(world, 1),
         threads: [[take(world, 1)]],
         kill: [0],
         repair: reap(world, { limbo: false }),
@@ -158,10 +140,7 @@ describe('limbo', () => {
       {
         name: 'owned before listed',
         world,
-        prepare: (frames) => {
-          world.populate(frames)
-          world.map(frames, 0, OLD)
-        },
+        prepare: mapped(world, 0),
         threads: [[ownsFirst]],
         kill: [0],
         repair: reap(world),

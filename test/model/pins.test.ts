@@ -10,7 +10,7 @@ import { isPresent, pfnOf } from '../../src/paging/pte.ts'
 import type { Operation } from '../../src/testing/model.ts'
 import { PAGE_WORDS } from '../../src/words/constants.ts'
 import { finds, holds } from './frames-models.ts'
-import { nothingIsLeft, OLD, reuse, SOMEBODY, takeAway } from './limbo-models.ts'
+import { mapped, nothingIsLeft, OLD, reuse, SOMEBODY, takeAway } from './limbo-models.ts'
 import { CONTENT, pagingWorld, type PagingWorld } from './paging-models.ts'
 
 describe('pins', () => {
@@ -129,10 +129,7 @@ describe('pins', () => {
     holds({
       name: 'put, kill',
       world,
-      prepare: (frames) => {
-        world.populate(frames)
-        world.map(frames, 0, OLD)
-      },
+      prepare: mapped(world, 0),
       threads: [[unmapPinned(world, (limbo, _frames, pfn) => limbo.put(pfn))]],
       kill: [0],
       repair: teardown(world),
