@@ -3,14 +3,11 @@
 import type { Attachment } from '../memory/attachment.ts'
 import { staleError } from '../memory/open.ts'
 import type { Codec } from '../memory/types.ts'
-import { ThreadSlot } from '../threads/slot.ts'
+import { countersOf } from '../threads/counters.ts'
 import { EBUSY, EDEADLK, ErrnoError, ESTALE } from '../words/errno.ts'
 import { usageError } from '../words/usage.ts'
 import type { Life } from './ring.ts'
 import type { Views } from './views.ts'
-
-/** Index of a thread's counter of bytes that were copied: send and receive copy; loan, commit and read do not. */
-export const BYTES_COPIED = 0
 
 /** How long a call may wait. */
 export interface Wait {
@@ -44,8 +41,7 @@ export abstract class End<T> {
     this.context = context
     this.attachment = attachment
     this.views = views
-    const { counters } = ThreadSlot
-    this.counters = new Float64Array(attachment.buffer, (attachment.thread.at + counters) * 4, 16)
+    this.counters = countersOf(attachment.buffer, attachment.thread.at)
   }
 
   /** Runs a wait that blocks, and says meanwhile what for. */

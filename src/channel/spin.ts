@@ -16,6 +16,7 @@
 import { spinFor } from '../sync/spin.ts'
 import type { Lot } from '../sync/lot.ts'
 import { BUSY, type Waitable } from '../sync/wait.ts'
+import { SPINS } from '../threads/counters.ts'
 
 const BURST = 128
 const BURSTS = 48
@@ -44,7 +45,10 @@ export function spinForPeer(lot: Lot, what: Supply, slips: Slips, at: number, hi
     const hasComeNow = cpu.spinWhileEqual(at, seen, BURST) !== seen
     // Even if not: it may have come before we looked.
     const result = hasComeNow ? takeLater(lot, what, slips, at, hintAt) : what.take(lot, at)
-    if (result !== BUSY) return result
+    if (result !== BUSY) {
+      thread.count(SPINS)
+      return result
+    }
   }
   return spinFor(lot, what, at, hintAt)
 }

@@ -27,7 +27,8 @@ export class Doorbells {
     else queueMicrotask(onRing)
   }
 
-  ring(at: number): void {
-    Atomics.notify(this.#words, at, 1)
+  /** How many it woke: 1, or 0 if nobody sleeps there. */
+  ring(at: number): number {
+    return Atomics.notify(this.#words, at, 1)
   }
 }

@@ -13,6 +13,7 @@
  * Each thread sleeps on its own doorbell words and nowhere else, so waking is O(1) and targeted.
  */
 
+import { WAKES } from '../threads/counters.ts'
 import { ASLEEP, AWAKE, RUNG, ThreadSlot, slotOf } from '../threads/slot.ts'
 import { Queues } from './queues.ts'
 import { ASYNC, Bucket, ENDED, TIMED_OUT, WAITING, WaitRecord } from './wait-record.ts'
@@ -25,6 +26,7 @@ export class Lot extends Queues {
   /** Rings the threads of records that were woken. No lock is held. */
   ring(woken: readonly number[]): void {
     for (const record of woken) {
+      this.thread.count(WAKES)
       const slot = slotOf(this.geometry.slotsAt, this.cpu.plainLoad(record + owner))
       this.#ringBell(slot + (this.cpu.plainLoad(record + kind) === ASYNC ? ThreadSlot.bell : ThreadSlot.park))
     }

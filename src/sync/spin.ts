@@ -8,6 +8,7 @@
  * budget, to notice better times.
  */
 
+import { SPINS } from '../threads/counters.ts'
 import type { Lot } from './lot.ts'
 import { BUSY, type Waitable } from './wait.ts'
 
@@ -19,6 +20,7 @@ export function spinFor(lot: Lot, what: Waitable, at: number, hintAt: number): n
   const { cpu, thread } = lot
   const most = thread.spinTurns
   if (most === 0) return BUSY
+  thread.count(SPINS)
 
   const hint = cpu.plainLoad(hintAt)
   const average = hint >>> 8

@@ -50,6 +50,10 @@ export class ThreadDouble implements ModelThread {
     this.#rerun.ask(request('awaitChange', 'awaitChange', at, value))
   }
 
+  count(): void {
+    // What is counted decides nothing: it takes no step.
+  }
+
   /** Time stands still, except that a sleep which timed out has lasted until its deadline. */
   now(): number {
     return this.#now

@@ -9,6 +9,7 @@
 import { now, sharedNow } from '../host/clock.ts'
 import type { Cpu } from '../host/cpu.ts'
 import { Doorbells, TIMED_OUT } from '../host/doorbells.ts'
+import { countersOf, EMPTY_RINGS, PARKS } from './counters.ts'
 import { ThreadSlot } from './slot.ts'
 import type { Thread } from './thread.ts'
 
@@ -28,6 +29,7 @@ export class LiveThread implements Thread {
   onSlice: ((sinceMs: number) => void) | undefined
   /** Called before this thread may sleep: a process gives up its translations (paging/presence.ts). */
   beforeSleep: (() => void) | undefined
+  readonly #counters: Float64Array<SharedArrayBuffer>
 
   constructor(cpu: Cpu, words: Int32Array<SharedArrayBuffer>, at: number, tid: number, spinTurns: number) {
     this.cpu = cpu
@@ -35,10 +37,12 @@ export class LiveThread implements Thread {
     this.tid = tid
     this.spinTurns = spinTurns
     this.doorbells = new Doorbells(words)
+    this.#counters = countersOf(words.buffer, at)
   }
 
   sleep(at: number, value: number, deadline: number): boolean {
     this.beforeSleep?.()
+    this.count(PARKS)
     const began = now()
     // The bell says ASLEEP by now. Whoever poisons the memory does that first, and then rings those who are ASLEEP.
     this.onSlice?.(0)
@@ -52,7 +56,11 @@ export class LiveThread implements Thread {
   }
 
   ring(at: number): void {
-    this.doorbells.ring(at)
+    if (this.doorbells.ring(at) === 0) this.count(EMPTY_RINGS)
+  }
+
+  count(counter: number): void {
+    this.#counters[counter]++
   }
 
   awaitChange(at: number, value: number): void {

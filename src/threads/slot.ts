@@ -12,7 +12,7 @@
  *        97     records        chunks of asynchronous wait records: chained                   the thread (note)
  *       128     record         the static WaitRecord of the blocked wait
  *       160     magazine       pfns, count first                                              the thread
- *       192     counters       sixteen float64 counters                                       the thread
+ *       192     counters       sixteen float64 counters (counters.ts)                         the thread
  *
  * A *note* is a plain store that nobody reads while its writer lives. The reaper reads it after the death, which it was
  * told of by the host, so the stores have arrived.

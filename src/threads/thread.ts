@@ -26,6 +26,8 @@ export interface Thread {
   ring(at: number): void
   /** Waits a little, until the word is likely to differ from `value`: for the short locks of the kernel itself. */
   awaitChange(at: number, value: number): void
+  /** Adds one to a counter of this thread (counters.ts). Nobody's decision may depend on it. */
+  count(counter: number): void
   /** Milliseconds on a clock that all threads share, as an int32 that wraps. */
   now(): number
   /** True when a wait that began at `since` (of `now`) has lasted long enough to be handed the lock. */

@@ -16,7 +16,7 @@ function spin(
   const cpu = atomicsCpu(new SharedArrayBuffer(64))
   const spun: number[] = []
   const lot = {
-    thread: { spinTurns: 1000 },
+    thread: { spinTurns: 1000, count: () => undefined },
     cpu: {
       load: (at: number) => cpu.load(at),
       plainLoad: (at: number) => cpu.plainLoad(at),

@@ -72,5 +72,6 @@ export function threadOf(cpu: Cpu, slotsAt: number, index: number): Thread {
     },
     now: () => 0,
     isStarving: () => false,
+    count: () => undefined,
   }
 }

@@ -82,6 +82,7 @@ function twice(world: SyncWorld): ReaperOperation {
       spinTurns: 0,
       now: () => 0,
       isStarving: () => false,
+      count: () => undefined,
       ring: (bell) => {
         thread.ring(bell)
       },

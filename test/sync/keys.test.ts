@@ -38,6 +38,7 @@ function lotOf(index: number): Lot {
     },
     now: () => 0,
     isStarving: () => false,
+    count: () => undefined,
   }
   return new Lot(thread, {
     bucketsAt: BUCKETS_AT,

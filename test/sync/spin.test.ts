@@ -27,7 +27,7 @@ function world() {
       },
     },
   }) as typeof cpu
-  const lot = { cpu: counting, thread: { spinTurns: MOST } } as unknown as Lot
+  const lot = { cpu: counting, thread: { spinTurns: MOST, count: () => undefined } } as unknown as Lot
   return {
     /** One wait for something that takes so many turns. Answers what was spun, and whether that sufficed. */
     wait: (turns: number): { spun: number; taken: boolean } => {
