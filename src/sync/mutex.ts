@@ -179,6 +179,10 @@ export const mutexWait: Waitable = {
     wakeOne(lot, at)
   },
 
+  giveBack(lot, at, tid) {
+    releaseHanded(lot, at, tid)
+  },
+
   taken: noteHold,
 }
 

@@ -9,8 +9,14 @@
  *     the queue away and wakes everyone in it. A wake-up gives nothing, so that is always allowed.
  *  3. A record in WAITING is in its bucket's queue whenever the bucket is unlocked by a living thread.
  *  4. Queue order is ticket order; a waiter that comes back after a wake-up in vain keeps its ticket.
+ *  5. Whoever takes a record out decides last: from the compareExchange that ends a wait on, the record is its owner's,
+ *     who may queue it elsewhere at once. Only if the owner was first (TIMED_OUT, ABORTED) is `bucket` cleared, and for
+ *     that the owner waits, at the bucket's lock.
+ *  6. A record moves from one bucket to another under both locks, and stays WAITING: it is in one of the two by its
+ *     `bucket` word at any time. So whoever wants to lock its bucket looks again when he has (unlink).
  *
- * Lock order: at most one bucket at a time; below it nothing, not even the doorbells (rung after unlocking).
+ * Lock order: a second bucket only to move records, and only if it is free (lockBuckets); below it nothing, not even the
+ * doorbells (rung after unlocking).
  */
 
 import { Records } from './records.ts'
@@ -29,6 +35,8 @@ const {
   kind,
   since,
   purpose,
+  bitset: bits,
+  other,
 } = WaitRecord
 
 /** One thread's access to the queues of one memory. */
@@ -59,6 +67,24 @@ export class Queues extends Records {
     this.cpu.store(bucket + lock, 0)
   }
 
+  /** Locks two buckets, which may be the same. Nothing is held while it waits: a thread that may not block gives up there. */
+  lockBuckets(one: number, two: number): void {
+    const [low, high] = one < two ? [one, two] : [two, one]
+    for (;;) {
+      this.lockBucketAt(low)
+      if (high === low) return
+      const seen = this.cpu.compareExchange(high + lock, 0, this.thread.tid)
+      if (seen === 0) return
+      this.unlockBucket(low)
+      this.thread.awaitChange(high + lock, seen)
+    }
+  }
+
+  unlockBuckets(one: number, two: number): void {
+    this.unlockBucket(one)
+    if (one !== two) this.unlockBucket(two)
+  }
+
   // ── queues: the bucket's lock is held ───────────────────────────────────────────────────────────────────────────
 
   /** Takes the record for a new wait on a key; it is queued by enqueueLocked. */
@@ -68,12 +94,19 @@ export class Queues extends Records {
     cpu.plainStore(record + key1, second)
     cpu.plainStore(record + ticket, 0)
     cpu.plainStore(record + purpose, why)
+    cpu.plainStore(record + other, 0)
     cpu.plainStore(record + since, this.thread.now())
     cpu.plainStore(record + owner, this.thread.tid)
   }
 
   /** Queues a prepared record: behind all others the first time, at its old place when it comes back. */
   enqueueLocked(bucket: number, record: number): void {
+    this.#linkLocked(bucket, record)
+    // Publishes the record to wakers, who look at it under the lock, and to the reaper, who looks without.
+    this.cpu.store(record + state, WAITING)
+  }
+
+  #linkLocked(bucket: number, record: number): void {
     const { cpu } = this
     let before = cpu.plainLoad(bucket + tail)
     const old = cpu.plainLoad(record + ticket)
@@ -91,17 +124,47 @@ export class Queues extends Records {
     cpu.plainStore(before === 0 ? bucket + head : before + next, record)
     cpu.plainStore(after === 0 ? bucket + tail : after + prev, record)
     cpu.plainStore(record + inBucket, bucket)
-    // Publishes the record to wakers, who look at it under the lock, and to the reaper, who looks without.
-    cpu.store(record + state, WAITING)
   }
 
+  /** Takes out a record that has left WAITING: for its owner, or the owner's reaper. */
   protected unlinkLocked(bucket: number, record: number): void {
+    this.#skipLocked(bucket, record)
+    this.cpu.plainStore(record + inBucket, 0)
+  }
+
+  /** Ends a wait from outside. False if its owner has ended it before. The record is out of the queue in both cases. */
+  protected endLocked(bucket: number, record: number, outcome: number): boolean {
+    this.#skipLocked(bucket, record)
+    if (this.cpu.compareExchange(record + state, WAITING, outcome) === WAITING) return true
+    this.cpu.plainStore(record + inBucket, 0)
+    return false
+  }
+
+  /** The queue without the record: its neighbours. */
+  #skipLocked(bucket: number, record: number): void {
     const { cpu } = this
     const before = cpu.plainLoad(record + prev)
     const after = cpu.plainLoad(record + next)
     cpu.plainStore(before === 0 ? bucket + head : before + next, after)
     cpu.plainStore(after === 0 ? bucket + tail : after + prev, before)
-    cpu.plainStore(record + inBucket, 0)
+  }
+
+  /**
+   * Moves a wait to another key, behind all who wait there; both buckets are locked, and may be the same. False if its
+   * owner has ended it: then it is out of the queue.
+   */
+  moveLocked(from: number, to: number, record: number, first: number, second: number): boolean {
+    const { cpu } = this
+    this.#skipLocked(from, record)
+    if (cpu.load(record + state) !== WAITING) {
+      cpu.plainStore(record + inBucket, 0)
+      return false
+    }
+    cpu.plainStore(record + key0, first)
+    cpu.plainStore(record + key1, second)
+    cpu.plainStore(record + ticket, 0)
+    this.#linkLocked(to, record)
+    return true
   }
 
   #nextWith(first: number, second: number, from: number): number {
@@ -139,11 +202,10 @@ export class Queues extends Records {
         more = true
       } else {
         // Decides against the waiter's own time-out and abort. If they were first, the record only leaves the queue.
-        if (cpu.compareExchange(record + state, WAITING, WOKEN) === WAITING) {
+        if (this.endLocked(bucket, record, WOKEN)) {
           woken.push(record)
           if (!isAsync) slept++
         }
-        this.unlinkLocked(bucket, record)
       }
       record = after
     }
@@ -165,9 +227,54 @@ export class Queues extends Records {
     const record = this.firstLocked(bucket, first, second)
     if (record === 0 || cpu.plainLoad(record + kind) === ASYNC) return 0
     if (!this.thread.isStarving(cpu.plainLoad(record + since))) return 0
-    if (cpu.compareExchange(record + state, WAITING, HANDED) !== WAITING) return 0
-    this.unlinkLocked(bucket, record)
-    return record
+    return this.endLocked(bucket, record, HANDED) ? record : 0
+  }
+
+  /** The next record of the same key behind one that is in the queue, or 0. */
+  nextLocked(record: number, first: number, second: number): number {
+    return this.#nextWith(first, second, this.cpu.plainLoad(record + next))
+  }
+
+  /**
+   * Wakes exactly `count` waits of a key whose bitset meets `mask`, or all there are, in queue order; sleeping threads
+   * and asynchronous waits alike. Appends their records to `woken`, to be rung after unlocking. Returns how many.
+   */
+  wakeExactlyLocked(
+    bucket: number,
+    first: number,
+    second: number,
+    count: number,
+    mask: number,
+    woken: number[],
+  ): number {
+    let ended = 0
+    for (let record = this.firstLocked(bucket, first, second); record !== 0 && ended < count;) {
+      const after = this.nextLocked(record, first, second)
+      if ((this.cpu.plainLoad(record + bits) & mask) !== 0 && this.endLocked(bucket, record, WOKEN)) {
+        woken.push(record)
+        ended++
+      }
+      record = after
+    }
+    return ended
+  }
+
+  /**
+   * Hands what is waited for to the first `count` waiters, whether they sleep or not, and appends their records to `handed`,
+   * to be rung after unlocking. True if the key still has waiters in the queue.
+   */
+  handEachLocked(bucket: number, first: number, second: number, count: number, handed: number[]): boolean {
+    const { cpu } = this
+    const most = handed.length + count
+    let record = this.firstLocked(bucket, first, second)
+    while (record !== 0 && handed.length < most) {
+      const after = this.#nextWith(first, second, cpu.plainLoad(record + next))
+      // Decides against the waiter's own time-out and abort. If they were first, the record only leaves the queue.
+      if (cpu.compareExchange(record + state, WAITING, HANDED) === WAITING) handed.push(record)
+      this.unlinkLocked(bucket, record)
+      record = after
+    }
+    return record !== 0
   }
 
   /** How many wait for the same and came before, for messages. The record is in the queue, or has just left it. */

@@ -16,9 +16,9 @@
 
 import { ThreadSlot, slotOf } from '../threads/slot.ts'
 import type { Lot } from './lot.ts'
-import { ABORTED, Bucket, ENDED, HANDED, UNUSED, WAITING, WOKEN, WaitRecord } from './wait-record.ts'
-import { MUTEX_PURPOSE, mutexWait, releaseHanded } from './mutex.ts'
-import { returnDeadPermit, SEMAPHORE_PURPOSE, semaphoreWait } from './semaphore.ts'
+import { ABORTED, Bucket, ENDED, HANDED, TIMED_OUT, UNUSED, WAITING, WOKEN, WaitRecord } from './wait-record.ts'
+import { MUTEX_PURPOSE, mutexWait } from './mutex.ts'
+import { SEMAPHORE_PURPOSE, semaphoreWait } from './semaphore.ts'
 import type { Waitable } from './wait.ts'
 
 const { lock, head, tail } = Bucket
@@ -61,10 +61,13 @@ function wakeBucket(lot: Lot, bucket: number, isEnding: IsEnding): void {
   cpu.plainStore(bucket + tail, 0)
   for (let index = 0; index < slotCount; index++) {
     for (const record of lot.recordsOf(slotsAt + index * ThreadSlot.sizeof)) {
+      // The state first: in any other, the word `bucket` is of a wait that is over, and may change.
+      const seen = cpu.load(record + state)
+      if (seen !== WAITING && seen !== TIMED_OUT && seen !== ABORTED) continue
       if (cpu.plainLoad(record + inBucket) !== bucket) continue
-      cpu.plainStore(record + inBucket, 0)
       const why = cpu.plainLoad(record + key0) === 0 && isEnding(cpu.plainLoad(record + key1)) ? ENDED : WOKEN
-      cpu.compareExchange(record + state, WAITING, why)
+      // An owner that was first waits for the bucket's lock, to take out what is in no queue any more.
+      if (cpu.compareExchange(record + state, WAITING, why) !== WAITING) cpu.plainStore(record + inBucket, 0)
     }
   }
 }
@@ -78,11 +81,15 @@ export function withdrawRecords(lot: Lot, dead: number): void {
     if (ended !== WOKEN && ended !== HANDED) lot.unlink(record) // also one that the dead had timed out, and not yet unlinked
     const what = waitables.get(cpu.plainLoad(record + purpose))
     const at = cpu.plainLoad(record + key1)
-    if (ended === HANDED && what === semaphoreWait) returnDeadPermit(lot, at)
-    else if (ended === HANDED && what === mutexWait) releaseHanded(lot, at, dead)
+    if (ended === HANDED) giveBack(what, lot, at, dead)
     else if (ended === WOKEN) what?.passOn(lot, at)
     cpu.store(record + state, UNUSED)
   }
   // The chunks are frames that are freed soon: nobody may take what comes to lie in them for records of this slot.
   cpu.store(slotOf(lot.geometry.slotsAt, dead) + ThreadSlot.records, 0)
+}
+
+function giveBack(what: Waitable | undefined, lot: Lot, at: number, dead: number): void {
+  if (what?.giveBack !== undefined) what.giveBack(lot, at, dead)
+  else what?.passOn(lot, at)
 }

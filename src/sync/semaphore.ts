@@ -108,6 +108,10 @@ export const semaphoreWait: Waitable = {
   passOn(lot, at) {
     wakeWaiters(lot, at, 0, 1)
   },
+
+  giveBack(lot, at) {
+    wakeWaiters(lot, at, 1, 1)
+  },
 }
 
 function releaseContended(lot: Lot, at: number, count: number): number {
@@ -146,9 +150,4 @@ function wakeWaiters(lot: Lot, at: number, permits: number, wakes: number): numb
   lot.unlockBucket(bucket)
   lot.ring(woken)
   return result
-}
-
-/** The reaper: a permit had been handed to a thread that died before it went on. */
-export function returnDeadPermit(lot: Lot, at: number): void {
-  wakeWaiters(lot, at, 1, 1)
 }

@@ -6,17 +6,25 @@
  *          │ lock │ head │ tail │ ticket │ 128 bytes          │ state │ tid │ key0 │ key1 │ ticket │ bitset │
  *          └──────┴──┬───┴──────┴────────┘                    ├───────┼─────┼──────┴┬─────┴┬───────┬┴────────┤
  *                    └──────────► record ◄──── next/prev ────►│ next  │ prev│ bucket│ kind │ since │ purpose │
- *                                                             └───────┴─────┴───────┴──────┴───────┴─────────┘
+ *                                                             ├───────┼─────┼───────┼──────┴───────┴─────────┘
+ *                                                             │ chain │other│outcome│
+ *                                                             └───────┴─────┴───────┘
  *
  *   state      who may leave it, always by ONE compareExchange; the loser obeys
  *   UNUSED     the owner takes it (store: nobody else looks at an unused record)
  *   WAITING    a waker (WOKEN, HANDED), the owner (TIMED_OUT, ABORTED), the reaper of the owner (ABORTED), whoever takes
  *              apart what it waits for, or his reaper (ENDED)
  *   WOKEN      the owner, after its retry. Gives no ownership: the waiter tries again
- *   HANDED     the owner. The waker has done the acquiring for it (blocked waiters only)
+ *   HANDED     the owner. The waker has done the acquiring for it (of a lock: for blocked waiters only)
  *   TIMED_OUT, ABORTED: the owner. ENDED: the owner, who does not look at the word again
  *
  * The key is two opaque words: on a bare memory region and offset, through a process object and offset.
+ *
+ *   bucket    whose lock guards the record while it is WAITING, TIMED_OUT or ABORTED; 0 when it is out of the queue. In
+ *             the other states it means nothing
+ *   other     a condition's wait: the mutex, and when it has been notified and queues for that, the condition
+ *             (condition.ts). Else 0
+ *   outcome   a condition's wait: what it answers when it has the mutex again
  */
 
 import { i32, layout, newLine } from '../words/layout.ts'
@@ -37,9 +45,9 @@ export const WaitRecord = layout('WaitRecord', 64, {
   since: i32,
   purpose: i32,
   chain: i32,
-  _spare0: i32,
-  _spare1: i32,
-  _spare2: i32,
+  other: i32,
+  outcome: i32,
+  _spare: i32,
 })
 
 export const UNUSED = 0
@@ -54,3 +62,6 @@ export const ENDED = 6
 /** A record's kind: the static one of a thread that sleeps, or one of many of a thread that goes on. */
 export const BLOCKED = 0
 export const ASYNC = 1
+
+/** The bitset of a wait that every wake-up may end, and of a wake-up for every wait (FUTEX_BITSET_MATCH_ANY). */
+export const ANY = -1

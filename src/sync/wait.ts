@@ -38,8 +38,10 @@ export interface Waitable {
   announce(lot: Lot, at: number): boolean
   /** A waker handed it over: the same answers as `take`. */
   accept(lot: Lot, at: number): number
-  /** A waiter that was woken does not want it any more: the wake-up goes to the next one. */
+  /** A waiter that was woken does not want it any more, or has died: the wake-up goes to the next one. */
   passOn(lot: Lot, at: number): void
+  /** What was handed to `tid`, who does not want it any more or has died, goes to the next one. If absent, passOn() does. */
+  giveBack?(lot: Lot, at: number, tid: number): void
   /** One that had to wait has it now: what it may note for those who still do. */
   taken?(lot: Lot, at: number): void
 }
@@ -80,7 +82,8 @@ export function onBell(lot: Lot, what: Waitable, at: number, record: number): nu
   const state = lot.stateOf(record)
   if (state === WAITING) return PENDING
   if (state === ENDED) return finish(lot, record, -ESTALE)
-  const result = carryOn(lot, what, at, record)
+  const accepted = state === HANDED ? what.accept(lot, at) : BUSY
+  const result = accepted === BUSY ? carryOn(lot, what, at, record) : finish(lot, record, accepted)
   if (result !== PENDING && result >= 0) what.taken?.(lot, at)
   return result
 }
@@ -96,7 +99,8 @@ function carryOn(lot: Lot, what: Waitable, at: number, record: number): number {
 /** Ends a pending wait from outside: TIMED_OUT or ABORTED. If a wake-up was on its way, the next waiter gets it. */
 export function abandon(lot: Lot, what: Waitable, at: number, record: number, outcome: number): void {
   const ended = lot.withdraw(record, outcome)
-  if (ended !== outcome && ended !== ENDED) what.passOn(lot, at)
+  if (ended === HANDED && what.giveBack !== undefined) what.giveBack(lot, at, lot.thread.tid)
+  else if (ended !== outcome && ended !== ENDED) what.passOn(lot, at)
   lot.freeRecord(record)
 }
 
