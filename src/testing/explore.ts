@@ -13,6 +13,7 @@
  * found by a full search is looked for once more with as few as possible.
  */
 
+import type { Cells } from './cells.ts'
 import { judge } from './judge.ts'
 import type { Model } from './model.ts'
 import type { Failure, Report, Trouble } from './report.ts'
@@ -45,7 +46,7 @@ export interface Replayed {
 export function replay(model: Model, schedule: string): Replayed {
   const world = new World(settingOf(model))
   const trace = walk(world, parseSchedule(schedule))
-  return { trace, trouble: judge(world, world.steps.add([])) }
+  return { trace, trouble: judge(world, world.steps.list([], 0)) }
 }
 
 /** The failure that a full search ended with, or one of its kind with as few preemptions as it takes. */
@@ -60,52 +61,59 @@ function simplest(model: Model, failures: readonly Failure[]): readonly Failure[
   return failures
 }
 
-/** What follows a state. */
-interface Outlook {
-  readonly steps: readonly Transition[]
-  /** Whether there is one step only, which commutes with all others. */
-  readonly isForced: boolean
-  /** Whether a run may end here. */
-  readonly isEnding: boolean
-}
-
 /** A state on the way from the first one to the present one. */
-interface Frame {
-  readonly state: number
-  readonly outlook: Outlook
+class Frame {
+  low = 0
+  high = 0
+  /** Its steps, in the search's row of steps: [first, end). */
+  first = 0
+  end = 0
+  next = 0
   /** Where the journal and the path stood before the steps that led here. */
-  readonly mark: number
-  readonly depth: number
-  next: number
+  mark = 0
+  depth = 0
+  /** Whether there is one step only, which commutes with all others. */
+  isForced = false
   /** Ways to end that were found from here. */
-  interleavings: number
+  ways = 0
 }
 
+/** What it needs for each state is kept in rows that grow and are used again: a search makes no garbage. */
 class Search {
   readonly #setting: Setting
   readonly #world: World
+  readonly #cells: Cells
   readonly #seen = new Seen()
   readonly #frames: Frame[] = []
   readonly #path: Transition[] = []
+  readonly #steps: Transition[] = []
   readonly #failures: Failure[] = []
+  /** How many entries of the rows are in use. */
+  #height = 0
+  #pathLength = 0
+  #stepsEnd = 0
+  /** Of the state that was looked at last: whether there is one step only, which commutes; whether a run may end there. */
+  #isForced = false
+  #isEnding = false
   #transitions = 0
   #endings = 0
-  #interleavings = 0
   #depth = 0
 
   constructor(setting: Setting) {
     this.#setting = setting
     this.#world = new World(setting)
+    this.#cells = this.#world.state.cells
   }
 
   run(): Report {
     const begun = performance.now()
     const { model, bounds } = this.#setting
-    const { cells } = this.#world.state
-    this.#enter(this.#seen.add(cells.low, cells.high), cells.mark(), 0, this.#look())
-    while (this.#frames.length > 0 && !this.#isOver()) {
-      const frame = this.#frames[this.#frames.length - 1]
-      if (frame.next < frame.outlook.steps.length) this.#take(frame, frame.outlook.steps[frame.next++])
+    this.#seen.meet(this.#cells.low, this.#cells.high)
+    this.#enter(this.#cells.mark(), 0, this.#look())
+    const first = this.#frames[0]
+    while (this.#height > 0 && !this.#isOver()) {
+      const frame = this.#frames[this.#height - 1]
+      if (frame.next < frame.end) this.#take(frame, this.#steps[frame.next++])
       else this.#leave(frame)
     }
     return {
@@ -114,7 +122,7 @@ class Search {
       states: this.#seen.size,
       transitions: this.#transitions,
       endings: this.#endings,
-      interleavings: this.#interleavings,
+      interleavings: this.#height === 0 ? first.ways : 0,
       depth: this.#depth,
       emptyRings: this.#world.emptyRings,
       ms: performance.now() - begun,
@@ -122,56 +130,74 @@ class Search {
     }
   }
 
-  #take(from: Frame, first: Transition): void {
-    const { cells } = this.#world.state
+  #take(from: Frame, step: Transition): void {
+    const cells = this.#cells
     const mark = cells.mark()
-    const depth = this.#path.length
-    this.#step(first)
-    const end = from.outlook.isForced ? this.#passOn() : undefined
+    const depth = this.#pathLength
+    const first = this.#stepsEnd
+    this.#step(step)
+    if (from.isForced) this.#passOn()
 
-    const known = this.#seen.size
-    const state = this.#seen.add(cells.low, cells.high)
-    if (state === known || this.#world.trouble !== undefined) {
-      this.#enter(state, mark, depth, end ?? this.#look())
+    const ways = this.#seen.meet(cells.low, cells.high)
+    if (ways < 0 || this.#world.trouble !== undefined) {
+      this.#enter(mark, depth, from.isForced ? first : this.#look())
     } else {
-      from.interleavings += this.#seen.interleavings(state)
-      this.#path.length = depth
+      from.ways += ways
+      this.#pathLength = depth
+      this.#stepsEnd = first
       cells.rewind(mark)
     }
   }
 
   /** Takes the steps that leave no choice, one after another: the states in between are judged, but not remembered. */
-  #passOn(): Outlook {
-    let outlook = this.#look()
-    while (outlook.isForced) {
-      this.#step(outlook.steps[0])
-      outlook = this.#look()
+  #passOn(): void {
+    let first = this.#look()
+    while (this.#isForced) {
+      this.#stepsEnd = first
+      this.#step(this.#steps[first])
+      first = this.#look()
     }
-    return outlook
   }
 
   #step(step: Transition): void {
     this.#transitions++
-    this.#path.push(step)
+    this.#path[this.#pathLength++] = step
     this.#world.take(step)
   }
 
-  /** Judges the present state, and looks for the steps that lead on. */
-  #look(): Outlook {
-    const steps: Transition[] = []
-    const progress = this.#world.steps.add(steps)
+  /** Judges the present state, and puts the steps that lead on behind the others. Returns where they begin. */
+  #look(): number {
+    const first = this.#stepsEnd
+    const { steps } = this.#world
+    const progress = steps.list(this.#steps, first)
+    this.#stepsEnd = steps.end
     const trouble = judge(this.#world, progress)
-    if (trouble === undefined) {
-      return { steps, isForced: this.#world.steps.areLocal && steps.length === 1, isEnding: progress === 0 }
+    this.#isForced = steps.areLocal && steps.end === first + 1
+    this.#isEnding = progress === 0
+    if (trouble !== undefined) {
+      this.#fail(trouble)
+      this.#stepsEnd = first
+      this.#isForced = false
+      this.#isEnding = true
     }
-    this.#fail(trouble)
-    return { steps: [], isForced: false, isEnding: true }
+    return first
   }
 
-  #enter(state: number, mark: number, depth: number, outlook: Outlook): void {
-    if (outlook.isEnding) this.#endings++
-    this.#depth = Math.max(this.#depth, this.#path.length)
-    this.#frames.push({ state, outlook, mark, depth, next: 0, interleavings: outlook.isEnding ? 1 : 0 })
+  /** Puts the state that was looked at last on top of the others. */
+  #enter(mark: number, depth: number, first: number): void {
+    if (this.#isEnding) this.#endings++
+    if (this.#pathLength > this.#depth) this.#depth = this.#pathLength
+    if (this.#height === this.#frames.length) this.#frames.push(new Frame())
+    const frame = this.#frames[this.#height++]
+    frame.low = this.#cells.low
+    frame.high = this.#cells.high
+    frame.first = first
+    frame.next = first
+    frame.end = this.#stepsEnd
+    frame.mark = mark
+    frame.depth = depth
+    frame.isForced = this.#isForced
+    frame.ways = this.#isEnding ? 1 : 0
     const { states } = this.#setting.bounds
     if (this.#seen.size > states) {
       const message = `there are more than ${states} states: not all were explored`
@@ -179,19 +205,19 @@ class Search {
     }
   }
 
-  #leave({ state, mark, depth, interleavings }: Frame): void {
-    this.#frames.pop()
-    this.#path.length = depth
-    this.#world.state.cells.rewind(mark)
-    this.#seen.setInterleavings(state, interleavings)
-    const before = this.#frames.at(-1)
-    if (before === undefined) this.#interleavings = interleavings
-    else before.interleavings += interleavings
+  #leave(frame: Frame): void {
+    this.#seen.count(frame.low, frame.high, frame.ways)
+    this.#cells.rewind(frame.mark)
+    this.#pathLength = frame.depth
+    this.#stepsEnd = frame.first
+    this.#height--
+    if (this.#height > 0) this.#frames[this.#height - 1].ways += frame.ways
   }
 
   #fail(trouble: Trouble): void {
-    const trace = walk(new World(this.#setting), this.#path)
-    this.#failures.push({ ...trouble, trace, schedule: scheduleOf(this.#path) })
+    const path = this.#path.slice(0, this.#pathLength)
+    const trace = walk(new World(this.#setting), path)
+    this.#failures.push({ ...trouble, trace, schedule: scheduleOf(path) })
   }
 
   #isOver(): boolean {

@@ -12,22 +12,27 @@ export function judge(world: World, progress: number): Trouble | undefined {
   const { setting, state, snapshot } = world
   const { model } = setting
   if (world.trouble !== undefined) return world.trouble
-  const broken = check('invariant', () => model.invariant?.(snapshot))
-  if (broken !== undefined) return broken
+  if (model.invariant !== undefined) {
+    try {
+      model.invariant(snapshot)
+    } catch (error) {
+      return broken('invariant', error)
+    }
+  }
   const race = setting.raceCheck ? findRace(setting, state, world.moved) : undefined
   if (race !== undefined) return { kind: 'race', message: race }
   if (progress > 0) return undefined
-  if (world.isAtEnd()) return check('final', () => model.final?.(snapshot))
-  return { kind: 'stuck', message: describeStuck(world) }
-}
-
-function check(kind: Trouble['kind'], condition: () => void): Trouble | undefined {
+  if (!world.isAtEnd()) return { kind: 'stuck', message: describeStuck(world) }
   try {
-    condition()
+    model.final?.(snapshot)
     return undefined
   } catch (error) {
-    return { kind, message: error instanceof FalseClaim ? error.message : describeError(error) }
+    return broken('final', error)
   }
+}
+
+function broken(kind: Trouble['kind'], error: unknown): Trouble {
+  return { kind, message: error instanceof FalseClaim ? error.message : describeError(error) }
 }
 
 function describeStuck(world: World): string {

@@ -29,6 +29,9 @@ export interface Program {
   readonly roots: Map<string, Position>
 }
 
+const NOTHING: readonly Access[] = []
+const OVER: ReadonlySet<Verb> = new Set(['end', 'failed', 'threw', 'endless'])
+
 export class Position {
   readonly id: number
   readonly program: Program
@@ -42,6 +45,10 @@ export class Position {
   readonly request: Request
   readonly verb: Verb
   readonly instruction: Instruction | undefined
+  /** Whether there is nothing more to do: the end of all operations, or what went wrong. */
+  readonly isOver: boolean
+  /** Whether executing it changes no word, whatever the words are. */
+  readonly isReading: boolean
   /** Whether it goes on only when word `a` differs from `b`. */
   readonly awaitsChange: boolean
   /** Whether it commutes with all that other threads can do before this one goes on (steps.ts). */
@@ -50,7 +57,10 @@ export class Position {
   readonly ordered: readonly Access[]
   /** What it is about to access plainly, or has accessed since its last ordered instruction; with raceCheck only. */
   readonly unordered: readonly Access[]
-  readonly children = new Map<number, Position>()
+  /** By result. Most have one: no map is made for that. */
+  #firstResult = 0
+  #first: Position | undefined = undefined
+  #others: Map<number, Position> | undefined = undefined
 
   constructor(at: Place, id: number, request: Request, setting: Setting) {
     const { verb, name, a, b, c } = request
@@ -64,12 +74,30 @@ export class Position {
     this.verb = verb
     this.instruction = verb === 'cpu' ? instructions[name as InstructionName] : undefined
     this.awaitsChange = name === 'awaitChange' || name === 'spinWhileEqual'
+    this.isOver = OVER.has(verb)
     const isPlain = this.instruction?.isPlain === true
-    const looks = verb === 'sleep' || verb === 'awaitChange' ? instructions.load : this.instruction
-    const touches = looks?.touches(a, b, c) ?? []
+    const waits = verb === 'sleep' || verb === 'awaitChange'
+    const looks = waits ? instructions.load : this.instruction
+    const touches = looks?.touches(a, b, c) ?? NOTHING
+    this.isReading = waits || (looks !== undefined && !touches.some(({ writes }) => writes))
     this.commutes = isPlain && touches.every((access) => isExclusive(access, setting))
-    this.ordered = isPlain ? [] : touches
-    this.unordered = setting.raceCheck ? union(at.inFlight, isPlain ? touches : []) : []
+    this.ordered = isPlain || !setting.raceCheck ? NOTHING : touches
+    this.unordered = setting.raceCheck ? union(at.inFlight, isPlain ? touches : NOTHING) : NOTHING
+  }
+
+  child(result: number): Position | undefined {
+    if (this.#firstResult === result) return this.#first
+    return this.#others?.get(result)
+  }
+
+  adopt(result: number, child: Position): void {
+    if (this.#first === undefined) {
+      this.#first = child
+      this.#firstResult = result
+    } else {
+      this.#others ??= new Map()
+      this.#others.set(result, child)
+    }
   }
 
   /** What it has accessed plainly since its last ordered instruction, once it has got what it asks for. */
@@ -117,23 +145,21 @@ export class Positions {
 
   /** Where a task stands when the request at `parent` has returned `result`. */
   after(parent: Position, result: number): Position {
+    const known = parent.child(result)
+    if (known !== undefined) return known
     const { program, operation, inFlight } = parent
-    let child = parent.children.get(result)
-    if (child === undefined) {
-      child = this.#add({ program, operation, parent, result, inFlight })
-      parent.children.set(result, child)
-    }
+    const child = this.#add({ program, operation, parent, result, inFlight })
+    parent.adopt(result, child)
     return child
   }
 
   /** Where the operation begins that follows the one which ends here. If other tasks come first, nothing is in flight. */
   next(end: Position): Position {
-    const { program, operation, inFlight, children } = end
-    let root = children.get(0)
-    if (root === undefined) {
-      root = this.root(program, operation + 1, program.hasSiblings ? [] : inFlight)
-      children.set(0, root)
-    }
+    const known = end.child(0)
+    if (known !== undefined) return known
+    const { program, operation, inFlight } = end
+    const root = this.root(program, operation + 1, program.hasSiblings ? [] : inFlight)
+    end.adopt(0, root)
     return root
   }
 

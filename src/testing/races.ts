@@ -17,9 +17,10 @@ import type { Access } from './instructions.ts'
 import type { Setting } from './setting.ts'
 import type { State } from './state.ts'
 
-/** A race that some task of `moved` has with a task of another thread. */
-export function findRace(setting: Setting, state: State, moved: readonly Task[]): string | undefined {
-  for (const one of moved) {
+/** A race that one of the tasks that moved (a bit each) has with a task of another thread. */
+export function findRace(setting: Setting, state: State, moved: number): string | undefined {
+  for (const one of state.cast.tasks) {
+    if ((moved & (1 << one.index)) === 0) continue
     for (const other of state.cast.tasks) {
       const at = one.thread === other.thread ? -1 : racingWord(setting, state, one, other)
       if (at < 0) continue

@@ -1,66 +1,68 @@
 /**
- * Seen: the states met so far, each as 64 bits of hash, numbered in the order they were met.
+ * Seen: the states met so far, each as 64 bits of hash, with the number of ways in which a run can end from it.
  *
- * An open-addressing table of state numbers over three dense columns: 8 bytes of hash and 8 of payload a state, and no
- * object for any of them. The payload is the number of ways in which the run can end from there.
+ *   entry  0      1      2   3
+ *         ┌──────┬──────┬──────────┐
+ *         │ low  │ high │ ways     │   16 bytes, so that a look costs one cache line
+ *         └──────┴──────┴──────────┘
+ *
+ *   ways   float64: 0 while the entry is empty; 1 more than the ways to end, once they have been counted
  *
  * Invariants
- *  1. At most half of the table is in use, so a probe ends.
- *  2. Numbers are dense and never change: growth rehashes the table, not the columns.
+ *  1. At most half of the entries are in use, so a probe ends.
+ *  2. A state is met again only when its ways have been counted: the graph of states has no cycles (positions.ts).
  */
+
+const FIRST_CAPACITY = 1 << 11
+const NOT_COUNTED = 1
+
 export class Seen {
   size = 0
-  #table = new Int32Array(1 << 12)
-  #low = new Int32Array(1 << 11)
-  #high = new Int32Array(1 << 11)
-  #interleavings = new Float64Array(1 << 11)
+  #hashes = new Int32Array(4 * FIRST_CAPACITY)
+  #ways = new Float64Array(this.#hashes.buffer)
+  #mask = FIRST_CAPACITY - 1
 
-  /** The number of a state; equal to the size before when it is new. */
-  add(low: number, high: number): number {
-    const slot = this.#probe(low, high)
-    const found = this.#table[slot]
-    if (found !== 0) return found - 1
-    if (this.size === this.#low.length) {
-      this.#grow()
-      return this.add(low, high)
-    }
-    this.#low[this.size] = low
-    this.#high[this.size] = high
-    this.#table[slot] = this.size + 1
-    return this.size++
+  /** The ways to end from a state that was met before; -1 if this is the first time. */
+  meet(low: number, high: number): number {
+    const entry = this.#probe(low, high)
+    const ways = this.#ways[2 * entry + 1]
+    if (ways !== 0) return ways - 1
+    this.#hashes[4 * entry] = low
+    this.#hashes[4 * entry + 1] = high
+    this.#ways[2 * entry + 1] = NOT_COUNTED
+    this.size++
+    if (2 * this.size > this.#mask) this.#grow()
+    return -1
   }
 
-  interleavings(state: number): number {
-    return this.#interleavings[state]
-  }
-
-  setInterleavings(state: number, count: number): void {
-    this.#interleavings[state] = count
+  /** Notes the ways to end from a state that was met. */
+  count(low: number, high: number, ways: number): void {
+    this.#ways[2 * this.#probe(low, high) + 1] = ways + 1
   }
 
   #probe(low: number, high: number): number {
-    const mask = this.#table.length - 1
-    let slot = low & mask
-    for (;;) {
-      const found = this.#table[slot]
-      if (found === 0 || (this.#low[found - 1] === low && this.#high[found - 1] === high)) return slot
-      slot = (slot + 1) & mask
+    const hashes = this.#hashes
+    const ways = this.#ways
+    const mask = this.#mask
+    let entry = low & mask
+    while (ways[2 * entry + 1] !== 0 && (hashes[4 * entry] !== low || hashes[4 * entry + 1] !== high)) {
+      entry = (entry + 1) & mask
     }
+    return entry
   }
 
   #grow(): void {
-    const capacity = 2 * this.#low.length
-    this.#low = grown(this.#low, new Int32Array(capacity))
-    this.#high = grown(this.#high, new Int32Array(capacity))
-    this.#interleavings = grown(this.#interleavings, new Float64Array(capacity))
-    this.#table = new Int32Array(2 * capacity)
-    for (let state = 0; state < this.size; state++) {
-      this.#table[this.#probe(this.#low[state], this.#high[state])] = state + 1
+    const hashes = this.#hashes
+    const ways = this.#ways
+    this.#hashes = new Int32Array(2 * hashes.length)
+    this.#ways = new Float64Array(this.#hashes.buffer)
+    this.#mask = this.#hashes.length / 4 - 1
+    for (let entry = 0; entry < hashes.length / 4; entry++) {
+      if (ways[2 * entry + 1] === 0) continue
+      const to = this.#probe(hashes[4 * entry], hashes[4 * entry + 1])
+      this.#hashes[4 * to] = hashes[4 * entry]
+      this.#hashes[4 * to + 1] = hashes[4 * entry + 1]
+      this.#ways[2 * to + 1] = ways[2 * entry + 1]
     }
   }
-}
-
-function grown<T extends Int32Array | Float64Array>(from: T, to: T): T {
-  to.set(from)
-  return to
 }

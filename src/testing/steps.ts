@@ -33,43 +33,55 @@ import { KILLS, PREEMPTIONS, SPURIOUS_WAKES, TIMEOUTS, type State } from './stat
 import { KILL, RUN, SPURIOUS, TIME_OUT, transition, type Transition } from './transition.ts'
 
 export class Steps {
-  /** Whether the steps that were added last commute with all others. */
+  /** Of the steps that were listed last: where they end, and whether they commute with all others. */
+  end = 0
   areLocal = false
   readonly #setting: Setting
   readonly #state: State
   readonly #positions: Positions
   readonly #snapshot: Snapshot
+  readonly #tasks: readonly Task[]
+  /** The tasks of threads that have several. */
   readonly #shared: readonly (readonly Task[])[]
+  readonly #mortals: readonly number[]
+  readonly #isBounded: boolean
 
   constructor(setting: Setting, state: State, positions: Positions, snapshot: Snapshot) {
     this.#setting = setting
     this.#state = state
     this.#positions = positions
     this.#snapshot = snapshot
+    this.#tasks = state.cast.tasks
     this.#shared = state.cast.tasksOf.filter((tasks) => tasks.length > 1)
+    this.#mortals = [...setting.kill]
+    this.#isBounded = setting.bounds.preemptions !== Infinity
   }
 
   /**
-   * Adds the steps to explore, in order. Returns how many of them are progress: a state with none that is not the end
-   * waits for something that nobody will do. Neither deaths nor spurious wake-ups are to be waited for.
+   * Writes the steps to explore into a row of others, from `first` on. Returns how many of them are progress: a state
+   * with none that is not the end waits for something that nobody will do. Neither deaths nor spurious wake-ups are to
+   * be waited for.
    */
-  add(into: Transition[]): number {
+  list(into: Transition[], first: number): number {
+    this.end = first
     this.areLocal = this.#addChoice(into) || this.#addPlain(into)
-    if (this.areLocal) return into.length
-    const { tasks } = this.#state.cast
-    const { bounds, kill } = this.#setting
+    if (this.areLocal) return this.end - first
+    const tasks = this.#tasks
+    const { bounds } = this.#setting
     for (const task of tasks) {
-      if (this.canRun(task) && this.#isWithinBound(task)) into.push(transition(RUN, task.index))
+      if (this.canRun(task) && this.#isWithinBound(task)) into[this.end++] = transition(RUN, task.index)
     }
     if (this.#state.used(TIMEOUTS) < bounds.timeouts) {
-      for (const task of tasks) if (this.#mayTimeOut(task)) into.push(transition(TIME_OUT, task.index))
+      for (const task of tasks) if (this.#mayTimeOut(task)) into[this.end++] = transition(TIME_OUT, task.index)
     }
-    const progress = into.length
-    if (this.#state.used(SPURIOUS_WAKES) < bounds.spurious) {
-      for (const task of tasks) if (this.#waits(task)) into.push(transition(SPURIOUS, task.index))
+    const progress = this.end - first
+    if (bounds.spurious > 0 && this.#state.used(SPURIOUS_WAKES) < bounds.spurious) {
+      for (const task of tasks) if (this.#waits(task)) into[this.end++] = transition(SPURIOUS, task.index)
     }
-    for (const thread of kill) {
-      if (this.#mayDie(thread) && !this.#hasLaterDeath(thread)) into.push(this.#kill(thread))
+    if (this.#killsLeft > 0) {
+      for (const thread of this.#mortals) {
+        if (this.#mayDie(thread) && !this.#hasLaterDeath(thread)) into[this.end++] = this.#kill(thread)
+      }
     }
     return progress
   }
@@ -77,15 +89,14 @@ export class Steps {
   /** True if what the task asks for could return now. */
   canRun(task: Task): boolean {
     const position = this.#state.positionOf(task)
-    if (position === undefined || this.#state.isAsleep(task)) return false
-    const { verb, request } = position
-    if (position.awaitsChange) return this.#state.word(request.a) !== request.b
-    if (verb === 'start') return this.#canStart(task, position)
-    return verb !== 'end' && verb !== 'failed' && verb !== 'threw' && verb !== 'endless'
+    if (position === undefined || position.isOver || this.#state.isAsleep(task)) return false
+    if (position.awaitsChange) return this.#state.word(position.request.a) !== position.request.b
+    return position.verb !== 'start' || this.#canStart(task, position)
   }
 
   canThreadRun(thread: number): boolean {
-    return this.#state.cast.tasksOf[thread].some((task) => this.canRun(task))
+    for (const task of this.#state.cast.tasksOf[thread]) if (this.canRun(task)) return true
+    return false
   }
 
   /** How many preemptions it is if this task runs now. */
@@ -100,22 +111,21 @@ export class Steps {
   }
 
   #isWithinBound(task: Task): boolean {
-    const { preemptions } = this.#setting.bounds
-    if (preemptions === Infinity || this.isFree(this.#state.standsAt(task))) return true
-    return this.#state.used(PREEMPTIONS) + this.costOf(task) <= preemptions
+    if (!this.#isBounded || this.isFree(this.#state.standsAt(task))) return true
+    return this.#state.used(PREEMPTIONS) + this.costOf(task) <= this.#setting.bounds.preemptions
   }
 
   #addChoice(into: Transition[]): boolean {
-    for (const task of this.#state.cast.tasks) {
+    for (const task of this.#tasks) {
       const position = this.#state.positionOf(task)
       if (position?.verb !== 'choose') continue
-      for (let i = 0; i < position.request.a; i++) into.push(transition(RUN, task.index, i))
+      for (let i = 0; i < position.request.a; i++) into[this.end++] = transition(RUN, task.index, i)
       return true
     }
     for (const tasks of this.#shared) {
       const open = tasks.filter((task) => !this.#state.isThrough(task))
       if (open.length === 0 || !open.every((task) => this.#startsFreely(task))) continue
-      for (const task of open) into.push(transition(RUN, task.index))
+      for (const task of open) into[this.end++] = transition(RUN, task.index)
       return true
     }
     return false
@@ -127,21 +137,27 @@ export class Steps {
   }
 
   #addPlain(into: Transition[]): boolean {
-    for (const task of this.#state.cast.tasks) {
+    for (const task of this.#tasks) {
       const position = this.#state.positionOf(task)
       if (!position?.commutes || this.#leadsToGhost(task, position)) continue
       const canDie = this.#mayDie(task.thread)
       if (canDie && this.#canAnotherDieFirst(task.thread)) continue
-      into.push(transition(RUN, task.index))
-      if (canDie && !this.#diesNoWorseLater(task, position)) into.push(this.#kill(task.thread))
+      into[this.end++] = transition(RUN, task.index)
+      if (canDie && !this.#diesNoWorseLater(task, position)) into[this.end++] = this.#kill(task.thread)
       return true
     }
     return false
   }
 
   #hasLaterDeath(thread: number): boolean {
-    const busy = this.#state.cast.tasksOf[thread].find((task) => !this.#state.isBetweenOperations(task))
+    const busy = this.#busyTask(thread)
     return busy !== undefined && this.#diesNoWorseLater(busy, this.#state.standsAt(busy))
+  }
+
+  /** The task of the thread that is within an operation. */
+  #busyTask(thread: number): Task | undefined {
+    for (const task of this.#state.cast.tasksOf[thread]) if (!this.#state.isBetweenOperations(task)) return task
+    return undefined
   }
 
   /** Whether a death after the next step leaves all that a death before it leaves. */
@@ -151,11 +167,9 @@ export class Steps {
   }
 
   /** Whether executing it now would change no word. */
-  #leavesMemory({ verb, request, instruction }: Position): boolean {
-    if (verb === 'sleep' || verb === 'awaitChange') return true
-    if (instruction === undefined) return false
+  #leavesMemory({ isReading, request }: Position): boolean {
     if (request.name === 'compareExchange') return this.#state.word(request.a) !== request.b
-    return instruction.touches(request.a, request.b, request.c).every((access) => !access.writes)
+    return isReading
   }
 
   /** What the request will return, if it changes no word; else 0. */
@@ -197,19 +211,18 @@ export class Steps {
   }
 
   #mayDie(thread: number): boolean {
-    if (!this.#setting.kill.has(thread) || this.#state.isDead(thread) || this.#killsLeft <= 0) return false
-    const tasks = this.#state.cast.tasksOf[thread]
-    const busy = tasks.find((task) => !this.#state.isBetweenOperations(task)) ?? tasks[0]
-    const { operation, steps } = this.#state.standsAt(busy)
-    return this.#setting.model.mayKill?.(thread, operation, steps) ?? true
+    const { kill, model } = this.#setting
+    if (this.#killsLeft <= 0 || !kill.has(thread) || this.#state.isDead(thread)) return false
+    if (model.mayKill === undefined) return true
+    const { operation, steps } = this.#state.standsAt(
+      this.#busyTask(thread) ?? this.#state.cast.tasksOf[thread][0],
+    )
+    return model.mayKill(thread, operation, steps)
   }
 
   #canAnotherDieFirst(thread: number): boolean {
     if (this.#killsLeft < 2) return false
-    for (const other of this.#setting.kill) {
-      if (other !== thread && !this.#state.isDead(other)) return true
-    }
-    return false
+    return this.#mortals.some((other) => other !== thread && !this.#state.isDead(other))
   }
 
   get #killsLeft(): number {

@@ -39,9 +39,10 @@ export class World {
   readonly steps: Steps
   readonly snapshot: Snapshot
   readonly tasks: readonly Task[]
-  /** Of the last step: what its instruction returned, whom it woke, who stands elsewhere now, what went wrong. */
+  /** Of the last step: what its instruction returned, whom it woke, what went wrong. */
   result = 0
-  moved: Task[] = []
+  /** A bit for each task that stands elsewhere now. */
+  moved = 0
   woken: Task | undefined = undefined
   trouble: Trouble | undefined = undefined
   /** Rings that found nobody asleep, in all steps so far. */
@@ -73,7 +74,7 @@ export class World {
     const task = this.tasks[taskOf(step)]
     const kind = kindOf(step)
     this.result = 0
-    this.moved = []
+    this.moved = 0
     this.woken = undefined
     this.trouble = undefined
     if (kind === RUN) this.#run(task, alternativeOf(step))
@@ -166,7 +167,7 @@ export class World {
     }
     const kind = TROUBLES[at.verb]
     if (kind !== undefined) this.trouble = { kind, message: `${task.name}: ${at.request.name}` }
-    this.moved.push(task)
+    this.moved |= 1 << task.index
     this.state.stand(task, at)
   }
 

@@ -19,7 +19,7 @@ export function visitAll(model: Model, look: (world: World) => void = () => unde
     seen.add(key)
     look(world)
     const steps: Transition[] = []
-    world.steps.add(steps)
+    world.steps.list(steps, 0)
     for (const step of steps) {
       const mark = cells.mark()
       world.take(step)
