@@ -9,4 +9,13 @@ export { overhead, type Overhead, type OverheadParts } from './inspect/overhead.
 export type { Smap, SmapsRollup } from './inspect/smap.ts'
 export { smaps, smapsRollup } from './inspect/smaps.ts'
 export type { Texted } from './inspect/text.ts'
+export { waitGraph } from './inspect/wait-graph.ts'
+export type {
+  GraphLock,
+  GraphThread,
+  HoldEdge,
+  WaitCycle,
+  WaitEdge,
+  WaitGraph,
+} from './inspect/wait-graph.ts'
 export type { Where } from './inspect/where.ts'

@@ -165,6 +165,16 @@ export function isCell(physical: Physical, at: number): boolean {
   return offset % stride === 0 && offset / stride < cpu.plainLoad(cache + cellsPerSlab)
 }
 
+/** The cell, of whatever status, that a word lies in; or 0. */
+export function cellAround(physical: Physical, word: number): number {
+  const slab = slabOf(physical, word)
+  if (slab === 0) return 0
+  const { cpu, geometry } = physical
+  const stride = cpu.plainLoad(cacheAt(geometry, cacheOf(physical, slab)) + strideWords)
+  const at = word - ((word - slab * PAGE_WORDS) % stride)
+  return isCell(physical, at) ? at : 0
+}
+
 /** The first frame of the slab around a word, or 0. */
 export function slabOf({ cpu, geometry }: Physical, at: number): number {
   if (!Number.isInteger(at) || at < 0) return 0

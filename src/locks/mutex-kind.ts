@@ -13,8 +13,16 @@
 
 import type { Attachment } from '../memory/attachment.ts'
 import { runningThreads } from '../memory/check.ts'
-import { objectHeader, type Found, type Kind, type Met, type Own, type Place } from '../memory/kind.ts'
-import { ownerOf } from '../sync/mutex.ts'
+import {
+  objectHeader,
+  type Found,
+  type Holder,
+  type Kind,
+  type Met,
+  type Own,
+  type Place,
+} from '../memory/kind.ts'
+import { ownerOf, RawMutex } from '../sync/mutex.ts'
 import { EEXIST, ErrnoError } from '../words/errno.ts'
 import { i32, layout, newLine, words } from '../words/layout.ts'
 import { oneOf, present, typeError } from '../words/usage.ts'
@@ -59,6 +67,7 @@ export function mutexKind<X extends Met>(make: (found: Found) => X): Kind<MutexO
     demolish,
     noMemory,
     make,
+    holders,
     check: mutexProblems,
   }
 }
@@ -93,6 +102,11 @@ function compare({ cpu }: Attachment, at: number, name: string, { type, robust }
 
 function demolish(): void {
   // A mutex has nothing but its cell.
+}
+
+function holders({ lot, cpu }: Attachment, at: number): readonly Holder[] {
+  const tid = ownerOf(lot, at + raw)
+  return tid === 0 ? [] : [{ tid, isAsync: cpu.load(at + raw + RawMutex.mode) === ASYNC_HOLD }]
 }
 
 function noMemory(attachment: Attachment, { name }: MutexOptions): string {

@@ -51,8 +51,19 @@ export interface Kind<O extends Place, X extends Met> {
   /** The text of the ENOMEM error. */
   readonly noMemory: (attachment: Attachment, options: O) => string
   readonly make: (found: Found) => X
+  /** For locks: the threads that hold one, as its own words say at this moment. Anything may be written there meanwhile. */
+  readonly holders?: (attachment: Attachment, at: number) => readonly Holder[]
   /** What does not add up in an object at rest, in sentences. */
   readonly check?: (attachment: Attachment, at: number) => Iterable<string>
+}
+
+/** A thread that holds a lock, and how. */
+export interface Holder {
+  readonly tid: number
+  /** By an asynchronous form: not the thread holds it but a task of it, and the thread goes on. */
+  readonly isAsync: boolean
+  /** Of a lock that can be held in more than one way. */
+  readonly mode?: 'read' | 'write'
 }
 
 /** A cell that exists, or is built and yet to be published: what constructors of shared objects take besides options. */
