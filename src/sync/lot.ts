@@ -83,9 +83,16 @@ export class Lot extends Queues {
   /** Takes a record that has left WAITING out of its queue, unless a waker has done so. */
   unlink(record: number): void {
     const { cpu } = this
-    const bucket = this.lockBucket(cpu.plainLoad(record + key0), cpu.plainLoad(record + key1))
-    if (cpu.plainLoad(record + inBucket) !== 0) this.unlinkLocked(bucket, record)
-    this.unlockBucket(bucket)
+    for (;;) {
+      // A guess until the bucket is locked: somebody may be moving the record from one to another (queues.ts, invariant 6).
+      const bucket = cpu.plainLoad(record + inBucket)
+      if (bucket === 0) return
+      this.lockBucketAt(bucket)
+      const isHere = cpu.plainLoad(record + inBucket) === bucket
+      if (isHere) this.unlinkLocked(bucket, record)
+      this.unlockBucket(bucket)
+      if (isHere) return
+    }
   }
 
   /** Ends every wait for a word in [from, to): what lies there is taken apart. Whoever waited must not look at it again. */
@@ -101,8 +108,7 @@ export class Lot extends Queues {
         const word = cpu.plainLoad(record + key1)
         if (cpu.plainLoad(record + key0) === 0 && word >= from && word < to) {
           // Decides against a time-out and an abort, as a wake-up does.
-          if (cpu.compareExchange(record + state, WAITING, ENDED) === WAITING) ended.push(record)
-          this.unlinkLocked(bucket, record)
+          if (this.endLocked(bucket, record, ENDED)) ended.push(record)
         }
         record = after
       }
