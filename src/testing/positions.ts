@@ -3,7 +3,8 @@
  *
  * A position is an operation and the results it has got so far. All positions of a task form a tree: a root for each
  * operation, and below each position one child for every result that its request ever had. What a task asks for at a
- * position never changes, so the operation is run once for each position and not once for each state.
+ * position never changes, so the operation is run once for each position and not once for each state; and as each run
+ * goes on until somebody might come in between, not even that often (rerun.ts).
  *
  *   operation 0    load(3) ──┬─ 0 ──  compareExchange(3, 0, 1) ──┬─ 0 ──  end  ──  root of operation 1
  *                            └─ 1 ──  sleep(3, 1) ── ...         └─ 1 ──  load(3) ── ...
@@ -14,10 +15,11 @@
  *  2. Positions are numbered in the order of the search, which is deterministic.
  */
 
+import type { Cells } from './cells.ts'
 import { instructions, type Access, type Instruction, type InstructionName } from './instructions.ts'
 import type { GatedOperation } from './model.ts'
 import { ThreadDouble } from './model-thread.ts'
-import { Rerun, request, type Request, type Verb } from './rerun.ts'
+import { Rerun, request, whatChanged, type Request, type Verb } from './rerun.ts'
 import type { Setting } from './setting.ts'
 
 /** The operations of one task, or of the reaper for one dead thread. */
@@ -123,9 +125,16 @@ interface Place {
 export class Positions {
   readonly #setting: Setting
   readonly #all: Position[] = []
+  #cells: Cells | undefined = undefined
+  #guessesLeft = 0
 
   constructor(setting: Setting) {
     this.#setting = setting
+  }
+
+  /** From now on, what an operation will ask for next is guessed from these. */
+  guessFrom(cells: Cells): void {
+    this.#cells = cells
   }
 
   at(id: number): Position {
@@ -164,31 +173,83 @@ export class Positions {
   }
 
   #add(at: Place): Position {
-    const added = new Position(at, this.#all.length, this.#requestAt(at), this.#setting)
-    this.#all.push(added)
-    return added
-  }
-
-  #requestAt(at: Place): Request {
-    const { program, operation, parent } = at
-    if (operation === program.operations.length) return request('end')
-    const { run, when } = program.operations[operation]
-    if (parent === undefined && (program.hasSiblings || when !== undefined)) return request('start')
-    const most = this.#setting.bounds.steps
-    if ((parent?.steps ?? 0) + 1 >= most)
-      return request('endless', `an operation takes more than ${most} steps`)
-
-    const before: Request[] = []
-    const results: number[] = []
-    let result = at.result
-    for (let asked = parent; asked !== undefined && asked.verb !== 'start'; asked = asked.parent) {
-      before.push(asked.request)
-      results.push(result)
-      result = asked.result
+    const { program, operation } = at
+    if (operation === program.operations.length) return this.#enter(at, request('end'))
+    const isGated = program.hasSiblings || program.operations[operation].when !== undefined
+    if (at.parent === undefined && isGated) {
+      return this.#enter(at, request('start'))
     }
-    const rerun = new Rerun(before.reverse(), results.reverse())
-    return rerun.run(run, new ThreadDouble(this.#setting, program.thread, rerun))
+    const { before, results } = historyOf(at)
+    const rerun = new Rerun(before, results, (wanted) => this.#guess(wanted))
+    const last = this.#run(at, rerun)
+    if (before.length === 0) {
+      // Each operation runs twice from its start, so that one which depends on something else is found out.
+      const again = this.#run(at, new Rerun(rerun.guessed, rerun.guesses, () => undefined))
+      const change = whatChanged(last, again)
+      if (change !== undefined) return this.#enter(at, change)
+    }
+
+    const first = this.#enter(at, rerun.guessed[0] ?? last)
+    let parent = first
+    for (let i = 0; i < rerun.guesses.length && !parent.isOver; i++) {
+      const result = rerun.guesses[i]
+      const next = { program, operation, parent, result, inFlight: parent.inFlight }
+      const child = this.#enter(next, rerun.guessed[i + 1] ?? last)
+      parent.adopt(result, child)
+      parent = child
+    }
+    return first
   }
+
+  #run({ program, operation }: Place, rerun: Rerun): Request {
+    const { thread, operations } = program
+    const mark = this.#cells?.mark() ?? 0
+    this.#guessesLeft = this.#setting.bounds.steps
+    const last = rerun.run(operations[operation].run, new ThreadDouble(this.#setting, thread, rerun))
+    this.#cells?.rewind(mark)
+    return last
+  }
+
+  #enter(at: Place, asked: Request): Position {
+    const most = this.#setting.bounds.steps
+    const isEndless = (at.parent?.steps ?? 0) + 1 >= most && at.operation < at.program.operations.length
+    const wanted = isEndless ? request('endless', `an operation takes more than ${most} steps`) : asked
+    const entered = new Position(at, this.#all.length, wanted, this.#setting)
+    this.#all.push(entered)
+    return entered
+  }
+
+  /** Executes what is asked for, if that could return now; ghosts and choices are left to the search. */
+  #guess({ verb, name, a, b, c }: Request): number | undefined {
+    const cells = this.#cells
+    if (cells === undefined || this.#guessesLeft-- === 0) return undefined
+    switch (verb) {
+      case 'cpu':
+        if (name === 'spinWhileEqual' && cells.values[a] === b) return undefined
+        return instructions[name as InstructionName].execute(cells, a, b, c)
+      case 'ring':
+        return 0
+      case 'awaitChange':
+        return cells.values[a] === b ? undefined : 0
+      case 'sleep':
+        return cells.values[a] === b ? undefined : 1
+      default:
+        return undefined
+    }
+  }
+}
+
+/** What the operation has asked for so far, and what it got. */
+function historyOf(at: Place): { before: Request[]; results: number[] } {
+  const before: Request[] = []
+  const results: number[] = []
+  let result = at.result
+  for (let asked = at.parent; asked !== undefined && asked.verb !== 'start'; asked = asked.parent) {
+    before.push(asked.request)
+    results.push(result)
+    result = asked.result
+  }
+  return { before: before.reverse(), results: results.reverse() }
 }
 
 /** Whether somebody else can tell that it happened. */

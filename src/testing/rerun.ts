@@ -9,8 +9,11 @@
  *
  * `finally` blocks run when it is stopped; whatever they ask is answered by the same exception, so they change nothing.
  *
+ * To run it again for each single instruction would take the square of its length. So it is told, behind what it knows,
+ * what it would get if nobody came in between (`guess`), and what it asks for on that way is remembered too.
+ *
  * Invariants
- *  1. The first request without a result stops the run, and no later one is heard.
+ *  1. The first request without a result or a guess stops the run, and no later one is heard.
  *  2. Asked again, an operation asks the same. If not, it depends on more than its results, and that is a failure.
  */
 
@@ -48,19 +51,27 @@ export function request(verb: Verb, name: string = verb, a = 0, b = 0, c = 0, up
   return { verb, name, a, b, c, update }
 }
 
+/** What a request would return if it came next; undefined if that is not to be guessed. */
+export type Guess = (wanted: Request) => number | undefined
+
 export class Rerun {
+  /** Requests behind those with a known result, and what was guessed that they return. */
+  readonly guessed: Request[] = []
+  readonly guesses: number[] = []
   #last: Request | undefined = undefined
   #answered = 0
   readonly #before: readonly Request[]
   readonly #results: readonly number[]
+  readonly #guess: Guess
 
   /** `before` is what the operation asked for to get those `results`. */
-  constructor(before: readonly Request[], results: readonly number[]) {
+  constructor(before: readonly Request[], results: readonly number[], guess: Guess) {
     this.#before = before
     this.#results = results
+    this.#guess = guess
   }
 
-  /** Runs an operation on a thread of this rerun, and returns its first request that has no result yet. */
+  /** Runs an operation on a thread of this rerun, and returns its first request that has no result. */
   run(operation: (thread: ModelThread) => unknown, thread: ModelThread): Request {
     try {
       const returned = operation(thread)
@@ -75,12 +86,17 @@ export class Rerun {
   }
 
   ask(wanted: Request): number {
-    if (this.#last !== undefined || this.#answered === this.#results.length) return this.stop(wanted)
-    const before = this.#before[this.#answered]
-    if (!isSame(before, wanted)) {
-      const change = `this one asked for ${show(before)}, and now for ${show(wanted)}`
-      return this.stop(request('failed', `an operation must be deterministic, but ${change}`))
+    if (this.#last !== undefined) return this.stop(wanted)
+    if (this.#answered === this.#results.length) {
+      const guess = this.#guess(wanted)
+      if (guess === undefined) return this.stop(wanted)
+      this.guessed.push(wanted)
+      this.guesses.push(guess)
+      return guess
     }
+    const before = this.#before[this.#answered]
+    const change = whatChanged(before, wanted)
+    if (change !== undefined) return this.stop(change)
     return this.#results[this.#answered++]
   }
 
@@ -93,6 +109,14 @@ export class Rerun {
 
 export function describeError(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+}
+
+/** The failure of an operation that asks for one thing and then, with the same results, for another. */
+export function whatChanged(before: Request, now: Request): Request | undefined {
+  if (isSame(before, now)) return undefined
+  if (now.verb === 'failed') return now
+  const change = `this one asked for ${show(before)}, and now for ${show(now)}`
+  return request('failed', `an operation must be deterministic, but ${change}`)
 }
 
 function isSame(left: Request, right: Request): boolean {

@@ -61,6 +61,7 @@ export class World {
     const memory = new SharedArrayBuffer(setting.words * 4)
     setting.model.init?.(atomicsCpu(memory))
     this.state.cells.values.set(new Int32Array(memory))
+    this.#positions.guessFrom(this.state.cells)
     for (const task of cast.tasks) this.#settle(task, this.#positions.root(cast.programs[task.index], 0))
   }
 
@@ -134,7 +135,7 @@ export class World {
     const { verb, request } = this.state.standsAt(task)
     this.state.use(SPURIOUS_WAKES)
     this.state.leaveQueue(task)
-    this.#goOn(task, verb === 'sleep' ? 1 : request.b)
+    this.#goOn(task, resultOfWaking(verb, request.b))
   }
 
   #kill(thread: number): void {
@@ -185,4 +186,10 @@ export class World {
     const dead = this.state.finishReap()
     return this.#positions.root(dead < 0 ? idle : reaps[dead], 0, inFlight)
   }
+}
+
+/** What a wait returns that ends for no reason: spinWhileEqual() the word that it has seen all the time. */
+function resultOfWaking(verb: Verb, word: number): number {
+  if (verb === 'sleep') return 1
+  return verb === 'awaitChange' ? 0 : word
 }
