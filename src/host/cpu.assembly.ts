@@ -42,6 +42,12 @@ export function compareExchange(at: usize, expected: i32, value: i32): i32 {
   return atomic.cmpxchg<i32>(at << 2, expected, value)
 }
 
+/** Stores a word, then loads another one: one half of a Dekker handshake. */
+export function storeLoad(at: usize, value: i32, other: usize): i32 {
+  atomic.store<i32>(at << 2, value)
+  return atomic.load<i32>(other << 2)
+}
+
 export function copy(toByte: usize, fromByte: usize, lengthBytes: usize): void {
   memory.copy(toByte, fromByte, lengthBytes)
 }

@@ -24,6 +24,11 @@ export interface Cpu {
   xor(at: number, mask: number): number
   exchange(at: number, value: number): number
   compareExchange(at: number, expected: number, value: number): number
+  /**
+   * Stores a word, then loads another one (or the same), in this order for everybody: one half of a Dekker handshake in one
+   * call. What the thread accessed plainly before stays before the load, what it accesses afterwards stays behind the store.
+   */
+  storeLoad(at: number, value: number, other: number): number
   /** A load without order: for data that one of the above has published, or as a hint. Never spun on. */
   plainLoad(at: number): number
   /** A store without order: for data that one of the above will publish, or a note that only the reaper reads. */
@@ -65,6 +70,7 @@ class WasmCpu implements Cpu {
   declare readonly xor: Cpu['xor']
   declare readonly exchange: Cpu['exchange']
   declare readonly compareExchange: Cpu['compareExchange']
+  declare readonly storeLoad: Cpu['storeLoad']
   declare readonly copy: Cpu['copy']
   declare readonly fill: Cpu['fill']
   declare readonly compare: Cpu['compare']
@@ -81,6 +87,7 @@ class WasmCpu implements Cpu {
     this.xor = exports.xor
     this.exchange = exports.exchange
     this.compareExchange = exports.compareExchange
+    this.storeLoad = exports.storeLoad
     this.copy = exports.copy
     this.fill = exports.fill
     this.compare = exports.compare
@@ -145,6 +152,11 @@ class AtomicsCpu implements Cpu {
 
   compareExchange(at: number, expected: number, value: number): number {
     return Atomics.compareExchange(this.words, at, expected, value)
+  }
+
+  storeLoad(at: number, value: number, other: number): number {
+    Atomics.store(this.words, at, value)
+    return Atomics.load(this.words, other)
   }
 
   plainLoad(at: number): number {

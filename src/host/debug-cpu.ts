@@ -38,6 +38,7 @@ export function debugCpu(inner: Cpu, lengthBytes: number): Cpu {
     xor: (at, v) => inner.xor(word(at), value(v)),
     exchange: (at, v) => inner.exchange(word(at), value(v)),
     compareExchange: (at, expected, v) => inner.compareExchange(word(at), value(expected), value(v)),
+    storeLoad: (at, v, other) => inner.storeLoad(word(at), value(v), word(other)),
     plainLoad: (at) => inner.plainLoad(word(at)),
     plainStore: (at, v) => {
       inner.plainStore(word(at), value(v))

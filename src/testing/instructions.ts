@@ -8,7 +8,8 @@
 import type { Cpu } from '../host/cpu.ts'
 import type { Cells } from './cells.ts'
 
-export type InstructionName = keyof Cpu
+/** All that are one step each. storeLoad() is two, and others come in between. */
+export type InstructionName = Exclude<keyof Cpu, 'storeLoad'>
 
 export interface Instruction {
   readonly operands: number

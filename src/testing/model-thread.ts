@@ -123,6 +123,11 @@ class CpuDouble implements Cpu {
     return this.#word('compareExchange', at, expected, value)
   }
 
+  storeLoad(at: number, value: number, other: number): number {
+    this.#word('store', at, value)
+    return this.#word('load', other)
+  }
+
   plainLoad(at: number): number {
     return this.#setting.isHint(at) ? 0 : this.#word('plainLoad', at)
   }

@@ -48,6 +48,7 @@ function readOnlyCpu(setting: Setting, state: State): Cpu {
     xor: refuse,
     exchange: refuse,
     compareExchange: refuse,
+    storeLoad: refuse,
     plainStore: refuse,
     copy: refuse,
     fill: refuse,

@@ -142,6 +142,19 @@ describe.each(implementations)('the Cpu: $name', ({ cpu, kind }) => {
     expect(cpu.compare(8, 0, 1)).toBeLessThan(0)
   })
 
+  test('storeLoad stores, and returns another word, or what it has just stored', () => {
+    fc.assert(
+      fc.property(word, word, word, (before, value, there) => {
+        cpu.store(AT, before)
+        cpu.store(AT + 300, there)
+
+        expect(cpu.storeLoad(AT, value, AT + 300)).toBe(there)
+        expect([cpu.load(AT), cpu.load(AT + 300)]).toEqual([value, there])
+        expect(cpu.storeLoad(AT, there, AT)).toBe(there)
+      }),
+    )
+  })
+
   test('spinWhileEqual returns at once what differs, and gives up after its turns', () => {
     cpu.store(AT, 5)
 
@@ -196,6 +209,8 @@ describe('the debug Cpu', () => {
       () => cpu.xor(at, 1),
       () => cpu.exchange(at, 1),
       () => cpu.compareExchange(at, 0, 1),
+      () => cpu.storeLoad(at, 0, 0),
+      () => cpu.storeLoad(0, 0, at),
       () => cpu.plainLoad(at),
       () => { cpu.plainStore(at, 1) },
       () => cpu.spinWhileEqual(at, 0, 1),
