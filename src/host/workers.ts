@@ -160,6 +160,11 @@ export function debugMode(): boolean {
   return process.env.PAGEFRAME_DEBUG === '1'
 }
 
+/** What shall be noted about the locks of memories that are made from now on, as the environment says it. */
+export function lockSwitch(): string {
+  return process.env.PAGEFRAME_LOCKS ?? ''
+}
+
 /** What Node calls a Worker that was given no name. */
 const UNNAMED = 'WorkerThread'
 

@@ -57,6 +57,8 @@ export class Attachment {
   readonly lot: Lot
   readonly frames: Frames
   readonly waits: AsyncWaits
+  /** What is noted about the locks of this memory (lock-switch.ts); 0: nothing. */
+  readonly lockDiagnostics: number
   /** The shared objects that this thread has met, by address. `generation` tells whether they are still the same. */
   readonly objects = new Map<number, { readonly generation: number }>()
   awaited: Awaited | undefined
@@ -76,6 +78,7 @@ export class Attachment {
     this.map = view.map
     this.cpu = view.cpu
     this.thread = thread
+    this.lockDiagnostics = view.cpu.load(Superblock.lockDiagnostics)
     this.frames = new Frames(thread, view.map.frames)
     this.lot = new Lot(thread, {
       bucketsAt: view.map.bucketsAt,
@@ -162,6 +165,7 @@ export function format(
   id: string,
   name: string,
   isDebug: boolean,
+  lockDiagnostics = 0,
 ): void {
   const words = wordsOf(bufferOf(backing))
   const cpu = cpuFor(backing, module)
@@ -169,6 +173,7 @@ export function format(
   cpu.store(Superblock.layoutSignature, LAYOUT)
   cpu.store(Superblock.sizePages, words.byteLength / PAGE_SIZE)
   cpu.store(Superblock.isDebug, isDebug ? 1 : 0)
+  cpu.store(Superblock.lockDiagnostics, lockDiagnostics)
   writeText(cpu, Superblock.versionBytes, Superblock.version, VERSION)
   writeText(cpu, Superblock.idBytes, Superblock.id, id)
   writeText(cpu, Superblock.nameBytes, Superblock.name, name)

@@ -41,6 +41,7 @@ import {
   watchExit,
 } from './adoption.ts'
 import { Attachment, attachReserved, format, liveThread, protocolMessage, view } from './attachment.ts'
+import { switchInEnvironment, warnOfEnvironment } from './lock-switch.ts'
 import { poisonEverybody, poisonOf } from './poison.ts'
 import { ENVIRONMENT_KEY, labelOf, type Inherited, type Offer } from './protocol.ts'
 import { LAYOUT, POISON_DESTROYED } from './superblock.ts'
@@ -92,6 +93,7 @@ export function makeMemory(
   name: string,
   onId: (id: string) => void = () => undefined,
   isDebug = debugMode(),
+  lockDiagnostics = switchInEnvironment(),
 ): Attachment {
   defaultAttachment() // the supervisor must know this thread, to hear of the memory and of its maker's death
   const size = alignUp(lengthBytes, WASM_PAGE_SIZE)
@@ -99,7 +101,7 @@ export function makeMemory(
   if (backing === undefined) {
     throw new ErrnoError(ENOMEM, 'new', `the host refuses a memory of ${showBytes(size)}: make a smaller one`)
   }
-  const known = enter(backing, name, isDebug)
+  const known = enter(backing, name, isDebug, lockDiagnostics)
   onId(known.offer.id)
   known.attachment = attach(known)
   announceSupervisor(state, known)
@@ -166,7 +168,8 @@ function makeDefault(): void {
     } else if (size < whole) {
       warn(`the host refuses ${showBytes(whole)}: the default memory has ${showBytes(size)}`)
     }
-    const { offer } = enter(backing, 'default', debugMode())
+    warnOfEnvironment()
+    const { offer } = enter(backing, 'default', debugMode(), switchInEnvironment())
     state.defaultId = offer.id
     state.isRoot = true
     const inherited: Inherited = { layout: LAYOUT, version: VERSION, module: instructions(), offer }
@@ -182,9 +185,9 @@ function makeDefault(): void {
   throw new ErrnoError(ENOMEM, 'new', `the host refuses even ${showBytes(DEFAULT_SIZES.at(-1) ?? 0)}`)
 }
 
-function enter(backing: Backing, name: string, isDebug: boolean): Known {
+function enter(backing: Backing, name: string, isDebug: boolean, lockDiagnostics: number): Known {
   const id = `m${threadId}.${state.made++}` // see isMemoryId
-  format(backing, instructions(), id, name, isDebug)
+  format(backing, instructions(), id, name, isDebug, lockDiagnostics)
   const known: Known = { offer: { id, name, backing }, isMaker: true, attachment: undefined }
   state.known.set(id, known)
   return known

@@ -22,6 +22,7 @@ import type { Attachment } from './attachment.ts'
 import { nameOf, objectEntry, unbindLocked, withDirectory } from './directory.ts'
 import { Found, type AnyKind, type Handle, type Place } from './kind.ts'
 import { create, staleError } from './open.ts'
+import { watcherOf } from './watchers.ts'
 
 export abstract class SharedObject implements Handle {
   declare readonly $pageframe: string
@@ -42,6 +43,10 @@ export abstract class SharedObject implements Handle {
     this.#kind = kind
     this.#attachment = attachment
     attachment.objects.set(at, this)
+    if (attachment.lockDiagnostics !== 0) {
+      const isNew = !(options instanceof Found) && attachment.cpu.load(at + objectEntry) === 0
+      watcherOf(kind.name)?.(this, attachment, isNew)
+    }
   }
 
   /** The name under which open() finds it, or undefined. */

@@ -64,6 +64,7 @@ export function reap(
   repairSync(lot, dead, (word) => ending.some(({ from, to }) => word >= from && word < to))
   for (const { from, to } of ending) lot.endWaits(from, to)
   releaseDead(lot, Superblock.directory, dead)
+  releaseDead(lot, Superblock.lockGraph, dead)
   more.first?.(attachment, dead)
   for (const { signature, afterDeath, unfinished } of repairs) {
     if (afterDeath !== undefined) for (const at of frames.cellsOf(signature)) afterDeath(attachment, at, dead)

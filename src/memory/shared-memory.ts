@@ -36,6 +36,7 @@ import {
   MOST_BYTES,
 } from './inventory.ts'
 import { handleIn, objectHeader, registerKind, type Handle, type Place } from './kind.ts'
+import { describeSwitch, switchIn, type LockDiagnostics } from './lock-switch.ts'
 import { find, findOrMake } from './naming.ts'
 import { Region } from './region.ts'
 import { readText, writeText } from './superblock.ts'
@@ -56,6 +57,8 @@ export interface SharedMemoryOptions {
   /** 2 MiB to 4 GiB, rounded up to 64 KiB; 1 GiB if absent. Nothing is taken from the host until it is touched. */
   size?: Size
   name?: string
+  /** What is noted about its locks; as the environment variable PAGEFRAME_LOCKS says, if absent. */
+  locks?: LockDiagnostics
 }
 
 /** What `from` and `open` hand to the constructor. */
@@ -90,7 +93,7 @@ export class SharedMemory implements Handle {
 
   /** Attaches to the memory of that name, or makes it. EEXIST if a size is given and it has another. */
   static open(name: string, options: Omit<SharedMemoryOptions, 'name'> = {}): SharedMemory {
-    const { size: asked } = readOptions('SharedMemory.open()', options)
+    const { size: asked, locks } = readOptions('SharedMemory.open()', options)
     const size = asked ?? DEFAULT_SIZE_BYTES
     const home = defaultAttachment()
     const attachment = findOrMake(home, {
@@ -98,7 +101,7 @@ export class SharedMemory implements Handle {
       name,
       call: 'SharedMemory.open()',
       found: (at) => attachmentById(memoryIdIn(home, at)),
-      make: () => makeNamed(home, 'open', size, name),
+      make: () => makeNamed(home, 'open', size, name, locks),
     })
     const there = attachment.buffer.byteLength
     if (asked !== undefined && Math.abs(there - size) >= 65_536) {
@@ -106,6 +109,14 @@ export class SharedMemory implements Handle {
         EEXIST,
         'open',
         `SharedMemory '${name}' exists and has ${there} bytes; this thread asked for ${size}`,
+      )
+    }
+    if (locks !== undefined && locks !== attachment.lockDiagnostics) {
+      const [theirs, ours] = [describeSwitch(attachment.lockDiagnostics), describeSwitch(locks)]
+      throw new ErrnoError(
+        EEXIST,
+        'open',
+        `SharedMemory '${name}' exists and notes ${theirs} of its locks; this thread asked for ${ours}`,
       )
     }
     return faceOf(attachment)
@@ -177,8 +188,8 @@ export class SharedMemory implements Handle {
 }
 
 function make(options: SharedMemoryOptions): Attachment {
-  const { name, size = DEFAULT_SIZE_BYTES } = readOptions('new SharedMemory()', options)
-  if (name === undefined) return makeMemory(size, '')
+  const { name, size = DEFAULT_SIZE_BYTES, locks } = readOptions('new SharedMemory()', options)
+  if (name === undefined) return makeMemory(size, '', undefined, undefined, locks)
   const home = defaultAttachment()
   return findOrMake(home, {
     kind: NAMED,
@@ -187,7 +198,7 @@ function make(options: SharedMemoryOptions): Attachment {
     found: () => {
       throw new ErrnoError(EEXIST, 'new', `SharedMemory '${name}' exists; SharedMemory.open() attaches to it`)
     },
-    make: () => makeNamed(home, 'new', size, name),
+    make: () => makeNamed(home, 'new', size, name, locks),
   })
 }
 
@@ -197,14 +208,16 @@ function makeNamed(
   verb: string,
   size: number,
   name: string,
+  locks: number | undefined,
 ): { at: number; made: Attachment } {
   const at = home.frames.allocCell(NamedMemory.signature, NamedMemory.sizeof)
   if (at < 0) throw new ErrnoError(at, verb, home.noMemory(`SharedMemory '${name}'`, NamedMemory.sizeof * 4))
   try {
     // Before anybody else hears of it: if this thread dies, the supervisor ends what nobody can find.
-    const made = makeMemory(size, name, (id) => {
+    const onId = (id: string) => {
       writeText(home.cpu, at + NamedMemory.idBytes, at + NamedMemory.id, id)
-    })
+    }
+    const made = makeMemory(size, name, onId, undefined, locks)
     return { at, made }
   } catch (error) {
     home.frames.freeCell(at)
@@ -237,18 +250,26 @@ function faceOf(attachment: Attachment): SharedMemory {
   return (attachment.face as SharedMemory | undefined) ?? new SharedMemory(new Attached(attachment))
 }
 
+interface ReadOptions {
+  name?: string
+  size?: number
+  /** Bits of lock-switch.ts. */
+  locks?: number
+}
+
 /** What the options say, each asked once. */
-function readOptions(call: string, options: SharedMemoryOptions): { name?: string; size?: number } {
+function readOptions(call: string, options: SharedMemoryOptions): ReadOptions {
   assertOptions(call, options)
   const { name, size } = options
-  if (size === undefined) return present<{ name?: string; size?: number }>({ name, size })
+  const locks = switchIn(call, options.locks)
+  if (size === undefined) return present<ReadOptions>({ name, size, locks })
   const lengthBytes = bytesOf(call, 'size', size, MOST_BYTES)
   if (lengthBytes < LEAST_BYTES) {
     throw rangeError(
       `${call}: size must be at least ${showBytes(LEAST_BYTES)}, not ${showBytes(lengthBytes)}`,
     )
   }
-  return present<{ name?: string; size?: number }>({ name, size: lengthBytes })
+  return present<ReadOptions>({ name, size: lengthBytes, locks })
 }
 
 registerKind('SharedMemory', (value) => SharedMemory.from(value))

@@ -4,7 +4,7 @@
  *   frame 0   ┌────────────────────────┐
  *             │ Superblock             │  who made it, how large, poisoned?, the name directory's heads
  *             ├────────────────────────┤
- *             │ 256 ThreadSlots        │  224 KiB, committed page by page as threads come
+ *             │ 256 ThreadSlots        │  256 KiB, committed page by page as threads come
  *             ├────────────────────────┤
  *             │ 256 lot Buckets        │   32 KiB
  *             ├────────────────────────┤
@@ -41,6 +41,7 @@ export const Superblock = layout('Superblock', 768, {
   layoutSignature: i32,
   sizePages: i32,
   isDebug: i32,
+  lockDiagnostics: i32,
   versionBytes: i32,
   version: words(TEXT_WORDS),
   idBytes: i32,
@@ -52,6 +53,7 @@ export const Superblock = layout('Superblock', 768, {
   supervisor: i32,
   _directory: newLine,
   directory: words(4),
+  lockGraph: words(4),
   _heads: newLine,
   heads: words(DIRECTORY_BUCKETS),
 })

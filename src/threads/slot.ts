@@ -10,9 +10,13 @@
  *        64     bell           doorbell of all asynchronous waits                             the thread and its wakers
  *        96     inKernel       odd while the thread walks structures of others                the thread
  *        97     records        chunks of asynchronous wait records: chained                   the thread (note)
+ *        98     reads          1 once the thread has read anything: its reader line may say so   the thread (note)
+ *        99     leaving        the word of the counted read lock that it is leaving, or 0      the thread (note)
+ *       100     ledger         what it holds and waits for, if locks are watched: chained    the thread (note)
  *       128     record         the static WaitRecord of the blocked wait
  *       160     magazine       pfns, count first                                              the thread
  *       192     counters       sixteen float64 counters (counters.ts)                         the thread
+ *       224     readers        what it reads now (sync/readers.ts)                             the thread
  *
  * A *note* is a plain store that nobody reads while its writer lives. The reaper reads it after the death, which it was
  * told of by the host, so the stores have arrived.
@@ -33,7 +37,7 @@
 import type { Cpu } from '../host/cpu.ts'
 import { i32, layout, newLine, words } from '../words/layout.ts'
 
-export const ThreadSlot = layout('ThreadSlot', 896, {
+export const ThreadSlot = layout('ThreadSlot', 1024, {
   state: i32,
   claimedAt: i32,
   threadId: i32,
@@ -47,15 +51,21 @@ export const ThreadSlot = layout('ThreadSlot', 896, {
   _notes: newLine,
   inKernel: i32,
   records: i32,
+  reads: i32,
+  leaving: i32,
+  ledger: i32,
   _record: newLine,
   record: words(16),
   _magazine: newLine,
   magazine: words(32),
   _counters: newLine,
   counters: words(32),
+  _readers: newLine,
+  readers: words(32),
 })
 
-const { state, claimedAt, threadId, port, inKernel, records, park, bell, sizeof } = ThreadSlot
+const { state, claimedAt, threadId, port, inKernel, records, reads, leaving, ledger, park, bell, sizeof } =
+  ThreadSlot
 
 export const SLOT_COUNT = 256
 export const NAME_CAPACITY_BYTES = 64
@@ -169,6 +179,6 @@ function claimAt(
   cpu.store(at + claimedAt, now)
   cpu.store(at + threadId, nodeThreadId)
   cpu.store(at + port, NO_PORT)
-  for (const note of [inKernel, records, park, bell]) cpu.store(at + note, 0)
+  for (const note of [inKernel, records, reads, leaving, ledger, park, bell]) cpu.store(at + note, 0)
   return true
 }

@@ -1,7 +1,7 @@
 /** waitGraph(): what threads wait for, who holds it, and the circles that never end. */
 
 import { Channel, Mutex, Semaphore, SharedMemory } from 'pageframe'
-import { waitGraph, type WaitGraph } from 'pageframe/inspect'
+import { waitGraph, type Texted, type WaitGraph } from 'pageframe/inspect'
 import { expect, test } from 'vitest'
 import { Actor, eventually, freshName, thrownBy } from '../support.ts'
 
@@ -18,7 +18,7 @@ function waitFor(actor: Actor, lock: Mutex): void {
   actor.begin(({ Mutex }, handle) => Mutex.from(handle).lock(), lock)
 }
 
-async function graphWith(waits: number): Promise<WaitGraph> {
+async function graphWith(waits: number): Promise<WaitGraph & Texted> {
   await eventually(() => waitGraph().waits.length === waits, `${waits} waits`)
   return waitGraph()
 }
