@@ -71,6 +71,7 @@ export class MortalCpu {
       xor: step((at, mask) => cpu.xor(at, mask)),
       exchange: step((at, value) => cpu.exchange(at, value)),
       compareExchange: step((at, expected, value) => cpu.compareExchange(at, expected, value)),
+      storeLoad: step((at, value, other) => cpu.storeLoad(at, value, other)),
       plainLoad: alive((at) => cpu.plainLoad(at)),
       plainStore: step((at, value) => {
         cpu.plainStore(at, value)
