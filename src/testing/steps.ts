@@ -72,7 +72,8 @@ export class Steps {
       if (this.canRun(task) && this.#isWithinBound(task)) into[this.end++] = transition(RUN, task.index)
     }
     if (this.#state.used(TIMEOUTS) < bounds.timeouts) {
-      for (const task of tasks) if (this.#mayTimeOut(task)) into[this.end++] = transition(TIME_OUT, task.index)
+      for (const task of tasks)
+        if (this.#mayTimeOut(task)) into[this.end++] = transition(TIME_OUT, task.index)
     }
     const progress = this.end - first
     if (bounds.spurious > 0 && this.#state.used(SPURIOUS_WAKES) < bounds.spurious) {
@@ -156,7 +157,8 @@ export class Steps {
 
   /** The task of the thread that is within an operation. */
   #busyTask(thread: number): Task | undefined {
-    for (const task of this.#state.cast.tasksOf[thread]) if (!this.#state.isBetweenOperations(task)) return task
+    for (const task of this.#state.cast.tasksOf[thread])
+      if (!this.#state.isBetweenOperations(task)) return task
     return undefined
   }
 
