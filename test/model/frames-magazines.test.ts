@@ -32,13 +32,14 @@ describe('magazines', () => {
     state.assert(world.framesInUse(state) === 0, 'a frame is lost')
   }
 
-  test('two threads with magazines and 2 frames, each killed anywhere: no frame is lost or in two places', () => {
+  test('two threads with magazines and 2 frames, each killed anywhere, 3 preemptions: no frame is lost or in two places', () => {
     const world = framesWorld(2, 2)
     holds({
       name: 'magazines, 2 threads, kill',
       world,
       threads: [[takeAndGive(world)], [takeAndGive(world)]],
       kill: [0, 1],
+      bounds: { preemptions: 3 },
       final: noneLost(world),
     })
   })
@@ -109,7 +110,7 @@ describe('magazines', () => {
     owner.freeFrame(owner.allocFrame(true))
   }
 
-  test('a run takes its frames out of the magazine of a thread that is using it: each killed anywhere', () => {
+  test('a run takes its frames out of the magazine of a thread that is using it: each killed anywhere, 3 preemptions', () => {
     const world = framesWorld(2, 2)
     holds({
       name: 'magazine taken back, kill',
@@ -117,6 +118,7 @@ describe('magazines', () => {
       prepare: twoInMagazine(world),
       threads: [[takeAndMark(world, single)], [takeAndMark(world, run(2))]],
       kill: [0, 1],
+      bounds: { preemptions: 3 },
       final: noneLost(world),
     })
   })

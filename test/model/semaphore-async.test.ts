@@ -39,7 +39,7 @@ describe('asynchronous waits', () => {
     })
   })
 
-  test('a task times out while it is being woken, and a thread that blocks gets the permit, 3 preemptions', () => {
+  test('a task times out while it is being woken, and a thread that blocks gets the permit, 2 preemptions', () => {
     holds({
       name: 'a task times out, poster, blocking thread',
       permits: 0,
@@ -48,7 +48,7 @@ describe('asynchronous waits', () => {
         [post(world, 1)],
         sections(world, 1),
       ],
-      bounds: { preemptions: 3 },
+      bounds: { preemptions: 2 },
     })
   })
 })
