@@ -16,10 +16,10 @@
 import { WAKES } from '../threads/counters.ts'
 import { ASLEEP, AWAKE, RUNG, ThreadSlot, slotOf } from '../threads/slot.ts'
 import { Queues } from './queues.ts'
-import { ASYNC, Bucket, ENDED, TIMED_OUT, WAITING, WaitRecord } from './wait-record.ts'
+import { ASYNC, Bucket, CONDITION_PURPOSE, ENDED, TIMED_OUT, WAITING, WaitRecord } from './wait-record.ts'
 
 const { head } = Bucket
-const { state, tid: owner, key0, key1, next, bucket: inBucket, kind } = WaitRecord
+const { state, tid: owner, key0, key1, next, bucket: inBucket, kind, purpose, other } = WaitRecord
 
 /** One thread's access to the lot of one memory. */
 export class Lot extends Queues {
@@ -71,6 +71,19 @@ export class Lot extends Queues {
     }
   }
 
+  /** Sleeps until one of several records of this thread, all of kind BLOCKED, has left WAITING. False if none has in time. */
+  blockUntilAny(records: readonly number[], deadline: number): boolean {
+    const { cpu, thread } = this
+    const bell = thread.at + ThreadSlot.park
+    for (;;) {
+      cpu.exchange(bell, ASLEEP) // the other half of Dekker in #ringBell
+      const hasEnded = records.some((record) => cpu.load(record + state) !== WAITING)
+      const rung = hasEnded || thread.sleep(bell, ASLEEP, deadline)
+      cpu.store(bell, AWAKE)
+      if (hasEnded || !rung) return hasEnded
+    }
+  }
+
   /** Ends a wait from the waiter's side. Returns `outcome`, or WOKEN or HANDED if a waker was first. */
   withdraw(record: number, outcome: number): number {
     const { cpu } = this
@@ -95,6 +108,18 @@ export class Lot extends Queues {
     }
   }
 
+  /** Whether it waits for a word in [from, to), or for a condition and will want the mutex that lies there. */
+  #isWithin(record: number, from: number, to: number): boolean {
+    const { cpu } = this
+    if (cpu.plainLoad(record + key0) !== 0) return false
+    const word = cpu.plainLoad(record + key1)
+    if (word >= from && word < to) return true
+    const mutex = cpu.plainLoad(record + other)
+    if (mutex < from || mutex >= to || cpu.plainLoad(record + purpose) !== CONDITION_PURPOSE) return false
+    cpu.plainStore(record + key1, mutex) // what it will find: the mutex is gone (condition.ts, settle)
+    return true
+  }
+
   /** Ends every wait for a word in [from, to): what lies there is taken apart. Whoever waited must not look at it again. */
   endWaits(from: number, to: number): void {
     const { cpu } = this
@@ -105,8 +130,7 @@ export class Lot extends Queues {
       this.lockBucketAt(bucket)
       for (let record = cpu.plainLoad(bucket + head); record !== 0;) {
         const after = cpu.plainLoad(record + next)
-        const word = cpu.plainLoad(record + key1)
-        if (cpu.plainLoad(record + key0) === 0 && word >= from && word < to) {
+        if (this.#isWithin(record, from, to)) {
           // Decides against a time-out and an abort, as a wake-up does.
           if (this.endLocked(bucket, record, ENDED)) ended.push(record)
         }

@@ -37,6 +37,7 @@ const {
   purpose,
   bitset: bits,
   other,
+  outcome,
 } = WaitRecord
 
 /** One thread's access to the queues of one memory. */
@@ -133,7 +134,7 @@ export class Queues extends Records {
   }
 
   /** Ends a wait from outside. False if its owner has ended it before. The record is out of the queue in both cases. */
-  protected endLocked(bucket: number, record: number, outcome: number): boolean {
+  endLocked(bucket: number, record: number, outcome: number): boolean {
     this.#skipLocked(bucket, record)
     if (this.cpu.compareExchange(record + state, WAITING, outcome) === WAITING) return true
     this.cpu.plainStore(record + inBucket, 0)
@@ -250,9 +251,12 @@ export class Queues extends Records {
     let ended = 0
     for (let record = this.firstLocked(bucket, first, second); record !== 0 && ended < count;) {
       const after = this.nextLocked(record, first, second)
-      if ((this.cpu.plainLoad(record + bits) & mask) !== 0 && this.endLocked(bucket, record, WOKEN)) {
-        woken.push(record)
-        ended++
+      if ((this.cpu.plainLoad(record + bits) & mask) !== 0) {
+        this.cpu.plainStore(record + outcome, mask) // for whoever must pass the wake-up on
+        if (this.endLocked(bucket, record, WOKEN)) {
+          woken.push(record)
+          ended++
+        }
       }
       record = after
     }
@@ -270,8 +274,7 @@ export class Queues extends Records {
     while (record !== 0 && handed.length < most) {
       const after = this.#nextWith(first, second, cpu.plainLoad(record + next))
       // Decides against the waiter's own time-out and abort. If they were first, the record only leaves the queue.
-      if (cpu.compareExchange(record + state, WAITING, HANDED) === WAITING) handed.push(record)
-      this.unlinkLocked(bucket, record)
+      if (this.endLocked(bucket, record, HANDED)) handed.push(record)
       record = after
     }
     return record !== 0

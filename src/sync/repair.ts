@@ -16,17 +16,37 @@
 
 import { ThreadSlot, slotOf } from '../threads/slot.ts'
 import type { Lot } from './lot.ts'
-import { ABORTED, Bucket, ENDED, HANDED, TIMED_OUT, UNUSED, WAITING, WOKEN, WaitRecord } from './wait-record.ts'
+import {
+  ABORTED,
+  Bucket,
+  CONDITION_PURPOSE,
+  ENDED,
+  HANDED,
+  TIMED_OUT,
+  UNUSED,
+  WAITING,
+  WOKEN,
+  WaitRecord,
+} from './wait-record.ts'
+import { BARRIER_PURPOSE, barrierWait } from './barrier.ts'
+import { EVENT_PURPOSE, eventWait } from './event.ts'
+import { LATCH_PURPOSE, latchWait } from './latch.ts'
+import { conditionWaitable } from './condition.ts'
+import { FUTEX_PURPOSE, passOnFutexWake } from './futex.ts'
 import { MUTEX_PURPOSE, mutexWait } from './mutex.ts'
 import { SEMAPHORE_PURPOSE, semaphoreWait } from './semaphore.ts'
 import type { Waitable } from './wait.ts'
 
 const { lock, head, tail } = Bucket
-const { state, key0, key1, bucket: inBucket, purpose } = WaitRecord
+const { state, key0, key1, bucket: inBucket, purpose, other } = WaitRecord
 
 const waitables = new Map<number, Waitable>([
   [MUTEX_PURPOSE, mutexWait],
   [SEMAPHORE_PURPOSE, semaphoreWait],
+  [CONDITION_PURPOSE, conditionWaitable],
+  [BARRIER_PURPOSE, barrierWait],
+  [LATCH_PURPOSE, latchWait],
+  [EVENT_PURPOSE, eventWait],
 ])
 
 /** Whether the thread was destroying what lies at a word when it died: who waits there must not look again. */
@@ -79,10 +99,16 @@ export function withdrawRecords(lot: Lot, dead: number): void {
     const seen = cpu.compareExchange(record + state, WAITING, ABORTED)
     const ended = seen === WAITING ? ABORTED : seen
     if (ended !== WOKEN && ended !== HANDED) lot.unlink(record) // also one that the dead had timed out, and not yet unlinked
-    const what = waitables.get(cpu.plainLoad(record + purpose))
+    const why = cpu.plainLoad(record + purpose)
+    const what = waitables.get(why)
     const at = cpu.plainLoad(record + key1)
+    const second = cpu.plainLoad(record + other)
     if (ended === HANDED) giveBack(what, lot, at, dead)
+    else if (ended === WOKEN && why === FUTEX_PURPOSE) passOnFutexWake(lot, record)
     else if (ended === WOKEN) what?.passOn(lot, at)
+    // A notified waiter of a condition: it queues for the mutex, or was woken to ask for it (condition.ts).
+    if (second !== 0 && why === MUTEX_PURPOSE) conditionWaitable.passOn(lot, second)
+    else if (second !== 0 && ended === WOKEN) mutexWait.passOn(lot, second)
     cpu.store(record + state, UNUSED)
   }
   // The chunks are frames that are freed soon: nobody may take what comes to lie in them for records of this slot.

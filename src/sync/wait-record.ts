@@ -24,7 +24,7 @@
  *             the other states it means nothing
  *   other     a condition's wait: the mutex, and when it has been notified and queues for that, the condition
  *             (condition.ts). Else 0
- *   outcome   a condition's wait: what it answers when it has the mutex again
+ *   outcome   a condition's wait: what it answers when it has the mutex again. A futex's: the bitset that woke it
  */
 
 import { i32, layout, newLine } from '../words/layout.ts'
@@ -62,6 +62,9 @@ export const ENDED = 6
 /** A record's kind: the static one of a thread that sleeps, or one of many of a thread that goes on. */
 export const BLOCKED = 0
 export const ASYNC = 1
+
+/** The purpose of records that wait for a condition: they have a second key in `other`, their mutex. */
+export const CONDITION_PURPOSE = 4
 
 /** The bitset of a wait that every wake-up may end, and of a wake-up for every wait (FUTEX_BITSET_MATCH_ANY). */
 export const ANY = -1

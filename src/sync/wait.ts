@@ -53,6 +53,11 @@ export interface Waitable {
 export function waitBlocked(lot: Lot, what: Waitable, at: number, deadline: number): number {
   const record = lot.ownRecord
   lot.prepare(record, 0, at, what.purpose)
+  return waitPrepared(lot, what, at, record, deadline)
+}
+
+/** The same with a record that was prepared for it, by this function's caller or by a move from another queue. */
+export function waitPrepared(lot: Lot, what: Waitable, at: number, record: number, deadline: number): number {
   for (;;) {
     if (queue(lot, what, at, record)) {
       const ended = lot.block(record, deadline)
@@ -88,7 +93,8 @@ export function onBell(lot: Lot, what: Waitable, at: number, record: number): nu
   return result
 }
 
-function carryOn(lot: Lot, what: Waitable, at: number, record: number): number {
+/** Takes it, or queues a record that was prepared for it: then PENDING. */
+export function carryOn(lot: Lot, what: Waitable, at: number, record: number): number {
   for (;;) {
     const taken = what.take(lot, at)
     if (taken !== BUSY) return finish(lot, record, taken)
