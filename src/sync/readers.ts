@@ -169,11 +169,15 @@ export function dropReads(lot: Lot, set: number, at: number, tags: number): void
   }
 }
 
+/** Whether a dead thread has ever read anything. */
+export function hasRead(lot: Lot, dead: number): boolean {
+  return lot.cpu.load(slotOf(lot.geometry.slotsAt, dead) + ThreadSlot.reads) !== 0
+}
+
 /** The reaper: clears what a dead thread reads. To be followed by waking those who waited for it (see above). */
 export function forgetReads(lot: Lot, dead: number): void {
   const { cpu } = lot
   const slot = slotOf(lot.geometry.slotsAt, dead)
-  if (cpu.load(slot + ThreadSlot.reads) === 0) return
   for (const entry of entriesOf(lot, slot)) {
     if (cpu.load(entry) === 0) continue
     cpu.store(entry, 0)

@@ -2,8 +2,9 @@
  * After a death: what the reaper does about a dead thread's waits, in steps that may be repeated.
  *
  *   1  buckets that it had locked     the queue may be torn: thrown away, everyone in it woken (they queue again)
- *   2  its wait records               WAITING: withdrawn. WOKEN: the wake-up goes to the next. HANDED: given back
- *   3  every doorbell                 it may have woken a record and not yet rung
+ *   2  what it reads                  its entries are cleared (readers.ts); the kinds' steps wake those who waited for them
+ *   3  its wait records               WAITING: withdrawn. WOKEN: the wake-up goes to the next. HANDED: given back
+ *   4  every doorbell                 it may have woken a record and not yet rung
  *
  * The locks that it held are found by their words, which hold its id: whoever knows where locks lie calls releaseDead()
  * for each (the kinds' steps of the reaper). After step 1, since that locks buckets.
@@ -11,7 +12,7 @@
  * Every step looks at the truth and not at what a former try has done, so a reaper that is interrupted begins again. A
  * reaper that must not block has a Thread whose awaitChange() throws; nothing is held at that point, and it comes back.
  *
- * See: torvalds/linux kernel/futex/core.c, handle_futex_death(), for the lost wake-ups that 2 prevents.
+ * See: torvalds/linux kernel/futex/core.c, handle_futex_death(), for the lost wake-ups that 3 prevents.
  */
 
 import { ThreadSlot, slotOf } from '../threads/slot.ts'
@@ -34,6 +35,8 @@ import { LATCH_PURPOSE, latchWait } from './latch.ts'
 import { conditionWaitable } from './condition.ts'
 import { FUTEX_PURPOSE, passOnFutexWake } from './futex.ts'
 import { MUTEX_PURPOSE, mutexWait } from './mutex.ts'
+import { forgetReads, hasRead } from './readers.ts'
+import { finishLeaving, RWLOCK_READ_PURPOSE, RWLOCK_WRITE_PURPOSE, readWait, writeWait } from './rwlock.ts'
 import { SEMAPHORE_PURPOSE, semaphoreWait } from './semaphore.ts'
 import type { Waitable } from './wait.ts'
 
@@ -46,6 +49,8 @@ const waitables = new Map<number, Waitable>([
   [CONDITION_PURPOSE, conditionWaitable],
   [BARRIER_PURPOSE, barrierWait],
   [LATCH_PURPOSE, latchWait],
+  [RWLOCK_READ_PURPOSE, readWait],
+  [RWLOCK_WRITE_PURPOSE, writeWait],
   [EVENT_PURPOSE, eventWait],
 ])
 
@@ -55,6 +60,10 @@ export type IsEnding = (word: number) => boolean
 /** All steps. `dead` is a thread id whose slot is REAPING. */
 export function repairSync(lot: Lot, dead: number, isEnding: IsEnding = () => false): void {
   takeOverBuckets(lot, dead, isEnding)
+  if (hasRead(lot, dead)) {
+    forgetReads(lot, dead)
+    finishLeaving(lot, dead)
+  }
   withdrawRecords(lot, dead)
   lot.ringEverybody()
 }
@@ -106,6 +115,7 @@ export function withdrawRecords(lot: Lot, dead: number): void {
     if (ended === HANDED) giveBack(what, lot, at, dead)
     else if (ended === WOKEN && why === FUTEX_PURPOSE) passOnFutexWake(lot, record)
     else if (ended === WOKEN) what?.passOn(lot, at)
+    else if (ended !== ENDED) what?.withdrawn?.(lot, at)
     // A notified waiter of a condition: it queues for the mutex, or was woken to ask for it (condition.ts).
     if (second !== 0 && why === MUTEX_PURPOSE) conditionWaitable.passOn(lot, second)
     else if (second !== 0 && ended === WOKEN) mutexWait.passOn(lot, second)

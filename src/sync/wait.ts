@@ -42,6 +42,8 @@ export interface Waitable {
   passOn(lot: Lot, at: number): void
   /** What was handed to `tid`, who does not want it any more or has died, goes to the next one. If absent, passOn() does. */
   giveBack?(lot: Lot, at: number, tid: number): void
+  /** A waiter has given up, or has died, and nobody had woken it: whoever waited because of it must not. */
+  withdrawn?(lot: Lot, at: number): void
   /** One that had to wait has it now: what it may note for those who still do. */
   taken?(lot: Lot, at: number): void
 }
@@ -61,7 +63,10 @@ export function waitPrepared(lot: Lot, what: Waitable, at: number, record: numbe
   for (;;) {
     if (queue(lot, what, at, record)) {
       const ended = lot.block(record, deadline)
-      if (ended === TIMED_OUT) return finish(lot, record, -ETIMEDOUT)
+      if (ended === TIMED_OUT) {
+        what.withdrawn?.(lot, at)
+        return finish(lot, record, -ETIMEDOUT)
+      }
       if (ended === ENDED) return finish(lot, record, -ESTALE)
       if (ended === HANDED) {
         const accepted = what.accept(lot, at)
@@ -106,7 +111,8 @@ export function carryOn(lot: Lot, what: Waitable, at: number, record: number): n
 export function abandon(lot: Lot, what: Waitable, at: number, record: number, outcome: number): void {
   const ended = lot.withdraw(record, outcome)
   if (ended === HANDED && what.giveBack !== undefined) what.giveBack(lot, at, lot.thread.tid)
-  else if (ended !== outcome && ended !== ENDED) what.passOn(lot, at)
+  else if (ended === outcome) what.withdrawn?.(lot, at)
+  else if (ended !== ENDED) what.passOn(lot, at)
   lot.freeRecord(record)
 }
 

@@ -10,8 +10,8 @@
  *        64     bell           doorbell of all asynchronous waits                             the thread and its wakers
  *        96     inKernel       odd while the thread walks structures of others                the thread
  *        97     records        chunks of asynchronous wait records: chained                   the thread (note)
- *        98     reads          1 once the thread has read anything: its reader line may say so   the thread (note)
- *        99     leaving        the word of the counted read lock that it is leaving, or 0      the thread (note)
+ *        98     reads          1 once the thread has read anything (sync/readers.ts)          the thread (note)
+ *        99     leaving        the counted read lock that it is leaving, or 0                 the thread (note)
  *       100     ledger         what it holds and waits for, if locks are watched: chained    the thread (note)
  *       128     record         the static WaitRecord of the blocked wait
  *       160     magazine       pfns, count first                                              the thread
