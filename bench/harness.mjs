@@ -10,7 +10,8 @@
  *                            { NAME: { atLeast } }  NAME takes at least so many times what ours takes
  *                            NAME is a contender, or an earlier row, which stands for ours in it
  *   contender  { measure, end }, or a string that says why it does not run. measure() answers samples, nanoseconds an
- *              operation (or what another unit counts), of about a tenth of a second; end() is called after the last round
+ *              operation (or what another unit counts), of about a tenth of a second, or { samples, figures } with other
+ *              figures by name; end() is called after the last round
  *
  * A round measures each contender once. Rounds are interleaved because the machine is never quite the same: what the
  * report compares was measured within the same second. A contender's figure is the median of its rounds' values.
@@ -34,7 +35,7 @@ const WARM_UP_ROUNDS = 3
 const MOST_TRIES = 3
 
 /** What one of a unit is in the unit of samples: nanoseconds, or what they count. */
-const UNITS = { ns: 1, us: 1e3, ms: 1e6, '%': 1 }
+const UNITS = { ns: 1, us: 1e3, ms: 1e6, '%': 1, count: 1 }
 
 export async function runSuite(suite, rows) {
   const { rounds, only } = readOptions()
@@ -76,8 +77,13 @@ async function runRow(row, asked) {
   async function runRound() {
     const othersSince = listenToOthers()
     const samples = {}
-    for (const name of names) samples[name] = await contenders[name].measure()
-    return { samples, others: othersSince() }
+    const figures = {}
+    for (const name of names) {
+      const measured = await contenders[name].measure()
+      samples[name] = measured.samples ?? measured
+      figures[name] = measured.figures ?? {}
+    }
+    return { samples, figures, others: othersSince() }
   }
 }
 
@@ -93,6 +99,7 @@ function summary({ name, unit, value = median }, contenders, measured) {
       p50: percentile(all, 0.5) / scale,
       p99: percentile(all, 0.99) / scale,
       values,
+      ...mediansOf(measured.map(({ figures }) => figures[contender])),
     }
   }
   const figure = (contender) => details[contender]?.median ?? null
@@ -107,14 +114,28 @@ function summary({ name, unit, value = median }, contenders, measured) {
     p50: details.ours?.p50 ?? null,
     p99: details.ours?.p99 ?? null,
     others: Math.max(...measured.map(({ others }) => others)),
+    ...details.ours?.figures,
     details: Object.fromEntries(
       Object.keys(contenders).map((each) => [each, details[each] ?? { missing: contenders[each] }]),
     ),
   }
 }
 
-function judge({ goals = {}, limit, unit }, { ours, details }, earlier) {
+/** Of each other figure: the median of the rounds'. Nothing if there are none. */
+function mediansOf(rounds) {
+  const names = Object.keys(rounds[0])
+  if (names.length === 0) return {}
+  return {
+    figures: Object.fromEntries(names.map((name) => [name, median(rounds.map((each) => each[name]))])),
+  }
+}
+
+function judge({ goals = {}, limit, limits = {}, unit }, { ours, details }, earlier) {
   const own = limit === undefined || ours === null ? [] : [{ versus: 'ours', limit, unit, ok: ours <= limit }]
+  const figures = Object.entries(details.ours?.figures ?? {})
+  for (const [figure, value] of figures.filter(([name]) => name in limits)) {
+    own.push({ versus: 'ours', figure, limit: limits[figure], unit: '', ok: value <= limits[figure] })
+  }
   const others = Object.entries(goals).map(([versus, { atMost, atLeast }]) => {
     const theirs = details[versus]?.median ?? earlier.find(({ name }) => name === versus)?.ours
     if (theirs === undefined || ours === null) return { versus, atMost, atLeast, ratio: null, ok: null }

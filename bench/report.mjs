@@ -27,6 +27,12 @@ export function printRow({ name, unit, ours, details, goals, others }) {
     table.push([`  ${contender}`, ...showFigures(figures, ours), goal.join('; ')])
   }
   console.log(table.toString().replace(/ +$/gm, ''))
+  for (const figure of Object.keys(details.ours?.figures ?? {})) {
+    const all = Object.entries(details).filter(([, { figures }]) => figures?.[figure] !== undefined)
+    console.log(
+      `  ${figure}: ${all.map(([who, { figures }]) => `${who} ${show(figures[figure])}`).join(', ')}`,
+    )
+  }
   for (const goal of goals.filter(({ versus }) => !(versus in details))) {
     console.log(`  against ${goal.versus}: ${showGoal(goal)}`)
   }
@@ -39,8 +45,10 @@ function showFigures({ missing, median, p50, p99 }, ours) {
   return [show(median), show(p50), show(p99), ours === null ? '' : show(median / ours)]
 }
 
-function showGoal({ atMost, atLeast, limit, unit, ratio, inRound, ok }) {
-  if (limit !== undefined) return `at most ${limit} ${unit}: ${ok ? 'ok' : 'MISSED'}`
+function showGoal({ atMost, atLeast, figure, limit, unit, ratio, inRound, ok }) {
+  if (limit !== undefined) {
+    return `${figure === undefined ? '' : `${figure} `}at most ${`${limit} ${unit}`.trim()}: ${ok ? 'ok' : 'MISSED'}`
+  }
   const wanted = atMost === undefined ? `at least ${atLeast}x faster than it` : `at most ${atMost}x of it`
   if (ok === null) return `${wanted}: not judged`
   const paired = inRound === undefined ? '' : `, in the median round ${show(inRound)}x`

@@ -2,12 +2,12 @@
 
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { Mutex, SharedMemory } from 'pageframe'
+import { SharedMemory } from 'pageframe'
 import { compileCpu, defaultAttachment } from 'pageframe/internals'
 import { crew } from '../crew.mjs'
 import { runSuite } from '../harness.mjs'
+import { mutexUncontended } from '../locks.mjs'
 import { native } from '../native.mjs'
-import { peer } from '../peers.mjs'
 import { PER_SAMPLE, timed } from '../timed.mjs'
 
 const PAGE = 4096
@@ -93,48 +93,6 @@ const instructions = [
     },
   }),
 ]
-
-const mutexUncontended = {
-  name: 'mutex-uncontended',
-  unit: 'ns',
-  goals: { native: { atMost: 1.3 } },
-  async contenders() {
-    const mutex = new Mutex()
-    const idle = await idleThread()
-    return {
-      floor: timed(() => {
-        for (let i = 0; i < PER_SAMPLE; i++) {
-          cpu.compareExchange(at, 0, 1)
-          cpu.exchange(at, 0)
-        }
-      }),
-      ours: {
-        ...timed(() => {
-          for (let i = 0; i < PER_SAMPLE; i++) {
-            mutex.lock()
-            mutex.unlock()
-          }
-        }),
-        end: () => idle.terminate(),
-      },
-      multithreading: await peer('multithreading', ({ Mutex: TheirMutex }) => {
-        const theirs = new TheirMutex()
-        return timed(() => {
-          for (let i = 0; i < PER_SAMPLE; i++) theirs.blockingLock().dispose()
-        })
-      }),
-      'pthread robust': native('mutex', 'robust'),
-      native: native('mutex'),
-    }
-  },
-}
-
-/** As in the program in C: where there is one thread only, locks may be cheaper than they are in use. */
-async function idleThread() {
-  const worker = new Worker(new URL('../workers/idle.mjs', import.meta.url))
-  await once(worker, 'message')
-  return worker
-}
 
 const spinRoundTrip = {
   name: 'spin-rtt',

@@ -13,11 +13,26 @@ export function eachRound(work) {
   parentPort.postMessage('ready')
 }
 
-/** Spins until both threads have come here, so that neither waits for the other to start once the clock runs. */
+/**
+ * Waits until all threads have come here, so that none waits for another to start once the clock runs. Two spin; more
+ * may be more than there are cores.
+ */
 export function meet() {
   rounds++
-  Atomics.add(arrived, 0, 1)
-  while (Atomics.load(arrived, 0) < 2 * rounds);
+  const all = rounds * (workerData.count ?? 2)
+  if (Atomics.add(arrived, 0, 1) + 1 === all) Atomics.notify(arrived, 0)
+  for (let seen; (seen = Atomics.load(arrived, 0)) < all;) {
+    if (workerData.count > 2) Atomics.wait(arrived, 0, seen, 1)
+  }
+}
+
+/** For rounds that last a while, and no number of operations: a thread says when the time is over, all look now and then. */
+export function endRound() {
+  Atomics.store(arrived, 1, rounds)
+}
+
+export function isRoundOver() {
+  return Atomics.load(arrived, 1) === rounds
 }
 
 /** The time in nanoseconds, from some moment on. Reading it takes about 50. */
