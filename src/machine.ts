@@ -7,6 +7,13 @@ export { run } from './machine/adopt.ts'
 export type { Child } from './machine/child.ts'
 export { Machine } from './machine/machine.ts'
 export type { BootOptions } from './machine/machine.ts'
+export type { Timeout, TimeSpec } from './machine/arguments.ts'
+export type { MutexAttributes } from './machine/sync/mutex-calls.ts'
+export {
+  PTHREAD_MUTEX_ERRORCHECK,
+  PTHREAD_MUTEX_NORMAL,
+  PTHREAD_MUTEX_RECURSIVE,
+} from './machine/sync/mutex.ts'
 export type { Process } from './machine/process.ts'
 export type { ProcessView } from './machine/process-view.ts'
 export type { ExitStatus, SignalName } from './machine/signals.ts'
@@ -19,4 +26,4 @@ export * from './space/constants.ts'
 export { BusError, SegmentationFault } from './paging/signals.ts'
 export type { Walk } from './paging/explain.ts'
 export type { Window } from './space/window.ts'
-export { ErrnoError } from './words/errno.ts'
+export { EOWNERDEAD, ErrnoError } from './words/errno.ts'

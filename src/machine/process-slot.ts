@@ -15,6 +15,7 @@
  *                 code         exit status: 0 ... 255, or -1
  *                 signal       number of the signal that ended it, or 0
  *                 asked        number of the signal that kill() asks for, or 0
+ *                 held         pfn of the list of robust mutexes that it holds (sync/held-mutexes.ts)
  *                 name
  *
  *   state     what it is                                          leaves to
@@ -63,6 +64,7 @@ export const ProcessSlot = layout('ProcessSlot', 384, {
   code: i32,
   signal: i32,
   asked: i32,
+  held: i32,
   nameBytes: i32,
   name: words(16),
   _end: newLine,

@@ -13,8 +13,21 @@ import { processAt, type ProcessTable } from '../paging/processes.ts'
 import { EAGAIN } from '../words/errno.ts'
 import { EMBRYO, EXITED, FREE, MachineHeader, ProcessSlot, RUNNING, ZOMBIE } from './process-slot.ts'
 
-const { state, thread, threadId, parent, code, signal, asked, ended, nameBytes, name, descriptors, sizeof } =
-  ProcessSlot
+const {
+  state,
+  thread,
+  threadId,
+  parent,
+  code,
+  signal,
+  asked,
+  ended,
+  nameBytes,
+  name,
+  descriptors,
+  held,
+  sizeof,
+} = ProcessSlot
 
 const STATE_BITS = 3
 
@@ -161,4 +174,4 @@ interface Processes {
   readonly processes: ProcessTable
 }
 
-export { asked, code, descriptors, ended, parent, signal, state, thread, threadId }
+export { asked, code, descriptors, ended, held, parent, signal, state, thread, threadId }

@@ -5,6 +5,7 @@
  *   mmap munmap mprotect                     areas                                                       space/areas.ts
  *   shmOpen shmUnlink ftruncate fstat        objects and their names                                     ipc/posix-shm.ts
  *   close dup                                descriptors                                                 ipc/descriptors.ts
+ *   semInit mutexLock futexWait ...          locks and the like, at addresses                            sync/*-calls.ts
  *   exit                                     the status, then the thread                                 reaper.ts
  *
  * System calls take Linux's arguments and throw its errors: `error.code` is 'EINVAL', `error.syscall` 'mmap'.
@@ -21,19 +22,21 @@ import { Space } from '../space/space.ts'
 import type { Window } from '../space/window.ts'
 import { checked } from '../words/errno.ts'
 import { assertOptions, typeError, usageError } from '../words/usage.ts'
+import { toInt, toNumber, toText } from './arguments.ts'
 import type { Child } from './child.ts'
 import type { MachineKernel } from './kernel-of.ts'
 import { MachineHeader, ProcessSlot } from './process-slot.ts'
 import { asked, setExitCode } from './process-table.ts'
-import { ProcessView } from './process-view.ts'
 import { spawn, type SpawnOptions } from './spawn.ts'
+import { MutexCalls } from './sync/mutex-calls.ts'
+import { NamedSemaphores } from './sync/named-semaphores.ts'
+import { SyncWords } from './sync/words.ts'
 
-export class Process extends ProcessView {
+export class Process extends MutexCalls {
   /** Its address space, for the floors above. */
   declare readonly space: Space
   declare private readonly mmu: Mmu
   readonly #descriptors: Descriptors
-  readonly #names: ShmNames
   readonly #wakeful: () => void
   readonly #machine: MachineKernel
 
@@ -46,7 +49,12 @@ export class Process extends ProcessView {
     this.space = space
     this.mmu = space.mmu
     this.#descriptors = new Descriptors(kernel, at + ProcessSlot.descriptors, at)
-    this.#names = { kernel, namesLockAt: kernel.headerAt + MachineHeader.shmNames }
+    const names: ShmNames = { kernel, namesLockAt: kernel.headerAt + MachineHeader.shmNames }
+    const sync = new SyncWords(space, at + ProcessSlot.held)
+    const semaphores = new NamedSemaphores(sync, names, this.#descriptors)
+    for (const [key, value] of Object.entries({ sync, semaphores, names })) {
+      Object.defineProperty(this, key, { value })
+    }
     this.#wakeful = onBeforeSleep(() => {
       space.presence.goOffline()
     })
@@ -147,13 +155,13 @@ export class Process extends ProcessView {
    * munmap() until then.
    */
   window(addr: number, length: number): Window {
-    this.#enter()
+    this.enter()
     return this.space.window(addr, length)
   }
 
   /** How an address is translated at the moment, level by level. */
   explain(addr: number): Walk {
-    this.#enter()
+    this.enter()
     return this.space.explain(addr)
   }
 
@@ -171,7 +179,7 @@ export class Process extends ProcessView {
    * Throws EINVAL, EBADF, EACCES, EEXIST (MAP_FIXED_NOREPLACE), ENOMEM, ENODEV, EOVERFLOW, EPERM.
    */
   mmap(addr: number | null, length: number, prot: number, flags: number, fd = -1, offset = 0): number {
-    this.#enter()
+    this.enter()
     const wanted = addr === null ? 0 : toNumber('mmap', 'addr', addr)
     const bytes = toNumber('mmap', 'length', length)
     const protection = toInt('mmap', 'prot', prot)
@@ -184,7 +192,7 @@ export class Process extends ProcessView {
 
   /** munmap(2): nothing is mapped in the range any more. Throws EINVAL, ENOMEM. */
   munmap(addr: number, length: number): void {
-    this.#enter()
+    this.enter()
     checked(
       this.space.areas.munmap(toNumber('munmap', 'addr', addr), toNumber('munmap', 'length', length)),
       'munmap',
@@ -193,7 +201,7 @@ export class Process extends ProcessView {
 
   /** mprotect(2). Throws EINVAL, EACCES, ENOMEM where the range is not mapped as a whole. */
   mprotect(addr: number, length: number, prot: number): void {
-    this.#enter()
+    this.enter()
     const start = toNumber('mprotect', 'addr', addr)
     const bytes = toNumber('mprotect', 'length', length)
     checked(this.space.areas.mprotect(start, bytes, toInt('mprotect', 'prot', prot)), 'mprotect')
@@ -211,19 +219,19 @@ export class Process extends ProcessView {
     const { contiguous = false } = options
     if (typeof contiguous !== 'boolean')
       throw typeError('shmOpen()', 'contiguous', 'true or false', contiguous)
-    this.#enter() // after the getters of options: one may dispose the machine
-    return checked(shmOpen(this.#names, this.#descriptors, text, flags, bits, { contiguous }), 'shm_open')
+    this.enter() // after the getters of options: one may dispose the machine
+    return checked(shmOpen(this.names, this.#descriptors, text, flags, bits, { contiguous }), 'shm_open')
   }
 
   /** shm_unlink(3): takes the name away; the memory stays while something refers to it. Throws ENOENT, ENAMETOOLONG. */
   shmUnlink(name: string): void {
-    this.#enter()
-    checked(shmUnlink(this.#names, toText('shmUnlink', name)), 'shm_unlink')
+    this.enter()
+    checked(shmUnlink(this.names, toText('shmUnlink', name)), 'shm_unlink')
   }
 
   /** ftruncate(2): the size, in bytes. What is cut off is gone for everybody. Throws EBADF, EINVAL, EFBIG, ENOMEM. */
   ftruncate(fd: number, length: number): void {
-    this.#enter()
+    this.enter()
     checked(
       ftruncate(this.#descriptors, toInt('ftruncate', 'fd', fd), toNumber('ftruncate', 'length', length)),
       'ftruncate',
@@ -232,7 +240,7 @@ export class Process extends ProcessView {
 
   /** fstat(2). Throws EBADF. */
   fstat(fd: number): Stat {
-    this.#enter()
+    this.enter()
     const stat = fstat(this.#descriptors, toInt('fstat', 'fd', fd))
     if (typeof stat === 'number') checked(stat, 'fstat')
     return stat as Stat
@@ -240,13 +248,13 @@ export class Process extends ProcessView {
 
   /** close(2). Throws EBADF. */
   close(fd: number): void {
-    this.#enter()
+    this.enter()
     checked(this.#descriptors.close(toInt('close', 'fd', fd)), 'close')
   }
 
   /** dup(2): another number for the same. Throws EBADF, EMFILE. */
   dup(fd: number): number {
-    this.#enter()
+    this.enter()
     return checked(this.#descriptors.dup(toInt('dup', 'fd', fd)), 'dup')
   }
 
@@ -282,11 +290,6 @@ export class Process extends ProcessView {
     return endThread(status)
   }
 
-  /** Every system call begins here: in a machine that is gone nothing is done. */
-  #enter(): void {
-    this.#machine.attachment.assertSound()
-  }
-
   /** Somebody has asked this process to end: it does. The main thread is not asked. */
   #lookIfAsked(): void {
     if (isMainThread || this.kernel.attachment.cpu.load(this.spaceAt + asked) === 0) return
@@ -303,19 +306,4 @@ export class Process extends ProcessView {
     this.space.presence.retire()
     this.#wakeful()
   }
-}
-
-function toNumber(call: string, argument: string, value: unknown): number {
-  if (typeof value === 'number') return value
-  if (typeof value === 'bigint') return Number(value)
-  throw typeError(`${call}()`, argument, 'a number', value)
-}
-
-function toInt(call: string, argument: string, value: unknown): number {
-  return toNumber(call, argument, value) | 0
-}
-
-function toText(call: string, value: unknown): string {
-  if (typeof value === 'string') return value
-  throw typeError(`${call}()`, 'name', 'a string', value)
 }

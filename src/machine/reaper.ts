@@ -23,6 +23,7 @@ import {
   ended,
   fateOf,
   freeSlot,
+  held,
   isProcessIn,
   moveProcess,
   NO_CODE,
@@ -33,6 +34,7 @@ import {
   state,
 } from './process-table.ts'
 import { processAt } from '../paging/processes.ts'
+import { releaseHeldMutexes } from './sync/reap.ts'
 import { SIGNALS } from './signals.ts'
 
 /** More than there can be threads that wait. */
@@ -57,6 +59,7 @@ export function reapProcesses(kernel: MachineKernel, dead: number): { pid: numbe
     else if (fate === 'embryo') unmake(kernel, at, pid)
     else if (fate === 'exited') {
       cpu.store(at + TlbState.tid, 0)
+      releaseHeldMutexes(kernel, at, at + held, dead) // while its table says where they are
       tearDown(kernel, at)
       exited = { pid, at }
     }
@@ -71,6 +74,7 @@ function unmake(kernel: MachineKernel, at: number, pid: number): void {
 }
 
 function tearDown(kernel: MachineKernel, at: number): void {
+  kernel.attachment.cpu.store(at + held, 0) // its frames go with the space
   dropDescriptors(kernel, at + descriptors)
   teardownSpace(kernel, at)
 }

@@ -8,7 +8,8 @@ import { storageProblems } from '../storage/check.ts'
 import { storageRepairs } from '../storage/repairs.ts'
 import { assert } from '../words/assert.ts'
 import type { MachineKernel } from './kernel-of.ts'
-import { descriptors } from './process-table.ts'
+import { descriptors, held } from './process-table.ts'
+import { heldFrames } from './sync/held-mutexes.ts'
 
 /** Limbo first: what is in a batch of the dead is finished before a lock is taken over under which it was taken. */
 export function machineRepairs(
@@ -30,7 +31,7 @@ export function* machineProblems(kernel: MachineKernel): Generator<string> {
   const { cpu } = kernel.attachment
   yield* spaceProblems(kernel, (spaceAt) => {
     const pfn = cpu.load(spaceAt + descriptors)
-    return pfn === 0 ? [] : [pfn]
+    return [...(pfn === 0 ? [] : [pfn]), ...heldFrames(kernel.attachment, spaceAt + held)]
   })
   yield* storageProblems(kernel.objects)
 }

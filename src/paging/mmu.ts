@@ -181,6 +181,19 @@ export class Mmu extends Ranges {
       : this.viewFor(address, 8, 'loadF64').getFloat64(this.offset, true)
   }
 
+  /**
+   * Word index of the memory where an address, a multiple of 4, lies now: for kernel code that works on words. Void once this
+   * thread may have waited (presence.ts, invariant 3), unless its frame is held (held-frames.ts).
+   */
+  wordOf(address: number, access: AccessKind): number {
+    return this.translate(address, access) + ((address & OFFSET) >>> 2)
+  }
+
+  /** True if nobody has taken anything away since this thread translated last. */
+  isCurrent(): boolean {
+    return this.cpu.load(this.genAt) === this.presence.seen
+  }
+
   /** Word index of the memory where an address lies now; faults until there is one. */
   private wordAt(address: number, access: AccessKind, call: string): number {
     this.address(address, call)

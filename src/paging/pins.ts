@@ -23,7 +23,7 @@
 import type { Frames } from '../frames/frames.ts'
 import { i32, layout, words } from '../words/layout.ts'
 
-const RUNS = 14
+export const RUNS = 14
 
 export const PinRecord = layout('PinRecord', 128, {
   status: i32,
@@ -125,7 +125,8 @@ export class Pins {
       const count = Math.min(cpu.plainLoad(cell + runCount), RUNS)
       for (let i = 0; i < count; i++) {
         yield {
-          pfn: cpu.plainLoad(cell + runsField + 2 * i),
+          // Pairs with the store in HeldFrames.hold(): a record of that kind is live before it names a frame.
+          pfn: cpu.load(cell + runsField + 2 * i),
           count: cpu.plainLoad(cell + runsField + 2 * i + 1),
         }
       }

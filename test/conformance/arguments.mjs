@@ -10,6 +10,7 @@ const CONVERT = {
   u64: (value) => Number(BigInt.asUintN(64, value)),
   i64: (value) => Number(BigInt.asIntN(64, value)),
   int: (value) => Number(BigInt.asIntN(32, value)),
+  u32: (value) => Number(BigInt.asUintN(32, value)),
   word: (value) => value,
 }
 
@@ -26,6 +27,7 @@ function convert(type, expression, names) {
   if (type === 'text') return textOf(bytesOf(expression))
   if (type === 'bytes') return bytesOf(expression)
   if (type === 'name') return expression
+  if (type === 'list') return expression.map((pair) => pair.map((each) => CONVERT.u64(evaluate(each, names))))
   return CONVERT[type](evaluate(expression, names))
 }
 

@@ -4,6 +4,7 @@
  *
  *   u64   an address or a length: what is negative wraps around, as in C; a number
  *   i64   an offset: a number              int   32 bits, signed: flags, descriptors
+ *   u32   32 bits, unsigned: counts        list  pairs of an address and a word
  *   word  any integer: a bigint            text  the bytes of a text argument, as a string
  *
  * An argument that the scenario leaves out is undefined here. What a call returns is `ret` of its outcome, undefined being
@@ -11,6 +12,7 @@
  */
 
 import { PAGE } from './constants.mjs'
+import { SYNC_CALLS } from './sync-calls.mjs'
 
 const ADDRESS_AND_LENGTH = { addr: 'u64', len: 'u64' }
 const FNV_OFFSET = 2166136261
@@ -96,6 +98,7 @@ export const CALLS = {
   // A promise, and no blocked thread: a thread that blocks outside the library is one that shooters must wait for.
   sleep: [{ ms: 'int' }, (_self, { ms = 0 }) => new Promise((resolve) => setTimeout(resolve, ms))],
   exit: [{ code: 'int' }, (self, { code = 0 }) => self.exit(code)],
+  ...SYNC_CALLS,
 }
 
 const LOAD = {
