@@ -13,17 +13,18 @@
 import '../memory/start.ts'
 
 import { defineCommand } from 'citty'
-import { assertWritable, writeText } from '../host/files.ts'
-import { onInterrupt, print } from '../host/process.ts'
-import { complain, cores } from '../host/workers.ts'
+import { print } from '../host/process.ts'
+import { cores } from '../host/workers.ts'
 import { KiB, MiB } from '../words/constants.ts'
 import { bytesOf } from '../words/usage.ts'
-import { CommandError, INTERRUPTED, usage } from './errors.ts'
+import { CommandError, usage } from './errors.ts'
 import { compete, type Contest } from './exchange/contest.ts'
 import { findInput } from './exchange/input.ts'
-import { Progress } from './exchange/progress.ts'
 import { renderJson, renderReport } from './exchange/report.ts'
 import { choose, TRANSPORTS } from './exchange/transports.ts'
+import { interruptible } from './interrupt.ts'
+import { Progress } from './progress.ts'
+import { assertSavable, save } from './saving.ts'
 
 const LEAST_BLOCK_BYTES = 16
 const MOST_BLOCK_BYTES = 16 * MiB
@@ -57,11 +58,7 @@ export const exchange = defineCommand({
     const rounds = count('rounds', args.rounds, MOST_ROUNDS)
     const blockBytes = blockSize(args.block)
     const { json } = args
-    if (json !== undefined) {
-      writing(json, () => {
-        assertWritable(json)
-      })
-    }
+    assertSavable(json)
     const input = findInput(args.file)
     const contest: Contest = {
       input,
@@ -76,7 +73,7 @@ export const exchange = defineCommand({
       progress.end()
     })
     if (outcome.mismatches.length === 0) print(renderReport(contest, outcome))
-    if (json !== undefined) save(json, renderJson(contest, outcome))
+    if (json !== undefined) save('exchange', json, renderJson(contest, outcome))
     if (outcome.mismatches.length > 0) throw new CommandError(outcome.mismatches.join('; '))
   },
 })
@@ -84,19 +81,6 @@ export const exchange = defineCommand({
 /** Many rounds of what is short, one of what is long: a second or two for each transport. */
 function roundsFor(lengthBytes: number): number {
   return Math.min(7, Math.max(1, Math.floor((192 * MiB) / lengthBytes)))
-}
-
-/** Ctrl-C ends the work, which cleans up; then the process ends by itself. */
-async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController()
-  const undo = onInterrupt(() => {
-    controller.abort(new CommandError('interrupted', INTERRUPTED))
-  })
-  try {
-    return await work(controller.signal)
-  } finally {
-    undo()
-  }
 }
 
 function count(option: string, text: string | undefined, most: number): number | undefined {
@@ -119,19 +103,4 @@ function blockSize(text: string): number {
   throw usage(
     `--block must be a size from ${LEAST_BLOCK_BYTES} to ${MOST_BLOCK_BYTES / KiB}KiB such as 64KiB, not '${text}'`,
   )
-}
-
-function save(path: string, text: string): void {
-  writing(path, () => {
-    writeText(path, text)
-  })
-  complain(`pageframe exchange: wrote ${path}`)
-}
-
-function writing(path: string, work: () => void): void {
-  try {
-    work()
-  } catch (error) {
-    throw new CommandError(`cannot write ${path}: ${(error as Error).message}`)
-  }
 }

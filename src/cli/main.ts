@@ -12,12 +12,24 @@ import { commandLine, onOutputError, plain, print, setExitCode } from '../host/p
 import { complain } from '../host/workers.ts'
 import { VERSION } from '../memory/version.ts'
 import { exchange } from './exchange.ts'
+import { stress } from './stress.ts'
 import { CommandError, usage } from './errors.ts'
 
-const commands = { exchange } as unknown as Readonly<Record<string, CommandDef>>
+const commands = { exchange, stress } as unknown as Readonly<Record<string, CommandDef>>
 
 /** What is missing where a value is, by its hint. */
-const VALUES: Readonly<Record<string, string>> = { N: 'a number', SIZE: 'a size', FILE: 'the name of a file' }
+const VALUES: Readonly<Record<string, string>> = {
+  N: 'a number',
+  S: 'seconds',
+  NS: 'nanoseconds',
+  MS: 'milliseconds',
+  R: 'a number from 0 to 1',
+  SIZE: 'a size',
+  FILE: 'the name of a file',
+}
+
+/** The hint of an argument that may be several. */
+const SEVERAL = '...'
 
 const root = defineCommand({
   meta: { name: 'pageframe', version: VERSION, description: "Shared memory for Node's worker threads" },
@@ -62,7 +74,9 @@ function parse(words: string[], known: ArgsDef) {
   } catch (error) {
     throw usage(messageOf(error))
   }
-  const stranger = Object.keys(args).find((key) => key !== '_' && !Object.hasOwn(known, key))
+  const isKnown = (key: string) =>
+    key === '_' || Object.hasOwn(known, key) || Object.hasOwn(known, kebab(key))
+  const stranger = Object.keys(args).find((key) => !isKnown(key))
   if (stranger !== undefined)
     throw usage(`there is no option ${stranger.length === 1 ? '-' : '--'}${stranger}`)
   for (const [name, { type, valueHint }] of Object.entries(known)) {
@@ -73,9 +87,16 @@ function parse(words: string[], known: ArgsDef) {
     if (value === '' || (typeof value === 'string' && value.startsWith('--')))
       throw usage(`--${name} needs ${VALUES[valueHint ?? ''] ?? 'a value'}`)
   }
-  const places = Object.values(known).filter(({ type }) => type === 'positional').length
-  if (args._.length > places) throw usage(`what is '${args._[places]}'? One argument too many`)
+  const positional = Object.values(known).filter(({ type }) => type === 'positional')
+  const places = positional.length
+  if (args._.length > places && !positional.some(({ valueHint }) => valueHint === SEVERAL))
+    throw usage(`what is '${args._[places]}'? One argument too many`)
   return args
+}
+
+/** citty has `--kill-every` by two names. */
+function kebab(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }
 
 async function printUsage(command: CommandDef, parent?: CommandDef): Promise<void> {

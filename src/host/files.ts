@@ -1,6 +1,15 @@
 /** Files, as commands need them: is this readable, how long is it, where does a package keep it. */
 
-import { accessSync, closeSync, constants, openSync, readSync, statSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { cwd } from 'node:process'
@@ -50,6 +59,11 @@ export function findInPackage(file: string): string | undefined {
     }
   }
   return undefined
+}
+
+/** The URL of a file by its path, if it is there. */
+export function findFile(path: string): string | undefined {
+  return existsSync(path) ? pathToFileURL(path).href : undefined
 }
 
 export function urlOfFile(path: string): string {

@@ -165,6 +165,11 @@ export function lockSwitch(): string {
   return process.env.PAGEFRAME_LOCKS ?? ''
 }
 
+/** A variable of this thread's environment. */
+export function environment(name: string): string | undefined {
+  return process.env[name]
+}
+
 /** What Node calls a Worker that was given no name. */
 const UNNAMED = 'WorkerThread'
 

@@ -14,7 +14,7 @@ import { Crew } from './crew.ts'
 import { Hand } from './hand.ts'
 import type { Input } from './input.ts'
 import { ProcessCrew, type ProcessFacts } from './process-crew.ts'
-import type { Progress } from './progress.ts'
+import type { Progress } from '../progress.ts'
 import { differences } from './result.ts'
 import { TITLES, type Choice } from './transports.ts'
 

@@ -1,6 +1,6 @@
 /** Progress: one line on a terminal, rewritten ten times a second; elsewhere a line a second. */
 
-import { status } from '../../host/process.ts'
+import { status } from '../host/process.ts'
 
 const REWRITE_MS = 100
 const NEW_LINE_MS = 1000

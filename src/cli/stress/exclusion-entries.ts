@@ -1,0 +1,104 @@
+/** Locks that exclude: in the end as many sections as were counted, and nobody inside. */
+
+import { Mutex } from '../../locks/mutex.ts'
+import { INSIDE, OUTSIDE, type Board } from '../../../workers/stress/board.ts'
+import { exclusionOf } from '../../../workers/stress/exclusion.ts'
+import { OWN_WORDS } from '../../../workers/stress/own.ts'
+import type { Entry, Exhibit } from './catalogue.ts'
+import type { Site } from './site.ts'
+import { plural, whole } from './units.ts'
+
+const common = {
+  unit: 'sections',
+  workers: (asked: number) => asked,
+  whyNoKills: undefined,
+  isFair: true,
+}
+
+export const mutexEntry: Entry = {
+  ...common,
+  description: 'Mutex, robust: one inside at a time, no increment lost',
+  open({ board }) {
+    const mutex = new Mutex()
+    return {
+      things: { mutex },
+      audit(deaths) {
+        recover(mutex, board)
+        const { problems, verified } = auditExclusion(board, deaths)
+        return { problems: [...problems, ...untold(board, deaths)], verified }
+      },
+      close() {
+        mutex.destroy()
+      },
+    }
+  },
+}
+
+/** The last one to die may have held it. */
+function recover(mutex: Mutex, board: Board): void {
+  const held = mutex.tryLock()
+  if (held === null) return
+  if (held.ownerDied) {
+    board.places[0].notices++
+    mutex.markConsistent()
+  }
+  held.unlock()
+}
+
+/** Of each death inside, the next owner was told. Who seemed to be waiting or leaving may have held it, too. */
+export function untold(board: Board, deaths: readonly number[]): string[] {
+  const told = board.places.reduce((sum, { notices }) => sum + notices, 0)
+  const inside = deaths.filter((state) => state === INSIDE).length
+  const atMost = deaths.filter((state) => state !== OUTSIDE).length
+  if (told >= inside && told <= atMost) return []
+  return [`${plural(inside, 'worker')} died inside, and the next owners were told ${plural(told, 'time')}`]
+}
+
+export function exclusionEntry(name: 'peterson' | 'dekker'): Entry {
+  const title = name === 'peterson' ? "Peterson's" : "Dekker's"
+  return {
+    ...common,
+    description: `${title} lock of loads and stores alone, two workers: tests the instructions`,
+    workers: () => 2,
+    whyNoKills: `${title} algorithm has no answer to a death inside`,
+    isFair: false,
+    open: ({ board }) => plain(board),
+  }
+}
+
+export const ownEntry: Entry = {
+  ...common,
+  description: 'your own lock (--lock)',
+  isFair: false,
+  open({ board, load: { lock } }: Site) {
+    const words = new Int32Array(new SharedArrayBuffer(OWN_WORDS * 4))
+    return {
+      ...plain(board),
+      things: { own: { url: lock?.url, words } },
+      afterDeath(place) {
+        lock?.afterDeath?.(words, place + 1)
+        return Promise.resolve()
+      },
+    }
+  },
+}
+
+function plain(board: Board): Exhibit {
+  return {
+    things: {},
+    audit: (deaths) => auditExclusion(board, deaths),
+    close: () => undefined,
+  }
+}
+
+export function auditExclusion(board: Board, deaths: readonly number[]): ReturnType<Exhibit['audit']> {
+  const { sections, isAtRest } = exclusionOf(board)
+  const counted = board.places.reduce((sum, place) => sum + place.operations, 0)
+  const problems: string[] = []
+  if (!isAtRest && deaths.length === 0) problems.push('a section was entered and not left')
+  // Who dies between leaving and counting is a section that nobody counted.
+  if (sections < counted || sections > counted + deaths.length) {
+    problems.push(`${whole(counted)} sections were counted outside, and ${whole(sections)} inside`)
+  }
+  return { problems, verified: `${whole(sections)} sections, one at a time, none lost` }
+}

@@ -1,0 +1,329 @@
+/**
+ * A run: one primitive under one load, from the first worker to the last.
+ *
+ *   hire ─► warm up ─► measure (and kill) ─► stop: everybody comes out ─► audit ─► workers end
+ *              │            │                          │
+ *              └────────────┴── a violation, a worker that fails or gets no further, Ctrl-C: stop at once
+ */
+
+import { now } from '../../host/clock.ts'
+import { cpuMs } from '../../host/process.ts'
+import { defaultAttachment } from '../../memory/inventory.ts'
+import { Region } from '../../memory/region.ts'
+import { EMPTY_RINGS, PARKS, SPINS, sumCounters, WAKES } from '../../threads/counters.ts'
+import { bucketCount } from '../../words/histogram.ts'
+import {
+  Board,
+  boardBytes,
+  GONE,
+  INSIDE,
+  LEAVING,
+  MEASURE,
+  PAUSE,
+  PAUSED,
+  STATES,
+  STOP,
+  WAITING,
+  WARM,
+} from '../../../workers/stress/board.ts'
+import type { StressData } from '../../../workers/stress/orders.ts'
+import { entryOf, type Exhibit } from './catalogue.ts'
+import { Crew } from './crew.ts'
+import type { Kills, Load, Outcome } from './load.ts'
+import { time } from './units.ts'
+
+/** Relative error of a latency: 1 / 32. */
+export const SUB_BITS = 5
+
+/** Until then V8 has compiled what runs. */
+const WARM_MS = 300
+const LOOK_EVERY_MS = 20
+const STUCK_AFTER_MS = 5000
+const MOST_TOLD = 10
+
+/** Figures of all workers at one moment. */
+interface Sample {
+  readonly at: number
+  readonly operations: readonly number[]
+  readonly writes: number
+  readonly waits: readonly [Uint32Array, Uint32Array]
+  readonly counters: Float64Array
+  readonly cpuMs: number
+}
+
+/** What a run tells while it goes on. */
+export interface Moment {
+  readonly phase: 'starting' | 'warm-up' | 'measuring' | 'stopping'
+  readonly secondsDone: number
+  readonly perSecond: number
+  readonly kills: number
+}
+
+export class Run {
+  readonly #load: Load
+  readonly #board: Board
+  readonly #region: Region
+  readonly #exhibit: Exhibit
+  readonly #crew: Crew
+  readonly #stuckAfterMs: number
+  readonly #isFair: boolean
+  readonly #violations: string[] = []
+  #violationCount = 0
+  readonly #deaths: number[] = []
+  #stopNow: () => void = () => undefined
+  readonly #stopped = new Promise<void>((resolve) => (this.#stopNow = resolve))
+  #mustStop = false
+  #phase: Moment['phase'] = 'starting'
+  #first: Sample | undefined
+  #seen: { operations: number; at: number }[]
+  #rate = { at: now(), operations: 0, perSecond: 0 }
+
+  constructor(load: Load, hasFault: boolean) {
+    this.#load = load
+    const entry = entryOf(load.primitive)
+    this.#isFair = entry.isFair
+    this.#stuckAfterMs = STUCK_AFTER_MS + (2 * load.workers * (load.holdNs + load.thinkNs)) / 1e6
+    const buckets = bucketCount(SUB_BITS)
+    this.#region = new Region({ size: boardBytes(load.workers, buckets) })
+    this.#board = new Board(this.#region.bytes, load.workers, buckets)
+    this.#exhibit = entry.open({ load, board: this.#board, atRest: (work) => this.#atRest(work) })
+    const data: StressData = {
+      primitive: load.primitive,
+      board: this.#region,
+      things: this.#exhibit.things,
+      workers: load.workers,
+      buckets,
+      holdTurns: load.holdTurns,
+      thinkTurns: load.thinkTurns,
+      readRatio: load.readRatio,
+      timedEvery: load.timedEvery,
+      kills: load.killEveryMs !== undefined,
+      hasFault,
+    }
+    const told = (what: string) => {
+      this.#violation(what)
+    }
+    this.#crew = new Crew(this.#board, data, told, told)
+    this.#seen = this.#board.places.map(() => ({ operations: -1, at: now() }))
+  }
+
+  /** Does it all; whatever happens, no worker is left. `signal` aborted: what was measured until then. */
+  async go(signal: AbortSignal): Promise<Outcome> {
+    const onAbort = () => {
+      this.#mustStop = true
+      this.#stopNow()
+    }
+    signal.addEventListener('abort', onAbort)
+    if (signal.aborted) onAbort()
+    try {
+      await Promise.race([this.#crew.ready(), this.#stopped])
+      const [first, last] = await this.#measure()
+      const cameOut = await this.#stop()
+      const { problems, verified } = cameOut ? this.#exhibit.audit(this.#deaths) : NOT_AUDITED
+      for (const problem of problems) this.#violation(problem)
+      return this.#outcome(first, last, verified, signal.aborted)
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      await this.#crew.end()
+      this.#exhibit.close()
+      this.#region.destroy()
+    }
+  }
+
+  /** How it stands, for a progress line. */
+  get moment(): Moment {
+    const { load, seconds, operations } = this.#progress()
+    const at = now()
+    if (at - this.#rate.at >= 250) {
+      const perSecond = ((operations - this.#rate.operations) / (at - this.#rate.at)) * 1000
+      this.#rate = { at, operations, perSecond }
+    }
+    return {
+      phase: this.#phase,
+      secondsDone: Math.min(seconds, load.seconds),
+      perSecond: this.#rate.perSecond,
+      kills: this.#deaths.length,
+    }
+  }
+
+  #progress() {
+    const operations = this.#board.places.reduce((sum, place) => sum + place.operations, 0)
+    const seconds = this.#first === undefined ? 0 : (now() - this.#first.at) / 1000
+    return { load: this.#load, seconds, operations }
+  }
+
+  async #measure(): Promise<[Sample, Sample]> {
+    const { seconds, killEveryMs } = this.#load
+    this.#phase = 'warm-up'
+    this.#board.phase = WARM
+    if (!this.#mustStop) this.#crew.begin()
+    await this.#look(WARM_MS)
+    const first = this.#sample()
+    this.#first = first
+    this.#phase = 'measuring'
+    this.#board.phase = MEASURE
+    const killing =
+      killEveryMs === undefined ? undefined : this.#killEvery(killEveryMs, first.at + seconds * 1000)
+    await this.#look(first.at + seconds * 1000 - now())
+    const last = this.#sample()
+    await killing
+    return [first, last]
+  }
+
+  /** Comes out: true if everybody did. */
+  async #stop(): Promise<boolean> {
+    this.#phase = 'stopping'
+    this.#board.phase = STOP
+    const deadline = now() + this.#stuckAfterMs
+    while (this.#crew.unfinished.length > 0) {
+      if (now() > deadline) {
+        for (const place of this.#crew.unfinished) {
+          // Another violation may have been why.
+          if (this.#violationCount === 0)
+            this.#violation(`worker ${place + 1} did not come out ${this.#since(place, this.#stuckAfterMs)}`)
+        }
+        return false
+      }
+      this.#exhibit.letOut?.()
+      await sleep(1)
+      if (this.#violationCount > 0 && now() > deadline - this.#stuckAfterMs + 500) return false
+    }
+    return this.#violationCount === 0
+  }
+
+  /** Waits, and looks whether everybody gets on. */
+  async #look(ms: number): Promise<void> {
+    const until = now() + ms
+    while (!this.#mustStop && now() < until) {
+      await Promise.race([sleep(Math.min(LOOK_EVERY_MS, Math.max(0, until - now()))), this.#stopped])
+      this.#lookForStuck()
+    }
+  }
+
+  #lookForStuck(): void {
+    const at = now()
+    let newest = 0
+    for (const { index, operations, state } of this.#board.places) {
+      const seen = this.#seen[index]
+      if (operations !== seen.operations || state === GONE || state === PAUSED) {
+        seen.operations = operations
+        seen.at = at
+      }
+      newest = Math.max(newest, seen.at)
+    }
+    for (const [index, seen] of this.#seen.entries()) {
+      // Where nothing is promised as to the order, one may starve; but not all.
+      if (at - (this.#isFair ? seen.at : newest) < this.#stuckAfterMs) continue
+      this.#violation(`worker ${index + 1} got no further ${this.#since(index, at - seen.at)}`)
+    }
+  }
+
+  #since(place: number, ms: number): string {
+    return `for ${time(ms * 1e6)} (${STATES[this.#board.places[place].state]})`
+  }
+
+  #violation(what: string): void {
+    this.#violationCount++
+    if (this.#violations.length < MOST_TOLD && !this.#violations.includes(what)) this.#violations.push(what)
+    this.#mustStop = true
+    this.#stopNow()
+  }
+
+  // ── killing ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #killEvery(ms: number, until: number): Promise<void> {
+    const isOver = () => this.#mustStop || now() >= until
+    for (let next = now() + ms; ; next = Math.max(next + ms, now())) {
+      await Promise.race([sleep(Math.max(0, next - now())), this.#stopped])
+      if (isOver()) return
+      this.#board.killedAt = now()
+      const state = await this.#crew.kill(async (place, died) => this.#exhibit.afterDeath?.(place, died))
+      if (state !== undefined) this.#deaths.push(state)
+    }
+  }
+
+  /** Everybody who lives comes out and pauses; then work, then on. */
+  async #atRest(work: () => void): Promise<void> {
+    const before = this.#board.phase
+    const pause = PAUSE + this.#deaths.length
+    this.#board.phase = pause
+    const deadline = now() + this.#stuckAfterMs
+    const isMoving = () => this.#crew.unfinished.some((place) => this.#board.places[place].pausedIn !== pause)
+    while (isMoving() && !this.#mustStop && now() < deadline) await sleep(0.2)
+    if (!isMoving()) work()
+    this.#board.phase = before
+  }
+
+  // ── figures ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #sample(): Sample {
+    const { places } = this.#board
+    const { buffer, map } = defaultAttachment()
+    const merged = (which: number) => {
+      const sum = new Uint32Array(bucketCount(SUB_BITS))
+      for (const place of places) place.histogram(which).forEach((count, bucket) => (sum[bucket] += count))
+      return sum
+    }
+    return {
+      at: now(),
+      operations: places.map(({ operations }) => operations),
+      writes: places.reduce((sum, { writes }) => sum + writes, 0),
+      waits: [merged(0), merged(1)],
+      counters: sumCounters(buffer, map.slotsAt, map.frames.slotCount),
+      cpuMs: cpuMs(),
+    }
+  }
+
+  #outcome(first: Sample, last: Sample, verified: string, wasInterrupted: boolean): Outcome {
+    const perWorker = last.operations.map((count, index) => count - first.operations[index])
+    const waits = (which: 0 | 1) =>
+      last.waits[which].map((count, bucket) => count - first.waits[which][bucket])
+    const counted = (counter: number) => last.counters[counter] - first.counters[counter]
+    return {
+      load: this.#load,
+      seconds: (last.at - first.at) / 1000,
+      perWorker,
+      operations: perWorker.reduce((sum, count) => sum + count, 0),
+      writes: last.writes - first.writes,
+      waits: [waits(0), waits(1)],
+      spins: counted(SPINS),
+      parks: counted(PARKS),
+      wakes: counted(WAKES),
+      emptyRings: counted(EMPTY_RINGS),
+      cpuMs: last.cpuMs - first.cpuMs,
+      kills: this.#load.killEveryMs === undefined ? undefined : this.#kills(),
+      violations: this.#violations,
+      violationCount: Math.max(
+        this.#violationCount,
+        this.#board.places.reduce((sum, { violations }) => sum + violations, 0),
+      ),
+      verified,
+      wasInterrupted,
+    }
+  }
+
+  #kills(): Kills {
+    const { places } = this.#board
+    const sum = (figure: 'notices' | 'repairs' | 'redelivered') =>
+      places.reduce((total, place) => total + place[figure], 0)
+    const holding = this.#deaths.filter((state) => state === INSIDE || state === LEAVING).length
+    const waiting = this.#deaths.filter((state) => state === WAITING).length
+    return {
+      count: this.#deaths.length,
+      holding,
+      waiting,
+      elsewhere: this.#deaths.length - holding - waiting,
+      notices: sum('notices'),
+      repairs: sum('repairs'),
+      redelivered: sum('redelivered'),
+      permits: this.#exhibit.permits ?? 0,
+      worstRecoveryMs: Math.max(...places.map(({ recoveryMs }) => recoveryMs)),
+    }
+  }
+}
+
+const NOT_AUDITED = { problems: [], verified: '' }
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

@@ -1,0 +1,6 @@
+/** The primitives that a load test knows, by their names in reports. */
+
+export const PRIMITIVES = ['mutex', 'semaphore', 'channel', 'peterson', 'dekker'] as const
+
+/** `own`: the user's lock. */
+export type PrimitiveName = (typeof PRIMITIVES)[number] | 'own'
