@@ -41,8 +41,10 @@ import {
   diedBefore,
   heldByAsync,
   heldBySync,
+  mutexAccess,
   SyncToken,
   unlockAsync,
+  type MutexAccess,
   type TokenHolder,
 } from './tokens.ts'
 
@@ -69,6 +71,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   /** Not recursive, and never held by lockAsync() in this thread: its mode word is 0 and need not be asked. */
   #isPlain = this.#type !== RECURSIVE
   readonly #token = new SyncToken(this)
+  #access: MutexAccess | undefined
 
   constructor(options: MutexOptions | Found = {}) {
     super(MUTEX, options)
@@ -137,22 +140,30 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   run<T>(section: (held: UnlockToken) => T, wait?: Wait): T {
     assertFunction('Mutex.run()', 'section', section)
     const held = this.lock(wait)
+    let result: T
     try {
-      return section(held)
-    } finally {
-      this.unlock()
+      result = section(held)
+    } catch (error) {
+      if (held.locked) this.unlock() // not if a condition could not get it back
+      throw error
     }
+    this.unlock()
+    return result
   }
 
   /** Runs a section, which may be asynchronous, with the lock held; does not block the thread. */
   async runAsync<T>(section: (held: UnlockToken) => T | PromiseLike<T>, wait?: AsyncWait): Promise<T> {
     assertFunction('Mutex.runAsync()', 'section', section)
     const held = await this.lockAsync(wait)
+    let result: T
     try {
-      return await section(held)
-    } finally {
-      held.unlock()
+      result = await section(held)
+    } catch (error) {
+      if (held.locked) held.unlock()
+      throw error
     }
+    held.unlock()
+    return result
   }
 
   /**
@@ -191,6 +202,16 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
 
   get [diedBefore](): boolean {
     return this.#isOwn && (this.#cpu.load(this.#word) & OWNER_DIED) !== 0
+  }
+
+  /** For conditions. */
+  get [mutexAccess](): MutexAccess {
+    return (this.#access ??= {
+      context: this.#context,
+      word: this.#word,
+      label: () => this.label,
+      isLive: () => this.isLive,
+    })
   }
 
   [unlockAsync](): void {

@@ -4,6 +4,7 @@
  * Asynchronous sections of one thread are owners of their own, so each has a token of its own, and only that ends it.
  */
 
+import type { Attachment } from '../memory/attachment.ts'
 import { EPERM, ErrnoError } from '../words/errno.ts'
 import type { UnlockToken } from './lockable.ts'
 import { dispose } from '../words/dispose.ts'
@@ -12,6 +13,13 @@ export const heldBySync = Symbol('heldBySync')
 export const heldByAsync = Symbol('heldByAsync')
 export const diedBefore = Symbol('diedBefore')
 export const unlockAsync = Symbol('unlockAsync')
+
+/** For conditions, which may be of another copy of the package: what a token is of, and whether it may be used just now. */
+export const lockOf = Symbol.for('pageframe.lockOf')
+export const pause = Symbol.for('pageframe.pause')
+export const resume = Symbol.for('pageframe.resume')
+/** What a lock says to those who unlock it and lock it again: a mutex. */
+export const mutexAccess = Symbol.for('pageframe.mutexAccess')
 
 /** What a token asks its lock. */
 export interface TokenHolder {
@@ -22,12 +30,24 @@ export interface TokenHolder {
   unlock(): void
 }
 
+/** What a condition needs of the mutex that it waits with. */
+export interface MutexAccess {
+  readonly context: Attachment
+  readonly word: number
+  readonly label: () => string
+  readonly isLive: () => boolean
+}
+
 /** The one token of lock() and tryLock(): reused, allocates nothing. */
 export class SyncToken implements UnlockToken {
   readonly #mutex: TokenHolder
 
   constructor(mutex: TokenHolder) {
     this.#mutex = mutex
+  }
+
+  get [lockOf](): TokenHolder {
+    return this.#mutex
   }
 
   get locked(): boolean {
@@ -54,6 +74,19 @@ export class AsyncToken implements UnlockToken {
 
   constructor(mutex: TokenHolder) {
     this.#mutex = mutex
+  }
+
+  get [lockOf](): TokenHolder {
+    return this.#mutex
+  }
+
+  /** Its section waits for a condition, and does not hold the lock. */
+  [pause](): void {
+    this.#isOpen = false
+  }
+
+  [resume](): void {
+    this.#isOpen = true
   }
 
   get locked(): boolean {

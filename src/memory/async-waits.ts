@@ -38,6 +38,11 @@ export interface AsyncSteps {
   begin(record: number): number
   onBell(record: number): number
   abandon(record: number, outcome: number): void
+  /**
+   * Instead of `abandon`, for a wait that goes on when its time is up or it is aborted, since it must get something back
+   * first (a condition its mutex): what it answers, or PENDING, and onBell carries on. Called once.
+   */
+  leave?(record: number, outcome: number): number
   /** The error of a wait whose time is up; its record stands in the queue still. If absent, the wait answers -ETIMEDOUT. */
   late?(record: number, timeoutMs: number): Error
 }
@@ -49,6 +54,7 @@ interface Pending {
   readonly holdsLoop: boolean
   readonly timeoutMs: number
   timer: NodeJS.Timeout | undefined
+  hasLeft: boolean
 }
 
 export class AsyncWaits {
@@ -85,11 +91,20 @@ export class AsyncWaits {
     let onAbort: (() => void) | undefined
     try {
       return await new Promise<number>((resolve, reject) => {
-        const pending = { steps, settle: resolve, fail: reject, holdsLoop: ref, timeoutMs, timer: undefined }
+        const pending: Pending = {
+          steps,
+          settle: resolve,
+          fail: reject,
+          holdsLoop: ref,
+          timeoutMs,
+          timer: undefined,
+          hasLeft: false,
+        }
         this.#add(record, pending)
         this.#startTimer(record, pending, deadlineAfter(timeoutMs))
         onAbort = () => {
-          if (this.#end(record, ABORTED)) reject(signal?.reason as Error)
+          if (steps.leave !== undefined) this.#leave(record, pending, ABORTED)
+          else if (this.#end(record, ABORTED)) reject(signal?.reason as Error)
         }
         try {
           signal?.addEventListener('abort', onAbort, { once: true })
@@ -129,10 +144,24 @@ export class AsyncWaits {
   }
 
   #expire(record: number, pending: Pending): void {
+    if (pending.steps.leave !== undefined) {
+      this.#leave(record, pending, TIMED_OUT)
+      return
+    }
     const error = pending.steps.late?.(record, pending.timeoutMs)
     this.#end(record, TIMED_OUT)
     if (error === undefined) pending.settle(-ETIMEDOUT)
     else pending.fail(error)
+  }
+
+  #leave(record: number, pending: Pending, outcome: number): void {
+    if (pending.hasLeft) return
+    pending.hasLeft = true
+    clearTimeout(pending.timer)
+    const result = pending.steps.leave?.(record, outcome) ?? PENDING
+    if (result === PENDING) return
+    this.#remove(record, pending)
+    pending.settle(result)
   }
 
   #end(record: number, outcome: number): boolean {

@@ -135,6 +135,21 @@ export function leaveConditionWait(
   return goOn(lot, at, mutexAt, record, lot.withdraw(record, outcome))
 }
 
+/** Gives the wait up, and the mutex with it: the record is free. A notification that was first goes to the next. */
+export function abandonConditionWait(
+  lot: Lot,
+  at: number,
+  mutexAt: number,
+  record: number,
+  outcome: number,
+): void {
+  const ended = lot.withdraw(record, outcome)
+  const isNotified = ended === WOKEN || lot.cpu.plainLoad(record + key1) === mutexAt
+  if (isNotified) conditionWaitable.passOn(lot, at)
+  if (ended === WOKEN) mutexWait.passOn(lot, mutexAt)
+  lot.freeRecord(record)
+}
+
 function goOn(lot: Lot, at: number, mutexAt: number, record: number, state: number): number {
   const settled = settle(lot, mutexAt, record, state)
   if (settled !== PENDING) return settled
