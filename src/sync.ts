@@ -2,6 +2,8 @@
 
 import './memory/start.ts'
 
+export { Condition } from './locks/condition.ts'
+export type { Until } from './locks/condition.ts'
 export { Mutex } from './locks/mutex.ts'
 export type { MutexOptions } from './locks/mutex-kind.ts'
 export type { AsyncWait, Lockable, UnlockToken, Wait } from './locks/lockable.ts'
