@@ -12,7 +12,7 @@ import type { Cpu } from '../host/cpu.ts'
 import { tidOf } from '../threads/slot.ts'
 import { instructions, type InstructionName } from './instructions.ts'
 import type { GhostUpdate, ModelThread } from './model.ts'
-import { request, type Rerun } from './rerun.ts'
+import { MAY_TIME_OUT, request, RUNG, TELLS_APART, type Rerun } from './rerun.ts'
 import type { Setting } from './setting.ts'
 
 export class ThreadDouble implements ModelThread {
@@ -21,6 +21,7 @@ export class ThreadDouble implements ModelThread {
   readonly at: number
   readonly tid: number
   readonly spinTurns: number
+  readonly wordCount: number
   readonly #rerun: Rerun
   readonly #handsOff: boolean
   #now = 0
@@ -31,19 +32,31 @@ export class ThreadDouble implements ModelThread {
     this.at = setting.slotAt(index)
     this.tid = tidOf(index, 1)
     this.spinTurns = setting.model.spinTurns ?? 0
+    this.wordCount = setting.words
     this.#rerun = rerun
     this.#handsOff = setting.model.handOff ?? false
   }
 
   sleep(at: number, value: number, deadline: number): boolean {
-    const canTimeOut = deadline === Infinity ? 0 : 1
-    const wasRung = this.#rerun.ask(request('sleep', 'sleep', at, value, canTimeOut)) === 1
+    const options = deadline === Infinity ? 0 : MAY_TIME_OUT
+    const wasRung = this.#rerun.ask(request('sleep', 'sleep', at, value, options)) === RUNG
     if (!wasRung) this.#now = deadline | 0
     return wasRung
   }
 
   ring(at: number): void {
-    this.#rerun.ask(request('ring', 'ring', at))
+    this.#rerun.ask(request('ring', 'ring', at, 1))
+  }
+
+  /** As Atomics.wait(): TIMED_OUT, RUNG or DIFFERED. */
+  wait(at: number, value: number, canTimeOut: boolean): number {
+    const options = TELLS_APART | (canTimeOut ? MAY_TIME_OUT : 0)
+    return this.#rerun.ask(request('sleep', 'wait', at, value, options))
+  }
+
+  /** As Atomics.notify(): how many it woke. */
+  notify(at: number, count: number): number {
+    return this.#rerun.ask(request('ring', 'notify', at, count, 1))
   }
 
   awaitChange(at: number, value: number): void {

@@ -18,7 +18,7 @@
  *  - nothing is kept in JavaScript from one operation to the next, nor shared between threads. What a test wants to
  *    remember goes into the ghost words, what the code remembers lies in the memory anyhow;
  *  - a loop that waits must wait by sleep(), awaitChange() or spinWhileEqual(). One that loads again and again has no
- *    end here, and is reported as endless;
+ *    end here, and is reported as endless, unless the model says `spinLoops`;
  *  - cut long threads into operations: histories that led to the same memory meet again at each operation's end.
  */
 
@@ -54,6 +54,12 @@ export interface Model {
   readonly slotsAt?: number
   /** Default 0: spinning adds states and no outcomes. */
   readonly spinTurns?: number
+  /**
+   * Whether an instruction that has returned the same twice in a row, and has changed nothing, waits the third time until
+   * the word is another: what a loop such as `while (cpu.load(0) === 0);` does, seen from outside. Not for loops that
+   * count their turns and then do something else. Default false: such a loop is reported as endless.
+   */
+  readonly spinLoops?: boolean
   /** Whether isStarving() may be true: then it is a free choice. Default false. */
   readonly handOff?: boolean
 

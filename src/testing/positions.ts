@@ -19,7 +19,17 @@ import type { Cells } from './cells.ts'
 import { instructions, type Access, type Instruction, type InstructionName } from './instructions.ts'
 import type { GatedOperation } from './model.ts'
 import { ThreadDouble } from './model-thread.ts'
-import { Rerun, request, whatChanged, type Request, type Verb } from './rerun.ts'
+import {
+  DIFFERED,
+  isSame,
+  Rerun,
+  request,
+  RUNG,
+  tellsApart,
+  whatChanged,
+  type Request,
+  type Verb,
+} from './rerun.ts'
 import type { Setting } from './setting.ts'
 
 /** The operations of one task, or of the reaper for one dead thread. */
@@ -30,6 +40,9 @@ export interface Program {
   readonly hasSiblings: boolean
   readonly roots: Map<string, Position>
 }
+
+/** Whoever asks for the same again and again is in a loop that waits for others: no use to guess how long. */
+const MOST_TURNS_GUESSED = 4
 
 const NOTHING: readonly Access[] = []
 const OVER: ReadonlySet<Verb> = new Set(['end', 'failed', 'threw', 'endless'])
@@ -51,8 +64,11 @@ export class Position {
   readonly isOver: boolean
   /** Whether executing it changes no word, whatever the words are. */
   readonly isReading: boolean
-  /** Whether it goes on only when word `a` differs from `b`. */
+  /** Whether it goes on only when word `a` differs from `awaited`. */
   readonly awaitsChange: boolean
+  readonly awaited: number
+  /** Whether it does so because it is a turn of a loop that has seen the same twice already. */
+  readonly isSpin: boolean
   /** Whether it commutes with all that other threads can do before this one goes on (steps.ts). */
   readonly commutes: boolean
   /** What it is about to access, if that has an order. */
@@ -75,7 +91,9 @@ export class Position {
     this.request = request
     this.verb = verb
     this.instruction = verb === 'cpu' ? instructions[name as InstructionName] : undefined
-    this.awaitsChange = name === 'awaitChange' || name === 'spinWhileEqual'
+    this.isSpin = setting.model.spinLoops === true && isSpin(at, request)
+    this.awaitsChange = this.isSpin || name === 'awaitChange' || name === 'spinWhileEqual'
+    this.awaited = this.isSpin ? at.result : b
     this.isOver = OVER.has(verb)
     const isPlain = this.instruction?.isPlain === true
     const waits = verb === 'sleep' || verb === 'awaitChange'
@@ -127,6 +145,8 @@ export class Positions {
   readonly #all: Position[] = []
   #cells: Cells | undefined = undefined
   #guessesLeft = 0
+  #lastGuessed: Request | undefined = undefined
+  #turns = 0
 
   constructor(setting: Setting) {
     this.#setting = setting
@@ -213,30 +233,47 @@ export class Positions {
   #enter(at: Place, asked: Request): Position {
     const most = this.#setting.bounds.steps
     const isEndless = (at.parent?.steps ?? 0) + 1 >= most && at.operation < at.program.operations.length
-    const wanted = isEndless ? request('endless', `an operation takes more than ${most} steps`) : asked
+    const wanted = isEndless ? request('endless', endlessText(most)) : asked
     const entered = new Position(at, this.#all.length, wanted, this.#setting)
     this.#all.push(entered)
     return entered
   }
 
   /** Executes what is asked for, if that could return now; ghosts and choices are left to the search. */
-  #guess({ verb, name, a, b, c }: Request): number | undefined {
+  #guess(wanted: Request): number | undefined {
+    const { verb, name, a, b, c } = wanted
     const cells = this.#cells
     if (cells === undefined || this.#guessesLeft-- === 0) return undefined
     switch (verb) {
-      case 'cpu':
+      case 'cpu': {
         if (name === 'spinWhileEqual' && cells.values[a] === b) return undefined
+        const before = this.#lastGuessed
+        this.#turns = before !== undefined && isSame(before, wanted) ? this.#turns + 1 : 0
+        this.#lastGuessed = wanted
+        if (this.#turns > MOST_TURNS_GUESSED) return undefined
         return instructions[name as InstructionName].execute(cells, a, b, c)
+      }
       case 'ring':
-        return 0
+        return c === 1 ? undefined : 0
       case 'awaitChange':
         return cells.values[a] === b ? undefined : 0
       case 'sleep':
-        return cells.values[a] === b ? undefined : 1
+        if (cells.values[a] === b) return undefined
+        return tellsApart(c) ? DIFFERED : RUNG
       default:
         return undefined
     }
   }
+}
+
+/** Whether it asks a third time for what has returned the same twice, and has changed nothing. */
+function isSpin({ parent, result }: Place, asked: Request): boolean {
+  if (asked.verb !== 'cpu' || parent?.result !== result || parent.parent === undefined) return false
+  const leaves =
+    asked.name === 'load' ||
+    (asked.name === 'compareExchange' && result !== asked.b) ||
+    (asked.name === 'exchange' && result === asked.b)
+  return leaves && isSame(asked, parent.request) && isSame(asked, parent.parent.request)
 }
 
 /** What the operation has asked for so far, and what it got. */
@@ -269,4 +306,8 @@ function union(left: readonly Access[], right: readonly Access[]): readonly Acce
 
 function show({ first, end, writes }: Access): string {
   return `${writes ? 'w' : 'r'}${first}-${end}`
+}
+
+function endlessText(most: number): string {
+  return `an operation takes more than ${most} steps: does it wait in a loop, other than by sleep() or awaitChange()?`
 }

@@ -47,6 +47,19 @@ export interface Request {
   readonly update: GhostUpdate | undefined
 }
 
+/** What a sleep returns. Only one that tells them apart gets DIFFERED when the word was another: for others that is RUNG. */
+export const TIMED_OUT = 0
+export const RUNG = 1
+export const DIFFERED = 2
+
+/** The third operand of a sleep. */
+export const MAY_TIME_OUT = 1
+export const TELLS_APART = 2
+
+export function tellsApart(options: number): boolean {
+  return (options & TELLS_APART) !== 0
+}
+
 export function request(verb: Verb, name: string = verb, a = 0, b = 0, c = 0, update?: GhostUpdate): Request {
   return { verb, name, a, b, c, update }
 }
@@ -119,7 +132,7 @@ export function whatChanged(before: Request, now: Request): Request | undefined 
   return request('failed', `an operation must be deterministic, but ${change}`)
 }
 
-function isSame(left: Request, right: Request): boolean {
+export function isSame(left: Request, right: Request): boolean {
   return left.name === right.name && left.a === right.a && left.b === right.b && left.c === right.c
 }
 

@@ -28,6 +28,7 @@
 import type { Task } from './cast.ts'
 import type { Snapshot } from './model.ts'
 import type { Position, Positions } from './positions.ts'
+import { DIFFERED, MAY_TIME_OUT, RUNG, tellsApart } from './rerun.ts'
 import type { Setting } from './setting.ts'
 import { KILLS, PREEMPTIONS, SPURIOUS_WAKES, TIMEOUTS, type State } from './state.ts'
 import { KILL, RUN, SPURIOUS, TIME_OUT, transition, type Transition } from './transition.ts'
@@ -91,7 +92,7 @@ export class Steps {
   canRun(task: Task): boolean {
     const position = this.#state.positionOf(task)
     if (position === undefined || position.isOver || this.#state.isAsleep(task)) return false
-    if (position.awaitsChange) return this.#state.word(position.request.a) !== position.request.b
+    if (position.awaitsChange) return this.#state.word(position.request.a) !== position.awaited
     return position.verb !== 'start' || this.#canStart(task, position)
   }
 
@@ -177,7 +178,7 @@ export class Steps {
   /** What the request will return, if it changes no word; else 0. */
   #resultOf(position: Position): number {
     const { verb, request, instruction } = position
-    if (verb === 'sleep') return 1
+    if (verb === 'sleep') return tellsApart(request.c) ? DIFFERED : RUNG
     if (instruction?.returns !== true || !this.#leavesMemory(position)) return 0
     return instruction.execute(this.#state.cells, request.a, request.b, request.c)
   }
@@ -200,12 +201,13 @@ export class Steps {
   }
 
   #mayTimeOut(task: Task): boolean {
-    return this.#state.isAsleep(task) && this.#state.standsAt(task).request.c === 1
+    return this.#state.isAsleep(task) && (this.#state.standsAt(task).request.c & MAY_TIME_OUT) !== 0
   }
 
   #waits(task: Task): boolean {
     if (this.#state.isAsleep(task)) return true
-    return this.#state.positionOf(task)?.awaitsChange === true && !this.canRun(task)
+    const position = this.#state.positionOf(task)
+    return position?.awaitsChange === true && !position.isSpin && !this.canRun(task)
   }
 
   #kill(thread: number): Transition {

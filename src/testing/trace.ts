@@ -35,9 +35,9 @@ export function describeRequest(world: World, task: Task): string {
     }
     case 'sleep':
     case 'awaitChange':
-      return `${verb}(${at}, ${b})`
+      return `${name}(${at}, ${b})`
     case 'ring':
-      return `ring(${at})`
+      return name === 'notify' ? `notify(${at}, ${b})` : `ring(${at})`
     case 'choose':
       return `choose(${a})`
     case 'start':
@@ -61,6 +61,9 @@ function takeStep(world: World, step: Transition): string {
 
 function outcome(world: World, task: Task, verb: string | undefined, returns: boolean | undefined): string {
   if (verb === 'sleep') return world.state.isAsleep(task) ? ' falls asleep' : ' goes on: it differs'
-  if (verb === 'ring') return world.woken === undefined ? ' finds nobody' : ` wakes ${world.woken.name}`
+  if (verb === 'ring') {
+    const names = world.woken.map(({ name }) => name)
+    return names.length === 0 ? ' finds nobody' : ` wakes ${names.join(', ')}`
+  }
   return returns === true || verb === 'choose' ? ` = ${world.result}` : ''
 }

@@ -20,12 +20,14 @@ import { castOf, type Task } from './cast.ts'
 import type { Snapshot } from './model.ts'
 import { Positions, type Position } from './positions.ts'
 import type { Trouble } from './report.ts'
-import { describeError, type Verb } from './rerun.ts'
+import { describeError, DIFFERED, RUNG, tellsApart, TIMED_OUT, type Verb } from './rerun.ts'
 import type { Setting } from './setting.ts'
 import { snapshotOf } from './snapshot.ts'
 import { KILLS, PREEMPTIONS, SPURIOUS_WAKES, State, TIMEOUTS } from './state.ts'
 import { Steps } from './steps.ts'
 import { alternativeOf, KILL, kindOf, RUN, taskOf, TIME_OUT, type Transition } from './transition.ts'
+
+const NOBODY: readonly Task[] = []
 
 const TROUBLES: Partial<Record<Verb, Trouble['kind']>> = {
   failed: 'assertion',
@@ -43,7 +45,7 @@ export class World {
   result = 0
   /** A bit for each task that stands elsewhere now. */
   moved = 0
-  woken: Task | undefined = undefined
+  woken: readonly Task[] = NOBODY
   trouble: Trouble | undefined = undefined
   /** Rings that found nobody asleep, in all steps so far. */
   emptyRings = 0
@@ -76,7 +78,7 @@ export class World {
     const kind = kindOf(step)
     this.result = 0
     this.moved = 0
-    this.woken = undefined
+    this.woken = NOBODY
     this.trouble = undefined
     if (kind === RUN) this.#run(task, alternativeOf(step))
     else if (kind === KILL) this.#kill(task.thread)
@@ -101,10 +103,11 @@ export class World {
           this.state.fallAsleep(task)
           return
         }
-        this.result = 1
+        this.result = tellsApart(c) ? DIFFERED : RUNG
         break
       case 'ring':
-        this.#ring(a)
+        this.#ring(a, b)
+        if (c === 1) this.result = this.woken.length
         break
       case 'choose':
         this.result = alternative
@@ -115,20 +118,23 @@ export class World {
     this.#goOn(task, this.result)
   }
 
-  #ring(at: number): void {
-    this.woken = this.state.firstAsleepOn(at)
-    if (this.woken === undefined) {
-      this.emptyRings++
-    } else {
-      this.state.leaveQueue(this.woken)
-      this.#goOn(this.woken, 1)
+  #ring(at: number, most: number): void {
+    const woken: Task[] = []
+    for (let first = this.state.firstAsleepOn(at); first !== undefined && woken.length < most;) {
+      this.state.leaveQueue(first)
+      woken.push(first)
+      first = this.state.firstAsleepOn(at)
     }
+    if (woken.length === 0) this.emptyRings++
+    this.woken = woken
+    // All of them have left before one goes on: it may be asleep on the same word again at once.
+    for (const task of woken) this.#goOn(task, RUNG)
   }
 
   #timeOut(task: Task): void {
     this.state.use(TIMEOUTS)
     this.state.leaveQueue(task)
-    this.#goOn(task, 0)
+    this.#goOn(task, TIMED_OUT)
   }
 
   #wakeSpuriously(task: Task): void {
@@ -190,6 +196,6 @@ export class World {
 
 /** What a wait returns that ends for no reason: spinWhileEqual() the word that it has seen all the time. */
 function resultOfWaking(verb: Verb, word: number): number {
-  if (verb === 'sleep') return 1
+  if (verb === 'sleep') return RUNG
   return verb === 'awaitChange' ? 0 : word
 }
