@@ -1,6 +1,7 @@
 /** pageframe: shared memory for Node's worker threads. */
 
 import './memory/start.ts'
+import './locks/diagnostics/index.ts'
 
 export { Channel } from './channel/channel.ts'
 export type { Source } from './channel/channel.ts'

@@ -2,6 +2,10 @@
 
 export { faults, type Faults } from './inspect/faults.ts'
 export { frame, type FrameInfo, type FrameMapping, type FrameUse } from './inspect/frame.ts'
+export { deadlocks, lockOrder } from './inspect/lock-order.ts'
+export type { LockInversion, LockOrder, LockOrders } from './inspect/lock-order.ts'
+export { lockStatistics } from './inspect/lock-statistics.ts'
+export type { Durations, LockStatistics } from './inspect/lock-statistics.ts'
 export type { Mapping } from './inspect/mapping.ts'
 export { maps, vmaCount } from './inspect/maps.ts'
 export type { MemoryUse } from './inspect/memory-use.ts'

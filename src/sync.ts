@@ -1,6 +1,7 @@
 /** pageframe/sync: locks that every thread sees at once. */
 
 import './memory/start.ts'
+import './locks/diagnostics/index.ts'
 
 export { Condition } from './locks/condition.ts'
 export type { Until } from './locks/condition.ts'
