@@ -23,7 +23,7 @@
  *   whoever mends it             phase + 1, arrived 0
  *
  * See: pthread_barrier_wait(3), java.util.concurrent.CyclicBarrier. A raw barrier knows no members and does not break by
- * itself: what a pthread_barrier_t does on Linux when a thread dies. How one breaks that has members: barrier-break.ts.
+ * itself: what a pthread_barrier_t does on Linux when a thread dies. How one breaks that has members: barrier-members.ts.
  *
  * Invariants
  *  1. One compareExchange on the word is the arrival; the same one ends the phase if it was the last.
@@ -161,7 +161,7 @@ export function onBellArrive(lot: Lot, at: number, arrival: Arrival, record: num
   return onBell(lot, arrival, at, record)
 }
 
-/** Takes the arrival back: `outcome` is TIMED_OUT or ABORTED. If the phase was over before, how that ended; else BUSY. */
+/** Takes the arrival back, for `outcome`: TIMED_OUT or ABORTED. -ETIMEDOUT; or the phase was over before, as arrive(). */
 export function abandonArrive(
   lot: Lot,
   at: number,
@@ -173,8 +173,7 @@ export function abandonArrive(
   lot.freeRecord(record)
   if (ended === ENDED) return -ESTALE
   if (ended === HANDED) return 0
-  const result = takeBack(lot, at, arrival.mine)
-  return result === -ETIMEDOUT ? BUSY : result
+  return takeBack(lot, at, arrival.mine)
 }
 
 /** One arrival that waits for its phase to end. `mine` is the word as it left it. */
