@@ -24,6 +24,7 @@ import {
 } from '../host/workers.ts'
 import { MAKER_SLOT } from '../threads/slot.ts'
 import type { LiveThread } from '../threads/live-thread.ts'
+import { assert } from '../words/assert.ts'
 import { alignUp } from '../words/bits.ts'
 import { GiB, MiB, WASM_PAGE_SIZE } from '../words/constants.ts'
 import { ENOMEM, EPROTO, ErrnoError } from '../words/errno.ts'
@@ -87,6 +88,12 @@ export function attachmentById(id: string): Attachment {
   return known.attachment
 }
 
+/** The attachment to the memory that a buffer is of, if this thread has met it. */
+export function attachmentOf(buffer: ArrayBufferLike): Attachment | undefined {
+  for (const { attachment } of state.known.values()) if (attachment?.buffer === buffer) return attachment
+  return undefined
+}
+
 /** Makes a memory; this thread is its slot 0. `onId` is told its id before anybody else hears of it. */
 export function makeMemory(
   lengthBytes: number,
@@ -107,6 +114,23 @@ export function makeMemory(
   announceSupervisor(state, known)
   tell(state, { pageframe: 'register', offer: known.offer })
   return known.attachment
+}
+
+/**
+ * Makes a memory of this thread the default one, for itself and for the workers that it starts from now on. Returns what
+ * undoes that.
+ */
+export function replaceDefault(attachment: Attachment): () => void {
+  const { defaultId } = state
+  const inherited = inheritedData(ENVIRONMENT_KEY) as Inherited
+  const known = state.known.get(attachment.id)
+  assert(known !== undefined, 'this thread knows no memory of that id')
+  state.defaultId = attachment.id
+  bequeath(ENVIRONMENT_KEY, { ...inherited, offer: known.offer } satisfies Inherited)
+  return () => {
+    state.defaultId = defaultId
+    bequeath(ENVIRONMENT_KEY, inherited)
+  }
 }
 
 /** Ends a memory for everybody, and gives its bytes back to the host. */

@@ -14,9 +14,10 @@
  */
 
 import type { Cells } from './cells.ts'
+import { assertModel } from './check-model.ts'
 import { judge } from './judge.ts'
-import type { Model } from './model.ts'
-import type { Failure, Report, Trouble } from './report.ts'
+import type { Model, Snapshot } from './model.ts'
+import { formatReport, type Failure, type Report, type Trouble } from './report.ts'
 import { Seen } from './seen.ts'
 import { settingOf, type Setting } from './setting.ts'
 import { walk } from './trace.ts'
@@ -26,10 +27,33 @@ import { World } from './world.ts'
 const MOST_PREEMPTIONS_TO_FOLLOW = 4
 const MOST_STATES_TO_FOLLOW = 100_000
 
-/** Explores every interleaving of a model within its bounds. The report has no failures if each of them is right. */
+/**
+ * Explores every interleaving of a model within its bounds. The report has no failures if each of them is right.
+ *
+ * Throws a TypeError or RangeError if the model is none. What is wrong with the code that it runs is in the report.
+ */
 export function explore(model: Model): Report {
+  assertModel('explore()', model)
   const report = new Search(settingOf(model)).run()
   return { ...report, failures: simplest(model, report.failures) }
+}
+
+/** As explore(), for tests: throws an Error with the report, as formatReport() writes it, if anything is wrong. */
+export function assertHolds(model: Model): Report {
+  const report = explore(model)
+  if (report.failures.length > 0) throw new Error(formatReport(report))
+  return report
+}
+
+/** The different ends that a model's runs have, as `describe` puts them, in order. Throws as assertHolds() does. */
+export function outcomesOf(model: Model, describe: (state: Snapshot) => string): readonly string[] {
+  const outcomes = new Set<string>()
+  const final = (state: Snapshot): void => {
+    outcomes.add(describe(state))
+    model.final?.(state)
+  }
+  assertHolds({ ...model, final })
+  return [...outcomes].sort()
 }
 
 /** What replay() saw: the steps, and what is wrong with the state they led to. */
@@ -41,9 +65,11 @@ export interface Replayed {
 /**
  * Runs one schedule of a model, as the report of a failure states it.
  *
- * Throws a SyntaxError if it is no schedule, a RangeError if one of its steps is not possible there.
+ * Throws a SyntaxError if it is no schedule, a RangeError if one of its steps is not possible there, and what explore()
+ * throws.
  */
 export function replay(model: Model, schedule: string): Replayed {
+  assertModel('replay()', model)
   const world = new World(settingOf(model))
   const trace = walk(world, parseSchedule(schedule))
   return { trace, trouble: judge(world, world.steps.list([], 0)) }
