@@ -5,7 +5,9 @@
 
 import type { KindRepair } from '../memory/reaper.ts'
 import { releaseDead } from '../sync/mutex.ts'
+import { spinReleaseDead } from '../sync/spin-lock.ts'
 import { MutexObject, mutexProblems } from './mutex-kind.ts'
+import { SpinLockObject, spinLockProblems } from './spin-lock-kind.ts'
 
 const { raw, isRobust } = MutexObject
 
@@ -16,5 +18,12 @@ export const lockRepairs: readonly KindRepair[] = [
       if (cpu.load(at + isRobust) === 1) releaseDead(lot, at + raw, dead)
     },
     check: mutexProblems,
+  },
+  {
+    signature: SpinLockObject.signature,
+    afterDeath: ({ lot }, at, dead) => {
+      spinReleaseDead(lot, at + SpinLockObject.raw, dead)
+    },
+    check: spinLockProblems,
   },
 ]

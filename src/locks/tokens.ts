@@ -21,13 +21,17 @@ export const resume = Symbol.for('pageframe.resume')
 /** What a lock says to those who unlock it and lock it again: a mutex. */
 export const mutexAccess = Symbol.for('pageframe.mutexAccess')
 
-/** What a token asks its lock. */
-export interface TokenHolder {
+/** What the token of lock() asks its lock. */
+export interface SyncHolder {
   readonly [heldBySync]: boolean
-  readonly [heldByAsync]: boolean
   readonly [diedBefore]: boolean
-  [unlockAsync](): void
   unlock(): void
+}
+
+/** What any token asks its lock. */
+export interface TokenHolder extends SyncHolder {
+  readonly [heldByAsync]: boolean
+  [unlockAsync](): void
 }
 
 /** What a condition needs of the mutex that it waits with. */
@@ -40,13 +44,13 @@ export interface MutexAccess {
 
 /** The one token of lock() and tryLock(): reused, allocates nothing. */
 export class SyncToken implements UnlockToken {
-  readonly #mutex: TokenHolder
+  readonly #mutex: SyncHolder
 
-  constructor(mutex: TokenHolder) {
+  constructor(mutex: SyncHolder) {
     this.#mutex = mutex
   }
 
-  get [lockOf](): TokenHolder {
+  get [lockOf](): SyncHolder {
     return this.#mutex
   }
 
