@@ -9,6 +9,28 @@ export { Machine } from './machine/machine.ts'
 export type { BootOptions } from './machine/machine.ts'
 export type { Timeout, TimeSpec } from './machine/arguments.ts'
 export type { MutexAttributes } from './machine/sync/mutex-calls.ts'
+export type { ConditionAttributes, RwLockAttributes } from './machine/sync/pthread-calls.ts'
+export type {
+  FutexBitsetOptions,
+  FutexOptions,
+  FutexWaiterOptions,
+  FutexWaitOptions,
+} from './machine/sync/futex-calls.ts'
+export type { WakeOperation } from './machine/sync/futex.ts'
+export {
+  FUTEX_OP_ADD,
+  FUTEX_OP_ANDN,
+  FUTEX_OP_CMP_EQ,
+  FUTEX_OP_CMP_GE,
+  FUTEX_OP_CMP_GT,
+  FUTEX_OP_CMP_LE,
+  FUTEX_OP_CMP_LT,
+  FUTEX_OP_CMP_NE,
+  FUTEX_OP_OPARG_SHIFT,
+  FUTEX_OP_OR,
+  FUTEX_OP_SET,
+  FUTEX_OP_XOR,
+} from './sync/futex.ts'
 export {
   PTHREAD_MUTEX_ERRORCHECK,
   PTHREAD_MUTEX_NORMAL,

@@ -28,11 +28,11 @@ import type { MachineKernel } from './kernel-of.ts'
 import { MachineHeader, ProcessSlot } from './process-slot.ts'
 import { asked, setExitCode } from './process-table.ts'
 import { spawn, type SpawnOptions } from './spawn.ts'
-import { MutexCalls } from './sync/mutex-calls.ts'
+import { FutexCalls } from './sync/futex-calls.ts'
 import { NamedSemaphores } from './sync/named-semaphores.ts'
 import { SyncWords } from './sync/words.ts'
 
-export class Process extends MutexCalls {
+export class Process extends FutexCalls {
   /** Its address space, for the floors above. */
   declare readonly space: Space
   declare private readonly mmu: Mmu

@@ -26,7 +26,7 @@
 import type { Frames } from '../frames/frames.ts'
 import { PAGE_WORDS } from '../words/constants.ts'
 import type { Mmu } from './mmu.ts'
-import { PinRecord } from './pins.ts'
+import { CHANGING, PinRecord } from './pins.ts'
 import type { AccessKind } from './translation.ts'
 
 /** How many words a process may wait at, at a time: a condition and its mutex, or the two of a futex call. */
@@ -55,7 +55,7 @@ export class HeldFrames {
     const record = frames.allocCell(signature, sizeof)
     if (record < 0) return record
     cpu.plainStore(record + spaceField, this.spaceAt)
-    cpu.plainStore(record + runCount, PLACES)
+    cpu.plainStore(record + runCount, PLACES | CHANGING)
     for (let place = 0; place < PLACES; place++) cpu.plainStore(record + runs + 2 * place + 1, 1)
     frames.publishCell(record)
     this.record = record

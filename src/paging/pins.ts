@@ -23,7 +23,9 @@
 import type { Frames } from '../frames/frames.ts'
 import { i32, layout, words } from '../words/layout.ts'
 
-export const RUNS = 14
+const RUNS = 14
+/** In `runCount`: the runs change while the record is live (held-frames.ts). */
+export const CHANGING = 0x100
 
 export const PinRecord = layout('PinRecord', 128, {
   status: i32,
@@ -122,13 +124,13 @@ export class Pins {
   *#runs(): Generator<FrameRun> {
     const { cpu } = this.#frames
     for (const cell of this.#frames.cellsOf(signature)) {
-      const count = Math.min(cpu.plainLoad(cell + runCount), RUNS)
+      const how = cpu.plainLoad(cell + runCount)
+      const count = Math.min(how & ~CHANGING, RUNS)
       for (let i = 0; i < count; i++) {
-        yield {
-          // Pairs with the store in HeldFrames.hold(): a record of that kind is live before it names a frame.
-          pfn: cpu.load(cell + runsField + 2 * i),
-          count: cpu.plainLoad(cell + runsField + 2 * i + 1),
-        }
+        const at = cell + runsField + 2 * i
+        // Pairs with the store in HeldFrames.hold().
+        const pfn = (how & CHANGING) === 0 ? cpu.plainLoad(at) : cpu.load(at)
+        yield { pfn, count: cpu.plainLoad(at + 1) }
       }
     }
   }

@@ -12,6 +12,17 @@ function timeoutOf({ timeout_ms = 0, sec, nsec }, base = Date.now()) {
   return { sec: sec ?? Math.floor(moment / 1000), nsec: nsec ?? Math.floor((moment % 1000) * 1e6) }
 }
 
+const FUTEX = { addr: 'u64', private: 'int' }
+
+function options({ private: isPrivate = 0 }) {
+  return { private: isPrivate !== 0 }
+}
+
+function waitOptions(args, base) {
+  const isTimed = ['timeout_ms', 'sec', 'nsec'].some((name) => args[name] !== undefined)
+  return isTimed ? { ...options(args), timeout: timeoutOf(args, base) } : options(args)
+}
+
 /** The lock is had, but the call says EOWNERDEAD. */
 function noticed(result) {
   return result === EOWNERDEAD ? { errno: 'EOWNERDEAD' } : result
@@ -45,4 +56,85 @@ export const SYNC_CALLS = {
   ],
   mutex_unlock: [OBJECT, (self, { obj }) => self.mutexUnlock(obj)],
   mutex_consistent: [OBJECT, (self, { obj }) => self.mutexConsistent(obj)],
+
+  cond_init: [
+    { ...OBJECT, monotonic: 'int' },
+    (self, { obj, monotonic = 0 }) => self.condInit(obj, { clock: monotonic ? 'monotonic' : 'realtime' }),
+  ],
+  cond_destroy: [OBJECT, (self, { obj }) => self.condDestroy(obj)],
+  cond_wait: [{ ...OBJECT, mutex: 'u64' }, (self, { obj, mutex }) => noticed(self.condWait(obj, mutex))],
+  cond_timedwait: [
+    { ...OBJECT, ...TIMED, mutex: 'u64', monotonic: 'int' },
+    (self, args) => {
+      const now = args.monotonic ? Number(process.hrtime.bigint() / 1_000_000n) : Date.now()
+      return noticed(self.condTimedWait(args.obj, args.mutex, timeoutOf(args, now)))
+    },
+  ],
+  cond_signal: [OBJECT, (self, { obj }) => self.condSignal(obj)],
+  cond_broadcast: [OBJECT, (self, { obj }) => self.condBroadcast(obj)],
+
+  rwlock_init: [
+    { ...OBJECT, prefer_writer: 'int' },
+    (self, { obj, prefer_writer = 0 }) =>
+      self.rwlockInit(obj, { prefer: prefer_writer ? 'writers' : 'readers' }),
+  ],
+  rwlock_destroy: [OBJECT, (self, { obj }) => self.rwlockDestroy(obj)],
+  rwlock_rdlock: [OBJECT, (self, { obj }) => self.rwlockRdLock(obj)],
+  rwlock_tryrdlock: [OBJECT, (self, { obj }) => self.rwlockTryRdLock(obj)],
+  rwlock_timedrdlock: [
+    { ...OBJECT, ...TIMED },
+    (self, args) => self.rwlockTimedRdLock(args.obj, timeoutOf(args)),
+  ],
+  rwlock_wrlock: [OBJECT, (self, { obj }) => self.rwlockWrLock(obj)],
+  rwlock_trywrlock: [OBJECT, (self, { obj }) => self.rwlockTryWrLock(obj)],
+  rwlock_timedwrlock: [
+    { ...OBJECT, ...TIMED },
+    (self, args) => self.rwlockTimedWrLock(args.obj, timeoutOf(args)),
+  ],
+  rwlock_unlock: [OBJECT, (self, { obj }) => self.rwlockUnlock(obj)],
+
+  barrier_init: [{ ...OBJECT, count: 'u32' }, (self, { obj, count = 1 }) => self.barrierInit(obj, count)],
+  barrier_destroy: [OBJECT, (self, { obj }) => self.barrierDestroy(obj)],
+  barrier_wait: [OBJECT, (self, { obj }) => (self.barrierWait(obj) ? 1 : 0)],
+
+  futex_wait: [
+    { ...FUTEX, ...TIMED, val: 'int' },
+    (self, args) => self.futexWait(args.addr, args.val ?? 0, waitOptions(args, 0)),
+  ],
+  futex_wake: [{ ...FUTEX, n: 'int' }, (self, args) => self.futexWake(args.addr, args.n ?? 1, options(args))],
+  futex_wait_bitset: [
+    { ...FUTEX, ...TIMED, val: 'int', bitset: 'int', realtime: 'int' },
+    (self, args) => {
+      const now = args.realtime ? Date.now() : Number(process.hrtime.bigint() / 1_000_000n)
+      const more = { realtime: Boolean(args.realtime) }
+      const { addr, val = 0, bitset = -1 } = args
+      return self.futexWaitBitset(addr, val, bitset, { ...waitOptions(args, now), ...more })
+    },
+  ],
+  futex_wake_bitset: [
+    { ...FUTEX, n: 'int', bitset: 'int' },
+    (self, args) => self.futexWakeBitset(args.addr, args.n ?? 1, args.bitset ?? -1, options(args)),
+  ],
+  futex_requeue: [
+    { ...FUTEX, addr2: 'u64', wake: 'int', requeue: 'int' },
+    (self, args) =>
+      self.futexRequeue(args.addr, args.addr2, args.wake ?? 0, args.requeue ?? 0, options(args)),
+  ],
+  futex_cmp_requeue: [
+    { ...FUTEX, addr2: 'u64', wake: 'int', requeue: 'int', val: 'int' },
+    (self, { addr, addr2, wake = 0, requeue = 0, val = 0, ...rest }) =>
+      self.futexCmpRequeue(addr, addr2, wake, requeue, val, options(rest)),
+  ],
+  futex_wake_op: [
+    { ...FUTEX, addr2: 'u64', n: 'int', n2: 'int', op: 'int', oparg: 'int', cmp: 'int', cmparg: 'int' },
+    (self, { addr, addr2, n = 1, n2 = 1, op = 0, oparg = 0, cmp = 0, cmparg = 0, ...rest }) =>
+      self.futexWakeOp(addr, addr2, n, n2, { op, oparg, cmp, cmparg }, options(rest)),
+  ],
+  futex_waitv: [
+    { ...TIMED, private: 'int', waiters: 'list' },
+    (self, { waiters = [], ...rest }) => {
+      const list = waiters.map(([addr, val]) => ({ addr, val: val | 0 }))
+      return self.futexWaitv(list, waitOptions(rest, Number(process.hrtime.bigint() / 1_000_000n)))
+    },
+  ],
 }

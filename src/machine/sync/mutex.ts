@@ -51,6 +51,7 @@ import { FIRST, type SyncWords } from './words.ts'
 const { raw, flags, users, held } = ProcessObject
 const { mode } = RawMutex
 const BYTES = bytesWith(RawMutex.sizeof)
+export const MUTEX_BYTES = BYTES
 
 /** Linux's numbers. */
 export const PTHREAD_MUTEX_NORMAL = 0
@@ -147,11 +148,31 @@ export function mutexConsistent(sync: SyncWords, address: number): number {
   })
 }
 
-/** The word of a condition's mutex, held as `place`: -EINVAL if it is none, -EPERM if this process does not hold it once. */
-export function mutexForWait(sync: SyncWords, at: number): number {
+// ── around the wait for a condition, which gives the raw mutex away and gets it again ─────────────────────────────
+
+/** The place of a robust one in the list of held mutexes, else 0. -EPERM: it is not held; -EINVAL: no mutex, or held again. */
+export function beforeWait(sync: SyncWords, at: number): number {
+  const { cpu } = sync
   if (!isOf(sync, at, MUTEX)) return -EINVAL
   if (ownerAt(sync, at) !== sync.tid) return -EPERM
-  return sync.cpu.plainLoad(at + raw + mode) === 0 ? 0 : -EINVAL
+  if (cpu.plainLoad(at + raw + mode) !== 0) return -EINVAL
+  return (cpu.plainLoad(at + flags) & ROBUST) === 0 ? 0 : cpu.plainLoad(at + held)
+}
+
+/** The result of the wait, when what the mutex keeps beside the raw one is this process's again. */
+export function afterWait(sync: SyncWords, at: number, place: number, result: number): number {
+  const { cpu } = sync
+  if (ownerAt(sync, at) !== sync.tid) {
+    if (place !== 0) sync.heldMutexes.clear(place)
+    return result
+  }
+  cpu.plainStore(at + raw + mode, 0)
+  if ((cpu.plainLoad(at + flags) & ROBUST) !== 0) cpu.plainStore(at + held, place)
+  else if (result === EOWNERDEAD) {
+    markConsistent(sync.lot, at + raw)
+    return 0
+  }
+  return result
 }
 
 // ── below ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -85,6 +85,6 @@ export class SyncWords {
 }
 
 /** An object of C's needs its alignment; ours also lies in one page, as everything of 64 bytes on a line of its own does. */
-function isObjectAddress(address: number, bytes: number): boolean {
+export function isObjectAddress(address: number, bytes: number): boolean {
   return Number.isInteger(address) && (address & 3) === 0 && (address & OFFSET) <= PAGE_SIZE - bytes
 }
