@@ -35,18 +35,12 @@ import { WAITING, WaitRecord } from '../sync/wait-record.ts'
 import { FREE, MAKER_SLOT, stateOf, SUPERVISOR_SLOT, ThreadSlot } from '../threads/slot.ts'
 import { MiB } from '../words/constants.ts'
 import { EBUSY, ErrnoError } from '../words/errno.ts'
-import {
-  assertFunction,
-  assertOptions,
-  bytesOf,
-  milliseconds,
-  rangeError,
-  type Size,
-} from '../words/usage.ts'
+import { assertFunction, assertOptions, bytesOf, integer, rangeError, type Size } from '../words/usage.ts'
 
 const DEFAULT_SIZE_BYTES = 64 * MiB
 const DEFAULT_PATIENCE_MS = 10_000
 const LOOK_MS = 2
+const MOST_MS = 2 ** 31 - 1
 
 export interface IsolatedOptions {
   /** Of the memory: 2 MiB to 4 GiB, 64 MiB if absent. Nothing is taken from the host until it is touched. */
@@ -86,7 +80,7 @@ export async function isolated<T>(
   const { size = DEFAULT_SIZE_BYTES, endsWithinMs = DEFAULT_PATIENCE_MS, destroyed = false } = options
   const bytes = bytesOf('isolated()', 'size', size, MOST_BYTES)
   if (bytes < LEAST_BYTES) throw rangeError(`isolated(): size must be 2 MiB or more, not ${bytes}`)
-  const patienceMs = milliseconds('isolated()', endsWithinMs)
+  const patienceMs = integer('isolated()', 'endsWithinMs', endsWithinMs, 0, MOST_MS)
   if (isolation.workers !== undefined) {
     throw new ErrnoError(
       EBUSY,
