@@ -12,10 +12,11 @@ import { commandLine, onOutputError, plain, print, setExitCode } from '../host/p
 import { complain } from '../host/workers.ts'
 import { VERSION } from '../memory/version.ts'
 import { exchange } from './exchange.ts'
+import { locks } from './locks.ts'
 import { stress } from './stress.ts'
 import { CommandError, usage } from './errors.ts'
 
-const commands = { exchange, stress } as unknown as Readonly<Record<string, CommandDef>>
+const commands = { exchange, stress, locks } as unknown as Readonly<Record<string, CommandDef>>
 
 /** What is missing where a value is, by its hint. */
 const VALUES: Readonly<Record<string, string>> = {
@@ -58,12 +59,26 @@ async function run(name: string, rest: string[]): Promise<void> {
     throw usage(`there is no command '${name}', only: ${Object.keys(commands).join(', ')}`)
   }
   const command = commands[name]
-  if (rest.some((word) => word === '--help' || word === '-h')) {
+  const [words, passed] = split(rest, command)
+  if (words.some((word) => word === '--help' || word === '-h')) {
     await printUsage(command, root)
     return
   }
-  const args = parse(rest, command.args as ArgsDef)
+  const args = parse(words, command.args as ArgsDef)
+  args._.push(...passed)
   await command.run?.({ rawArgs: rest, args, cmd: command })
+}
+
+/** What a command that runs a program reads itself, up to the name of the program, and what it passes on. */
+function split(words: string[], command: CommandDef): [string[], string[]] {
+  if (command !== commands.locks) return [words, []]
+  const known = command.args as ArgsDef
+  let index = 0
+  while (index < words.length && words[index].startsWith('-')) {
+    const takesValue = Object.hasOwn(known, words[index].slice(2))
+    index += takesValue ? 2 : 1
+  }
+  return [words.slice(0, index + 1), words.slice(index + 1)]
 }
 
 /** citty lets pass what it does not know. We do not. */

@@ -24,8 +24,8 @@ export interface Durations {
   readonly p50: number
   readonly p99: number
   readonly max: number
-  /** Counts by buckets that grow with what is counted. Those of two locks add up, one by one. */
-  readonly buckets: readonly number[]
+  /** How many took so long, from `from` on to the next bucket that there can be. Those of two locks add up by `from`. */
+  readonly buckets: readonly { readonly from: number; readonly count: number }[]
 }
 
 export interface LockStatistics {
@@ -103,14 +103,16 @@ function classStatistics(notes: Notes, index: number): LockStatistics {
 }
 
 function durationsAt({ attachment: { cpu } }: Notes, at: number): Durations {
-  const buckets = Array.from({ length: bucketCount(SUB_BITS) }, (_, bucket) => cpu.load(at + bucket) >>> 0)
-  const last = buckets.findLastIndex((count) => count > 0)
+  const counts = Array.from({ length: bucketCount(SUB_BITS) }, (_, bucket) => cpu.load(at + bucket) >>> 0)
+  const last = counts.findLastIndex((count) => count > 0)
   return {
-    count: totalOf(buckets),
-    p50: quantile(buckets, 0.5, SUB_BITS),
-    p99: quantile(buckets, 0.99, SUB_BITS),
+    count: totalOf(counts),
+    p50: quantile(counts, 0.5, SUB_BITS),
+    p99: quantile(counts, 0.99, SUB_BITS),
     max: last < 0 ? 0 : lowestOf(last + 1, SUB_BITS) - 1,
-    buckets,
+    buckets: counts.flatMap((count, bucket) =>
+      count === 0 ? [] : [{ from: lowestOf(bucket, SUB_BITS), count }],
+    ),
   }
 }
 
