@@ -179,7 +179,7 @@ export function forgetReads(lot: Lot, dead: number): void {
   const { cpu } = lot
   const slot = slotOf(lot.geometry.slotsAt, dead)
   for (const entry of entriesOf(lot, slot)) {
-    if (cpu.load(entry) === 0) continue
+    if (cpu.plainLoad(entry) === 0) continue // nobody else writes it
     cpu.store(entry, 0)
     cpu.store(entry + DEPTH, 0)
   }

@@ -117,16 +117,16 @@ export function bitsAgainstReaders(cpu: Cpu, at: number): number {
 export function readLock(lot: Lot, at: number, deadline: number): number {
   if (readAgain(lot, at)) return noticeOf(lot, at)
   if (writerOf(lot, at) === lot.thread.tid) return -EDEADLK
-  const taken = readWait.take(lot, at)
+  const taken = tryRead(lot, at)
   if (taken !== BUSY) return taken
-  const spun = spinFor(lot, readWait, at, at + spins)
+  const spun = spinFor(lot, spinningRead, at, at + spins)
   return spun === BUSY ? waitBlocked(lot, readWait, at, deadline) : spun
 }
 
 /** Locks for reading if that needs no waiting: as readLock(), with -EBUSY when it does (also if this thread writes). */
 export function tryReadLock(lot: Lot, at: number): number {
   if (readAgain(lot, at)) return noticeOf(lot, at)
-  const taken = readWait.take(lot, at)
+  const taken = tryRead(lot, at)
   return taken === BUSY ? -EBUSY : taken
 }
 
@@ -160,12 +160,7 @@ export function readsNow(lot: Lot, at: number): boolean {
 export const readWait: Waitable = {
   purpose: RWLOCK_READ_PURPOSE,
 
-  take(lot, at) {
-    const against = bitsAgainstReaders(lot.cpu, at)
-    const seen = lot.cpu.load(at)
-    if ((seen & against) !== 0) return refusal(seen)
-    return isCounted(lot, at) ? enterCounted(lot, at, against) : enter(lot, at, against)
-  },
+  take: takeAdmitted,
 
   announce: announceRead,
 
@@ -177,7 +172,7 @@ export const readWait: Waitable = {
 }
 
 export function beginRead(lot: Lot, at: number, record: number): number {
-  return begin(lot, readWait, at, record)
+  return beginAfter(lot, readWait, tryRead(lot, at), at, record)
 }
 
 export function onBellRead(lot: Lot, at: number, record: number): number {
@@ -196,15 +191,15 @@ export function abandonRead(lot: Lot, at: number, record: number, outcome: numbe
  */
 export function writeLock(lot: Lot, at: number, deadline: number): number {
   if (writerOf(lot, at) === lot.thread.tid) return -EDEADLK
-  const taken = writeWait.take(lot, at)
+  const taken = tryWrite(lot, at)
   if (taken !== BUSY) return taken
-  const spun = spinFor(lot, writeWait, at, at + spins)
+  const spun = spinFor(lot, spinningWrite, at, at + spins)
   return spun === BUSY ? waitBlocked(lot, writeWait, at, deadline) : spun
 }
 
 /** Locks for writing if that needs no waiting: as writeLock(), with -EBUSY when it does (also if this thread writes). */
 export function tryWriteLock(lot: Lot, at: number): number {
-  const taken = writeWait.take(lot, at)
+  const taken = tryWrite(lot, at)
   return taken === BUSY ? -EBUSY : taken
 }
 
@@ -241,20 +236,7 @@ export function isTorn(lot: Lot, at: number): boolean {
 export const writeWait: Waitable = {
   purpose: RWLOCK_WRITE_PURPOSE,
 
-  take(lot, at) {
-    const { cpu, thread } = lot
-    for (let seen = cpu.load(at); ;) {
-      if ((seen & RW_OWNER) !== 0) return refusal(seen)
-      if (hasReaders(lot, at)) return BUSY
-      // Acquire: pairs with unclaim() and dispatchLocked(); and Dekker: with the load in publish().
-      const now = cpu.compareExchange(at, seen, seen | thread.tid)
-      if (now === seen) break
-      seen = now
-    }
-    if (!hasReaders(lot, at)) return noticeOf(lot, at)
-    unclaim(lot, at) // somebody had begun to read before our id was in the word
-    return BUSY
-  },
+  take: takeAdmitted,
 
   announce: announceWrite,
 
@@ -274,7 +256,7 @@ export const writeWait: Waitable = {
 }
 
 export function beginWrite(lot: Lot, at: number, record: number): number {
-  return begin(lot, writeWait, at, record)
+  return beginAfter(lot, writeWait, tryWrite(lot, at), at, record)
 }
 
 export function onBellWrite(lot: Lot, at: number, record: number): number {
@@ -341,7 +323,20 @@ function readAgain(lot: Lot, at: number): boolean {
   return true
 }
 
-function enter(lot: Lot, at: number, against: number): number {
+/**
+ * Begins to read, or takes it back: then BUSY. `tells`: those who wait may have to be told of that. If not, the caller
+ * holds the bucket, and they need not: a writer was in the way, and while somebody waits he cannot leave.
+ */
+function enter(lot: Lot, at: number, against: number, tells = false): number {
+  const { cpu } = lot
+  if (isCounted(lot, at)) {
+    cpu.add(at + counted, 1) // Dekker, as below
+    const seen = cpu.load(at)
+    if ((seen & against) === 0) return noticeOf(lot, at)
+    if (tells) leaveCounted(lot, at)
+    else cpu.sub(at + counted, 1)
+    return refusal(seen)
+  }
   if (readAgain(lot, at)) return noticeOf(lot, at) // another asynchronous task of this thread reads
   register(lot, at + flags)
   const entry = takeEntry(lot, at)
@@ -349,16 +344,8 @@ function enter(lot: Lot, at: number, against: number): number {
   // Dekker, for entering: pairs with the compareExchange in writeWait.take(), which looks for entries afterwards.
   const seen = publish(lot, entry, at, at)
   if ((seen & against) === 0) return noticeOf(lot, at)
-  leave(lot, at, entry)
-  return refusal(seen)
-}
-
-function enterCounted(lot: Lot, at: number, against: number): number {
-  const { cpu } = lot
-  cpu.add(at + counted, 1) // Dekker, as above
-  const seen = cpu.load(at)
-  if ((seen & against) === 0) return noticeOf(lot, at)
-  leaveCounted(lot, at)
+  if (tells) leave(lot, at, entry)
+  else retract(lot, entry, at, at)
   return refusal(seen)
 }
 
@@ -373,25 +360,72 @@ function leaveCounted(lot: Lot, at: number): number {
   return 0
 }
 
+/** Begins to read if that needs no waiting; else BUSY. In the way of a writer that does the same, it takes it back. */
+function tryRead(lot: Lot, at: number): number {
+  const against = bitsAgainstReaders(lot.cpu, at)
+  const seen = lot.cpu.load(at)
+  return (seen & against) === 0 ? enter(lot, at, against, true) : refusal(seen)
+}
+
+/** Takes the lock for writing if that needs no waiting; else BUSY. In the way of a reader, it takes it back. */
+function tryWrite(lot: Lot, at: number): number {
+  const { cpu, thread } = lot
+  for (let seen = cpu.load(at); ;) {
+    if ((seen & RW_OWNER) !== 0) return refusal(seen)
+    if (hasReaders(lot, at)) return BUSY
+    // Acquire: pairs with unclaim() and dispatchLocked(); and Dekker: with the load in publish().
+    const now = cpu.compareExchange(at, seen, seen | thread.tid)
+    if (now === seen) break
+    seen = now
+  }
+  if (!hasReaders(lot, at)) return noticeOf(lot, at)
+  unclaim(lot, at) // somebody had begun to read before our id was in the word
+  return BUSY
+}
+
+const spinningRead: Waitable = { ...readWait, take: tryRead }
+const spinningWrite: Waitable = { ...writeWait, take: tryWrite }
+
+/** Starts to wait if the first try was in vain. */
+function beginAfter(lot: Lot, what: Waitable, tried: number, at: number, record: number): number {
+  if (tried === BUSY) return begin(lot, what, at, record)
+  lot.freeRecord(record)
+  return tried
+}
+
+// ── waiting ───────────────────────────────────────────────────────────────────────────────────────────────────────
+//
+// Who waits tries again under the bucket's lock only, when it announces itself, and notes there that it was let in: readers
+// and writers that tried and took it back, each time they are woken, could be in each other's way for ever.
+
+function takeAdmitted(lot: Lot, at: number): number {
+  const { cpu, thread } = lot
+  const note = cpu.plainLoad(thread.at + ThreadSlot.admitted)
+  if (note === 0) return refusal(cpu.load(at))
+  cpu.plainStore(thread.at + ThreadSlot.admitted, 0)
+  return note < 0 ? note : noticeOf(lot, at)
+}
+
+/** False: takeAdmitted() says why it need not wait. */
 function announceRead(lot: Lot, at: number): boolean {
   const { cpu } = lot
-  for (let seen = cpu.load(at); ;) {
-    const owner = seen & RW_OWNER
-    if (owner === NOT_RECOVERABLE) return false
-    let waits = true
-    if (owner === 0) {
-      if ((seen & WRITERS) === 0 || !prefersWriters(lot, at)) return false
-      waits = firstWith(lot, at, RWLOCK_WRITE_PURPOSE) !== 0 // invariant 4
+  const against = bitsAgainstReaders(cpu, at)
+  for (;;) {
+    const seen = cpu.load(at)
+    if ((seen & RW_OWNER) === NOT_RECOVERABLE) return false
+    if ((seen & against) === 0) {
+      const got = enter(lot, at, against, false)
+      if (got !== BUSY) return !admit(lot, got < 0 ? got : at)
+    } else if ((seen & RW_OWNER) === 0 && firstWith(lot, at, RWLOCK_WRITE_PURPOSE) === 0) {
+      cpu.compareExchange(at, seen, seen & ~WRITERS) // invariant 4
+    } else if ((seen & READERS) !== 0 || cpu.compareExchange(at, seen, seen | READERS) === seen) {
+      return true
     }
-    const next = waits ? seen | READERS : seen & ~WRITERS
-    const now = next === seen ? seen : cpu.compareExchange(at, seen, next)
-    if (now === seen) return waits
-    seen = now
   }
 }
 
 function announceWrite(lot: Lot, at: number): boolean {
-  const { cpu } = lot
+  const { cpu, thread } = lot
   let seen = cpu.load(at)
   for (;;) {
     if ((seen & RW_OWNER) === NOT_RECOVERABLE) return false
@@ -402,8 +436,20 @@ function announceWrite(lot: Lot, at: number): boolean {
   }
   // Dekker: who reads has an entry by now, or finds WRITERS when it leaves.
   if ((seen & RW_OWNER) !== 0 || hasReaders(lot, at)) return true
+  const marked = seen | WRITERS
+  if (cpu.compareExchange(at, marked, marked | thread.tid) !== marked) return true
+  if (!prefersWriters(lot, at) && hasReaders(lot, at)) {
+    cpu.store(at, marked) // who reads, or takes it back, has seen WRITERS
+    return true
+  }
   if ((seen & WRITERS) === 0) cpu.and(at, ~WRITERS) // nobody has queued because of it: we hold the bucket
-  return false
+  return !admit(lot, at)
+}
+
+/** What takeAdmitted() answers: the lock's word, or why it cannot be had. */
+function admit({ cpu, thread }: Lot, note: number): boolean {
+  cpu.plainStore(thread.at + ThreadSlot.admitted, note)
+  return true
 }
 
 /** Takes this thread's id out of the word, whatever it was there for. False if it is not there. */
@@ -451,37 +497,49 @@ function dispatchLocked(lot: Lot, bucket: number, at: number, from: number, woke
   let seen = cpu.load(at)
   if ((seen & RW_OWNER) !== from) return
   const strict = prefersWriters(lot, at)
-  let writer = firstWith(lot, at, RWLOCK_WRITE_PURPOSE)
-  let reader = firstWith(lot, at, RWLOCK_READ_PURPOSE)
-
-  let heir = 0
-  if ((strict || reader === 0) && writer !== 0 && !hasReaders(lot, at)) {
-    let ended = false
-    while (writer !== 0 && !ended) {
-      const sleeps = cpu.plainLoad(writer + WaitRecord.kind) !== ASYNC
-      // Invariant 5: from nobody only while WRITERS keeps readers out.
-      const isDue = strict && (from === 0 || reader !== 0)
-      const hands =
-        sleeps && (isDue || (from !== 0 && lot.thread.isStarving(cpu.plainLoad(writer + WaitRecord.since))))
-      ended = lot.endLocked(bucket, writer, hands ? HANDED : WOKEN)
-      if (ended) woken.push(writer)
-      if (ended && hands) heir = lot.ownerOf(writer)
-      writer = firstWith(lot, at, RWLOCK_WRITE_PURPOSE)
-    }
-  }
-  if (heir === 0 && (!strict || writer === 0)) {
-    while (reader !== 0) {
-      if (lot.endLocked(bucket, reader, WOKEN)) woken.push(reader)
-      reader = firstWith(lot, at, RWLOCK_READ_PURPOSE)
-    }
-  }
-
-  const bits = (writer === 0 ? 0 : WRITERS) | (reader === 0 ? 0 : READERS)
+  const sleeps = !strict && wakeReaders(lot, bucket, at, woken)
+  const heir = sleeps ? 0 : wakeWriter(lot, bucket, at, from, woken)
+  const writers = firstWith(lot, at, RWLOCK_WRITE_PURPOSE) === 0 ? 0 : WRITERS
+  if (heir === 0 && writers === 0) wakeReaders(lot, bucket, at, woken)
+  const bits = writers | (firstWith(lot, at, RWLOCK_READ_PURPOSE) === 0 ? 0 : READERS)
   for (;;) {
     // Release. Only from nobody can somebody be quicker: then the heir finds out (accept), and tries again.
     const now = cpu.compareExchange(at, seen, ((seen & RW_OWNER) === from ? heir : seen & RW_OWNER) | bits)
     if (now === seen) return
     seen = now
+  }
+}
+
+/** Wakes all readers. True if one of them sleeps: it reads soon, while one that waits asynchronously may take its time. */
+function wakeReaders(lot: Lot, bucket: number, at: number, woken: number[]): boolean {
+  let sleeps = false
+  for (;;) {
+    const reader = firstWith(lot, at, RWLOCK_READ_PURPOSE)
+    if (reader === 0) return sleeps
+    if (!lot.endLocked(bucket, reader, WOKEN)) continue
+    woken.push(reader)
+    if (lot.cpu.plainLoad(reader + WaitRecord.kind) !== ASYNC) sleeps = true
+  }
+}
+
+/**
+ * Unless somebody reads, wakes writers up to the first that sleeps, or hands it the lock. Returns its thread then, else 0.
+ * Those who wait asynchronously do not keep others waiting, not even the readers of their own thread: all are woken.
+ */
+function wakeWriter(lot: Lot, bucket: number, at: number, from: number, woken: number[]): number {
+  const { cpu, thread } = lot
+  if (firstWith(lot, at, RWLOCK_WRITE_PURPOSE) === 0 || hasReaders(lot, at)) return 0
+  // Invariant 5: from nobody only while WRITERS keeps readers out.
+  const isDue = prefersWriters(lot, at) && (from === 0 || firstWith(lot, at, RWLOCK_READ_PURPOSE) !== 0)
+  for (;;) {
+    const writer = firstWith(lot, at, RWLOCK_WRITE_PURPOSE)
+    if (writer === 0) return 0
+    const sleeps = cpu.plainLoad(writer + WaitRecord.kind) !== ASYNC
+    const starves = from !== 0 && sleeps && thread.isStarving(cpu.plainLoad(writer + WaitRecord.since))
+    const hands = sleeps && (isDue || starves)
+    if (!lot.endLocked(bucket, writer, hands ? HANDED : WOKEN)) continue
+    woken.push(writer)
+    if (sleeps) return hands ? lot.ownerOf(writer) : 0
   }
 }
 

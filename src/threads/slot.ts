@@ -13,6 +13,7 @@
  *        98     reads          1 once the thread has read anything (sync/readers.ts)          the thread (note)
  *        99     leaving        the counted read lock that it is leaving, or 0                 the thread (note)
  *       100     ledger         what it holds and waits for, if locks are watched: chained    the thread (note)
+ *       101     admitted       the read lock that it got while it was about to queue, or 0    the thread (note)
  *       128     record         the static WaitRecord of the blocked wait
  *       160     magazine       pfns, count first                                              the thread
  *       192     counters       sixteen float64 counters (counters.ts)                         the thread
@@ -54,6 +55,7 @@ export const ThreadSlot = layout('ThreadSlot', 1024, {
   reads: i32,
   leaving: i32,
   ledger: i32,
+  admitted: i32,
   _record: newLine,
   record: words(16),
   _magazine: newLine,
@@ -64,8 +66,21 @@ export const ThreadSlot = layout('ThreadSlot', 1024, {
   readers: words(32),
 })
 
-const { state, claimedAt, threadId, port, inKernel, records, reads, leaving, ledger, park, bell, sizeof } =
-  ThreadSlot
+const {
+  state,
+  claimedAt,
+  threadId,
+  port,
+  inKernel,
+  records,
+  reads,
+  leaving,
+  ledger,
+  admitted,
+  park,
+  bell,
+  sizeof,
+} = ThreadSlot
 
 export const SLOT_COUNT = 256
 export const NAME_CAPACITY_BYTES = 64
@@ -179,6 +194,7 @@ function claimAt(
   cpu.store(at + claimedAt, now)
   cpu.store(at + threadId, nodeThreadId)
   cpu.store(at + port, NO_PORT)
-  for (const note of [inKernel, records, reads, leaving, ledger, park, bell]) cpu.store(at + note, 0)
+  for (const note of [inKernel, records, reads, leaving, ledger, admitted, park, bell])
+    cpu.store(at + note, 0)
   return true
 }

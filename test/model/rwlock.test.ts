@@ -1,0 +1,64 @@
+/** The read-write lock and the lot, as they ship, under every interleaving: with deaths, time-outs and both preferences. */
+
+import { describe, test } from 'vitest'
+import { COUNTED, PREFER_WRITERS } from '../../src/sync/rwlock.ts'
+import { holds, reads, readsTwice, writes } from './rwlock-models.ts'
+
+const PREFERENCES = [
+  { say: 'prefer readers', how: 0 },
+  { say: 'prefer writers', how: PREFER_WRITERS },
+] as const
+
+describe.each(PREFERENCES)(
+  'nobody reads while somebody writes, and nobody sleeps for ever: $say',
+  ({ say, how }) => {
+    test('a reader and a writer, in full', () => {
+      holds({ name: `${say}, r w`, how, threads: (world) => [[reads(world)], [writes(world)]] })
+    })
+
+    test('a reader and a writer, neither known before, in full', () => {
+      holds({
+        name: `${say}, r w, unknown`,
+        how,
+        registered: [],
+        threads: (world) => [[reads(world)], [writes(world)]],
+      })
+    })
+
+    test('2 writers and 2 readers, 2 preemptions', () => {
+      holds({
+        name: `${say}, r r w w`,
+        how,
+        threads: (world) => [[reads(world)], [reads(world)], [writes(world)], [writes(world)]],
+        bounds: { preemptions: 2 },
+      })
+    })
+
+    test('a reader who reads again inside, and 2 writers, 3 preemptions', () => {
+      holds({
+        name: `${say}, rr w w`,
+        how,
+        threads: (world) => [[readsTwice(world)], [writes(world)], [writes(world)]],
+        bounds: { preemptions: 3 },
+      })
+    })
+
+    test('with time-outs, 2 preemptions', () => {
+      holds({
+        name: `${say}, time-outs`,
+        how,
+        threads: (world) => [[reads(world, 1)], [writes(world, 1)], [writes(world)], [reads(world)]],
+        bounds: { preemptions: 1, timeouts: 2 },
+      })
+    })
+
+    test('counted, 2 writers and 2 readers, 2 preemptions', () => {
+      holds({
+        name: `${say}, counted`,
+        how: how | COUNTED,
+        threads: (world) => [[reads(world)], [reads(world, 1)], [writes(world)], [writes(world, 1)]],
+        bounds: { preemptions: 1, timeouts: 1 },
+      })
+    })
+  },
+)
