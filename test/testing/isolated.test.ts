@@ -92,7 +92,9 @@ describe('what is left behind is told', () => {
   })
 
   test('an object that is there yet, if that is asked for', async () => {
-    const make = () => void new Mutex({ name: 'jobs' })
+    const make = () => {
+      new Mutex({ name: 'jobs' })
+    }
 
     expect(await problemsOf(make, { destroyed: true })).toBe("Mutex 'jobs' was not destroyed")
     await isolated(make)
