@@ -193,23 +193,29 @@ function firstWaiting(lot: Lot, bucket: number, at: number): number {
   return record
 }
 
+/** What a mutex is to those who are notified. */
+const OWED = 0 // somebody will unlock it and wake who queues for it
+const FREE = 1 // the next one must be woken; if others follow, they are OWED by it
+const LOST = 2 // not recoverable: nobody can wait for it
+
 /** Both buckets are locked. */
 function notifyLocked(lot: Lot, at: number, mutexAt: number, count: number, woken: number[]): number {
   const { cpu } = lot
   const home = lot.bucketOf(0, at)
   const away = lot.bucketOf(0, mutexAt)
-  let isOwed = false
+  let chance = FREE
   let notified = 0
   let record = lot.firstLocked(home, 0, at)
   while (record !== 0 && notified < count) {
     const after = lot.nextLocked(record, 0, at)
-    if (!isOwed) isOwed = mutexWait.announce(lot, mutexAt) || (notified > 0 && announceFree(lot, mutexAt))
-    if (isOwed) {
+    if (chance !== OWED) chance = lookAtMutex(lot, mutexAt, after !== 0 && notified + 1 < count)
+    if (chance === OWED) {
       changePurpose(lot, at, record)
       if (lot.moveLocked(home, away, record, 0, mutexAt)) notified++
     } else if (lot.endLocked(home, record, WOKEN)) {
       woken.push(record)
       notified++
+      if (chance === FREE) chance = OWED
     }
     record = after
   }
@@ -217,13 +223,18 @@ function notifyLocked(lot: Lot, at: number, mutexAt: number, count: number, woke
   return notified
 }
 
-/** Nobody holds the mutex, and one who was woken will take it and unlock it: the others may queue. Not if it is lost. */
-function announceFree(lot: Lot, mutexAt: number): boolean {
+/**
+ * Marks the mutex as waited for if it is held, or if others will queue behind the one that is woken: before that is woken,
+ * since it may take the mutex and unlock it at once.
+ */
+function lookAtMutex(lot: Lot, mutexAt: number, hasMore: boolean): number {
+  if (mutexWait.announce(lot, mutexAt)) return OWED
   for (let seen = lot.cpu.load(mutexAt); ;) {
-    if ((seen & OWNER_MASK) === NOT_RECOVERABLE) return false
-    if ((seen & WAITERS) !== 0) return true
+    const holder = seen & OWNER_MASK
+    if (holder === NOT_RECOVERABLE) return LOST
+    if ((seen & WAITERS) !== 0 || (holder === 0 && !hasMore)) return holder === 0 ? FREE : OWED
     const now = lot.cpu.compareExchange(mutexAt, seen, seen | WAITERS)
-    if (now === seen) return true
+    if (now === seen) return holder === 0 ? FREE : OWED
     seen = now
   }
 }

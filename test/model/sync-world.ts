@@ -3,11 +3,11 @@
  *
  *   words   0                 bucketsAt   lock            chunk
  *          ┌─────────────────┬───────────┬───────┬───────┬──────────────────────────────┐
- *          │ slots, + reaper │ 1 bucket  │ RawMutex or   │ asynchronous wait records    │
+ *          │ slots, + reaper │ bucket(s) │ RawMutex or   │ asynchronous wait records    │
  *          │                 │           │ RawSemaphore  │ (one chunk for each thread)  │
  *          └─────────────────┴───────────┴───────────────┴──────────────────────────────┘
  *
- * One bucket: all keys meet in it, which is the hardest case. The words that a bucket's lock protects are declared as notes:
+ * One bucket: all keys meet in it, which is the hardest case but for records that move from key to key: two for those. The words that a bucket's lock protects are declared as notes:
  * only their holder touches them, so their order against other threads is not explored; each death in between is.
  */
 
@@ -26,6 +26,8 @@ export const NOTICES = 2
 export interface SyncWorld {
   readonly bucketsAt: number
   readonly lockAt: number
+  /** Words for a second thing that is waited for: in another bucket than the lock, if there are two. */
+  readonly otherAt: number
   /** A word that nobody writes. */
   readonly scratch: number
   readonly base: Pick<Model, 'words' | 'notes' | 'hints' | 'label'>
@@ -36,22 +38,28 @@ export interface SyncWorld {
   isQuiet(state: Snapshot): boolean
 }
 
-export function syncWorld(threads: number, async = false): SyncWorld {
+export function syncWorld(threads: number, async = false, bucketCount = 1): SyncWorld {
   const slots = threads + 1
   const bucketsAt = slots * ThreadSlot.sizeof
-  const lockAt = bucketsAt + Bucket.sizeof
+  const lockAt = bucketsAt + bucketCount * Bucket.sizeof
   const chunksAt = lockAt + 32
   const words = chunksAt + (async ? slots * PAGE_WORDS : 0)
-  const geometry = { bucketsAt, bucketCount: 1, slotsAt: 0, slotCount: slots, more: () => 0 }
+  const geometry = { bucketsAt, bucketCount, slotsAt: 0, slotCount: slots, more: () => 0 }
 
   const { state } = WaitRecord
+  const lotAlone = new Lot({ cpu: undefined } as unknown as ModelThread, geometry)
+  const bucketAt = (at: number) => lotAlone.bucketOf(0, at)
+  // Where records move between buckets, their word `bucket` is read by whoever wants to lock the right one.
+  const moving = bucketCount === 1 ? [] : ['bucket']
+  let otherAt = lockAt + 8
+  while (bucketCount > 1 && bucketAt(otherAt) === bucketAt(lockAt)) otherAt += 2
   const recordWords = new Set(
     Object.entries(WaitRecord).flatMap(([name, at]) =>
-      ['sizeof', 'signature', 'state'].includes(name) ? [] : [at],
+      ['sizeof', 'signature', 'state', ...moving].includes(name) ? [] : [at],
     ),
   )
   const isNote = (at: number) => {
-    if (at >= bucketsAt && at < lockAt) return at !== bucketsAt + Bucket.lock
+    if (at >= bucketsAt && at < lockAt) return (at - bucketsAt) % Bucket.sizeof !== Bucket.lock
     if (at < bucketsAt) {
       const offset = at % ThreadSlot.sizeof
       const inRecord = offset - ThreadSlot.record
@@ -64,14 +72,16 @@ export function syncWorld(threads: number, async = false): SyncWorld {
   return {
     bucketsAt,
     lockAt,
-    scratch: lockAt + 16,
+    otherAt,
+    scratch: lockAt + 24,
     base: {
       words,
       notes: isNote,
       hints: (at) => at === lockAt + RawMutex.spins || at === lockAt + RawMutex.since,
       label: (at) => {
         if (at === lockAt) return 'lock'
-        if (at === bucketsAt) return 'bucket.lock'
+        if (at >= bucketsAt && at < lockAt && (at - bucketsAt) % Bucket.sizeof === Bucket.lock)
+          return bucketCount === 1 ? 'bucket.lock' : `bucket${(at - bucketsAt) / Bucket.sizeof}.lock`
         if (at < bucketsAt) {
           const offset = at % ThreadSlot.sizeof
           const slot = Math.floor(at / ThreadSlot.sizeof)
@@ -88,7 +98,10 @@ export function syncWorld(threads: number, async = false): SyncWorld {
       for (let slot = 0; slot < bucketsAt; slot += ThreadSlot.sizeof) {
         if (cpu.load(slot + ThreadSlot.record + state) !== 0) return false
       }
-      return cpu.load(bucketsAt + Bucket.lock) === 0
+      for (let bucket = bucketsAt; bucket < lockAt; bucket += Bucket.sizeof) {
+        if (cpu.load(bucket + Bucket.lock) !== 0) return false
+      }
+      return true
     },
   }
 }

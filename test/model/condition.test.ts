@@ -1,0 +1,106 @@
+/** The condition, as it ships, under every interleaving: who is notified goes on, and nobody else. */
+
+import { describe, test } from 'vitest'
+import { conditionNotify } from '../../src/sync/condition.ts'
+import type { Operation } from '../../src/testing/model.ts'
+import { CAME, consumes, holds, notifies, produces, waitsOnce } from './condition-models.ts'
+import type { SyncWorld } from './sync-world.ts'
+
+describe('nobody sleeps beside what it waits for', () => {
+  test('a waiter and a producer, in full', () => {
+    for (const isHeld of [true, false]) {
+      holds({
+        name: `1 waiter, notify(1) ${isHeld ? 'in' : 'after'} the section`,
+        threads: (world) => [[consumes(world)], [produces(world, 1, 1, isHeld)]],
+        isExact: true,
+      })
+    }
+  })
+
+  test('2 waiters, a broadcast, 3 preemptions', () => {
+    for (const isHeld of [true, false]) {
+      holds({
+        name: `2 waiters, broadcast ${isHeld ? 'in' : 'after'} the section`,
+        threads: (world) => [[consumes(world)], [consumes(world)], [produces(world, 2, Infinity, isHeld)]],
+        isExact: true,
+        bounds: { preemptions: 3 },
+      })
+    }
+  })
+
+  test('2 waiters, 2 producers that notify one each, 2 preemptions', () => {
+    holds({
+      name: '2 waiters, 2 producers',
+      threads: (world) => [
+        [consumes(world)],
+        [consumes(world)],
+        [produces(world, 1, 1, true)],
+        [produces(world, 1, 1, false)],
+      ],
+      isExact: true,
+      bounds: { preemptions: 2 },
+    })
+  })
+
+  test('the same with one bucket, and with hand-off, 2 preemptions', () => {
+    holds({
+      name: '2 waiters, broadcast, one bucket, hand-off',
+      buckets: 1,
+      handOff: true,
+      threads: (world) => [[consumes(world)], [consumes(world)], [produces(world, 2, Infinity, true)]],
+      isExact: true,
+      bounds: { preemptions: 2 },
+    })
+  })
+
+  test('a waiter that times out, or is notified: never both, 3 preemptions', () => {
+    holds({
+      name: 'a waiter that may time out, notify(1) twice',
+      threads: (world) => [[waitsOnce(world, 1)], [notifiesTwice(world)]],
+      isExact: true,
+      bounds: { preemptions: 3, timeouts: 1 },
+    })
+    holds({
+      name: 'consumers that may time out, broadcast',
+      threads: (world) => [[consumes(world, 1)], [consumes(world, 1)], [produces(world, 2, Infinity, true)]],
+      isExact: true,
+      bounds: { preemptions: 2, timeouts: 2 },
+    })
+  })
+
+  test('spurious rings end no wait, 2 preemptions', () => {
+    holds({
+      name: '1 waiter, spurious',
+      threads: (world) => [[consumes(world)], [produces(world, 1, 1, false)]],
+      isExact: true,
+      bounds: { preemptions: 2, spurious: 1 },
+    })
+  })
+})
+
+test('a notification goes to who waits, and to nobody who comes later, 2 preemptions', () => {
+  holds({
+    name: 'no stolen wake-up',
+    threads: (world) => [
+      [waitsOnce(world)],
+      [after(1, waitsOnce(world))],
+      [after(1, produces(world, 0, 1, true)), after(2, produces(world, 0, 1, false))],
+    ],
+    isExact: true,
+    bounds: { preemptions: 2 },
+  })
+})
+
+/** Starts when so many have come to wait: whoever has come has queued by the time that the mutex can be had. */
+function after(came: number, operation: Operation): Operation {
+  const run = typeof operation === 'function' ? operation : operation.run
+  return { when: ({ ghost }) => ghost[CAME] >= came, run }
+}
+
+/** Notifies two, of whom one may have timed out by then. */
+function notifiesTwice(world: SyncWorld): Operation {
+  return (thread) => {
+    notifies(world, thread, 1, conditionNotify)
+    notifies(world, thread, 1, conditionNotify)
+  }
+}
