@@ -13,8 +13,7 @@
 
 // The kinds that it knows, whoever asks.
 import '../channel/channel.ts'
-import '../locks/mutex.ts'
-import '../locks/semaphore.ts'
+import '../locks/diagnostics/index.ts'
 
 import { everyLock, labelAround, objectAround, type Around } from '../memory/around.ts'
 import type { Attachment } from '../memory/attachment.ts'
@@ -22,6 +21,7 @@ import { runningThreads } from '../memory/check.ts'
 import { attachmentById, defaultAttachment } from '../memory/inventory.ts'
 import { handleIn, type Handle, type Holder } from '../memory/kind.ts'
 import { nameOf, objectEntry } from '../memory/directory.ts'
+import { lengthOf, REGION, startByteOf } from '../memory/region.ts'
 import { readText, Superblock } from '../memory/superblock.ts'
 import { ownerOf } from '../sync/mutex.ts'
 import { ASYNC, WAITING, WaitRecord } from '../sync/wait-record.ts'
@@ -212,9 +212,20 @@ class Snapshot {
 
   #word(key0: number, key1: number): GraphLock {
     const byte = (key1 >>> 0) * 4
-    const place = key0 === 0 ? `at byte 0x${byte.toString(16)}` : `of a process (${key0}, ${key1})`
-    const label = key0 === 0 ? (KERNEL_WORDS.get(key1) ?? `a word ${place}`) : `a word ${place}`
-    return this.#lock(key1 + key0 * 2 ** 32, () => ({ kind: 'word', name: undefined, byte, label }))
+    return this.#lock(key1 + key0 * 2 ** 32, () => {
+      const label = key0 === 0 ? this.#placeOf(key1, byte) : `a word of a process (${key0}, ${key1})`
+      return { kind: 'word', name: undefined, byte, label }
+    })
+  }
+
+  /** `byte 16 of Region 'counters'`. */
+  #placeOf(word: number, byte: number): string {
+    for (const at of this.#attachment.frames.cellsOf(REGION.layout.signature)) {
+      const offset = byte - startByteOf(this.#attachment, at)
+      if (offset < 0 || offset >= lengthOf(this.#attachment, at)) continue
+      return `byte ${offset} of ${labelAround(this.#attachment, { kind: REGION, at })}`
+    }
+    return KERNEL_WORDS.get(word) ?? `a word at byte 0x${byte.toString(16)}`
   }
 
   #lock(key: number, make: () => GraphLock): GraphLock {

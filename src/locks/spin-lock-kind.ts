@@ -34,6 +34,10 @@ export function spinLockKind<X extends Met>(make: (found: Found) => X): Kind<Pla
     noMemory: (attachment, { name }) =>
       attachment.noMemory(name === undefined ? 'SpinLock' : `SpinLock '${name}'`, SpinLockObject.sizeof * 4),
     make,
+    holders: ({ lot }, at) => {
+      const tid = spinOwner(lot, at + SpinLockObject.raw)
+      return tid === 0 ? [] : [{ tid, isAsync: false }]
+    },
     check: spinLockProblems,
   }
 }

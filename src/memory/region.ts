@@ -118,7 +118,7 @@ export class Region extends SharedObject implements Disposable {
   }
 
   get #startByte(): number {
-    return this.attachment.cpu.load(this.at + pfn) * PAGE_SIZE
+    return startByteOf(this.attachment, this.at)
   }
 }
 
@@ -139,8 +139,13 @@ function isClass(value: unknown): boolean {
   }
 }
 
-function lengthOf({ cpu }: Attachment, at: number): number {
+export function lengthOf({ cpu }: Attachment, at: number): number {
   return cpu.load(at + high) * SPLIT + cpu.load(at + low)
+}
+
+/** Where the bytes of a region begin in its memory. */
+export function startByteOf({ cpu }: Attachment, at: number): number {
+  return cpu.load(at + pfn) * PAGE_SIZE
 }
 
 export const REGION: Kind<RegionOptions, Region> = {

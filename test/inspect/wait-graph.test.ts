@@ -1,6 +1,6 @@
 /** waitGraph(): what threads wait for, who holds it, and the circles that never end. */
 
-import { Channel, Mutex, Semaphore, SharedMemory } from 'pageframe'
+import { Channel, Mutex, Region, Semaphore, SharedMemory } from 'pageframe'
 import { waitGraph, type Texted, type WaitGraph } from 'pageframe/inspect'
 import { expect, test } from 'vitest'
 import { Actor, eventually, freshName, thrownBy } from '../support.ts'
@@ -158,6 +158,17 @@ test('waits for permits and for records have no holder', async () => {
     [`${a.threadId}: Semaphore '${permits}'`, `${b.threadId}: Channel '${jobs}'`].sort(),
   )
   expect(graph.waits.flatMap(({ heldBy }) => heldBy)).toEqual([])
+})
+
+test('a word of a region is called after it', async () => {
+  const name = freshName()
+  Region.open(name, 64)
+  const actor = await Actor.start()
+  actor.begin(({ Region, futex }, region) => futex.wait(Region.open(region).as(Int32Array), 4, 0), name)
+
+  const { waits } = await graphWith(1)
+
+  expect(waits[0].lock).toMatchObject({ kind: 'word', label: `byte 16 of Region '${name}'` })
 })
 
 test('a memory is asked for by its SharedMemory, and by nothing else', () => {

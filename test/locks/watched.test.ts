@@ -1,6 +1,6 @@
 /** Locks of a memory that is watched: deadlocks that are not waited for, orders that contradict each other, statistics. */
 
-import { Mutex, Semaphore, SharedMemory, type UnlockToken } from 'pageframe'
+import { Condition, Mutex, Semaphore, SharedMemory, SpinLock, type UnlockToken } from 'pageframe'
 import { deadlocks, lockOrder, lockStatistics, waitGraph } from 'pageframe/inspect'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Actor, eventually, pause, rejectionOf, thrownBy } from '../support.ts'
@@ -11,7 +11,8 @@ beforeEach(() => {
   memory = new SharedMemory({ size: '64MiB', locks: { deadlocks: true, statistics: true } })
 })
 
-afterEach(() => {
+afterEach(async () => {
+  await eventually(() => memory.check().ok, 'the reaper').catch(() => undefined)
   expect(memory.check().problems).toEqual([])
   memory.destroy()
 })
@@ -149,6 +150,25 @@ describe('deadlocks', () => {
     },
   )
 
+  test('spin locks too', async () => {
+    const [a, b] = ['a', 'b'].map((name) => new SpinLock({ name, memory }))
+    const actor = await Actor.start()
+    await actor.run(({ SpinLock }, handle) => {
+      SpinLock.from(handle).lock()
+    }, b)
+    a.lock()
+    const waiting = actor.run(({ SpinLock }, handle) => {
+      SpinLock.from(handle).lock()
+    }, a)
+    await pause(100)
+
+    expect(thrownBy(() => b.lock()).message).toContain(
+      "which this thread holds.\n  SpinLock 'b' was taken by",
+    )
+    a.unlock()
+    await waiting
+  })
+
   test('a section that waits for its own lock, or for one whose owner waits for it', async () => {
     const [a, b] = mutexes('a', 'b')
 
@@ -270,6 +290,19 @@ describe('order', () => {
     expect(lockOrder(memory).orders.map(({ held }) => held)).toEqual(["Mutex 'b'"])
   })
 
+  test('a condition takes its mutex again with what is held meanwhile', () => {
+    const [a, b] = mutexes('a', 'b')
+    const changed = new Condition({ memory })
+
+    b.run((held) => {
+      a.run(() => {
+        thrownBy(() => { changed.wait(held, { timeoutMs: 1 }) }) // prettier-ignore
+      })
+    })
+
+    expect(lockOrder(memory).inversions).toHaveLength(1)
+  })
+
   test('asynchronous sections have an order within each, not between them', async () => {
     const [a, b, c] = mutexes('a', 'b', 'c')
 
@@ -352,6 +385,24 @@ describe('statistics', () => {
     await waiting
 
     expect(of("Semaphore 'permits'")).toMatchObject({ acquisitions: 2, contended: 1, hold: { count: 0 } })
+  })
+
+  test('a condition is waited for; its mutex is not held meanwhile', async () => {
+    const [jobs] = mutexes('jobs')
+    const changed = new Condition({ name: 'changed', memory })
+    await jobs.runAsync(async (held) => {
+      setTimeout(() => changed.notify(), 30)
+      await changed.waitAsync(held)
+      expect(held.locked).toBe(true)
+    })
+    jobs.run((held) => {
+      expect(thrownBy(() => { changed.wait(held, { timeoutMs: 30 }) }).code).toBe('ETIMEDOUT') // prettier-ignore
+    })
+
+    expect(of("Condition 'changed'")).toMatchObject({ acquisitions: 1, contended: 1, timeouts: 1 })
+    expect(of("Condition 'changed'").wait.p50).toBeGreaterThan(20e6)
+    expect(of("Mutex 'jobs'").hold.count).toBe(4) // each wait cuts one in two
+    expect(of("Mutex 'jobs'").hold.max).toBeLessThan(20e6)
   })
 
   test('a blocked wait says how often it spun and slept', async () => {

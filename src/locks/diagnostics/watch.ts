@@ -49,7 +49,7 @@ export interface Hold extends HeldBefore {
   readonly entry: number
   readonly isAsync: boolean
   readonly isReading: boolean
-  readonly since: number
+  since: number
   /** The section whose code took it, or what that started. */
   readonly section: Hold | undefined
   /** How often beyond once, by this thread. */
@@ -235,9 +235,28 @@ export class Watch {
       hold.depth--
       return
     }
-    this.#holds.splice(index, 1)
-    this.#thread.forget(hold)
+    this.#drop(hold)
     if (this.#counts) this.#countTime(LockClass.hold, hold.since)
+  }
+
+  #drop(hold: Hold): void {
+    this.#holds.splice(this.#holds.indexOf(hold), 1)
+    this.#thread.forget(hold)
+  }
+
+  /**
+   * A condition gives the lock back for a while, and takes it again: whoever holds others meanwhile holds them while it
+   * takes this one. The function that is returned says that it is over; `isHeld`: it has been taken again.
+   */
+  interrupt(isAsync: boolean): (isHeld: boolean) => void {
+    const hold = this.#holds.find((each) => !each.isOver && each.isAsync === isAsync)
+    if (hold === undefined) return () => undefined
+    this.#noteOrder(isAsync, this.#stack())
+    if (this.#counts) this.#countTime(LockClass.hold, hold.since)
+    return (isHeld) => {
+      if (this.#counts) hold.since = now()
+      if (!isHeld) this.#drop(hold)
+    }
   }
 
   // ── what nobody holds: permits, phases, events ────────────────────────────────────────────────────────────────────

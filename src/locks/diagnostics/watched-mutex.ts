@@ -48,12 +48,7 @@ class WatchedMutex extends Mutex {
     wait?: AsyncWait,
   ): Promise<T> {
     assertFunction('Mutex.runAsync()', 'section', section)
-    const held = await this.lockAsync(wait)
-    try {
-      return await watchOf(this).runSection(held, () => section(held))
-    } finally {
-      held.unlock()
-    }
+    return super.runAsync((held) => watchOf(this).runSection(held, () => section(held)), wait)
   }
 }
 

@@ -7,9 +7,14 @@ import { Watch } from './watch.ts'
 
 const watches = new WeakMap<object, Watch>()
 
-/** What this thread notes about a watched object. */
+/** What this thread notes about an object, if it is watched. */
+export function findWatch(object: object): Watch | undefined {
+  return watches.get(object)
+}
+
+/** The same, inside of it. */
 export function watchOf(object: object): Watch {
-  const watch = watches.get(object)
+  const watch = findWatch(object)
   if (watch === undefined) throw new Error('a watched lock without a watch')
   return watch
 }
