@@ -21,8 +21,9 @@
 
 import { EOVERFLOW, ETIMEDOUT } from '../words/errno.ts'
 import { i32, layout } from '../words/layout.ts'
+import type { Cpu } from '../host/cpu.ts'
 import type { Lot } from './lot.ts'
-import { spinFor } from './spin.ts'
+import { spinForSignal } from './spin.ts'
 import { abandon, begin, BUSY, onBell, waitBlocked, type Waitable } from './wait.ts'
 
 export const RawSemaphore = layout('RawSemaphore', 8, { word: i32, spins: i32 })
@@ -35,11 +36,23 @@ const PERMITS = 0x7fffffff
 export const SEM_VALUE_MAX = PERMITS
 export const SEMAPHORE_PURPOSE = 2
 
+/** Takes a permit if there are just so many, more than 0, and nobody waits. The rest is acquire()'s. */
+export function acquireFast(cpu: Cpu, at: number, permits: number): boolean {
+  // Acquire: pairs with the compareExchange in releaseFast() and release().
+  return cpu.compareExchange(at, permits, permits - 1) === permits
+}
+
+/** Adds a permit if there are just so many, less than SEM_VALUE_MAX, and nobody waits. The rest is release()'s. */
+export function releaseFast(cpu: Cpu, at: number, permits: number): boolean {
+  // Release: pairs with the compareExchange in acquireFast() and take().
+  return cpu.compareExchange(at, permits, permits + 1) === permits
+}
+
 /** Takes a permit; waits until `deadline` if it must. 0, or -ETIMEDOUT. */
 export function acquire(lot: Lot, at: number, deadline: number): number {
   const taken = semaphoreWait.take(lot, at)
   if (taken !== BUSY) return taken
-  const spun = spinFor(lot, semaphoreWait, at, at + spins)
+  const spun = spinForSignal(lot, semaphoreWait, at, at + spins)
   return spun === BUSY ? waitBlocked(lot, semaphoreWait, at, deadline) : spun
 }
 

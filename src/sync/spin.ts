@@ -15,17 +15,51 @@ import { BUSY, type Waitable } from './wait.ts'
 const FIRST_BURST = 32
 const PROBE_EVERY = 64
 
+const SIGNAL_BURST = 128
+const SIGNAL_BURSTS = 32
+const PATIENCE = 8
+
 /** Tries to take something while spinning. `hintAt` is a word for the moving average. As `take`; BUSY: go and sleep. */
 export function spinFor(lot: Lot, what: Waitable, at: number, hintAt: number): number {
+  const most = lot.thread.spinTurns
+  if (most === 0) return BUSY
+  lot.thread.count(SPINS)
+  return spinByAverage(lot, what, at, hintAt, most, most)
+}
+
+/**
+ * The same for what another thread gives, and nobody else holds meanwhile: a permit, a signal. Who gives it has no use of
+ * the line, so it is no harm to look at it all the time. A wait first spins about as long as a sleep and its wake-up would
+ * take, which at most doubles what it costs. And two threads that wake each other see nothing but waits as long as a
+ * wake-up; so the try that asks whether times are better is longer than that. If one of the two stays awake, both do.
+ */
+export function spinForSignal(lot: Lot, what: Waitable, at: number, hintAt: number): number {
   const { cpu, thread } = lot
   const most = thread.spinTurns
   if (most === 0) return BUSY
   thread.count(SPINS)
+  for (let i = 0; i < SIGNAL_BURSTS; i++) {
+    cpu.spinWhileEqual(at, cpu.load(at), SIGNAL_BURST)
+    const result = what.take(lot, at)
+    if (result !== BUSY) return result
+  }
+  return spinByAverage(lot, what, at, hintAt, most, PATIENCE * most)
+}
+
+function spinByAverage(
+  lot: Lot,
+  what: Waitable,
+  at: number,
+  hintAt: number,
+  most: number,
+  probe: number,
+): number {
+  const { cpu } = lot
 
   const hint = cpu.plainLoad(hintAt)
   const average = hint >>> 8
   const tries = (hint + 1) & 0xff
-  const budget = tries % PROBE_EVERY === 1 ? most : Math.min(most, 2 * average + FIRST_BURST)
+  const budget = tries % PROBE_EVERY === 1 ? probe : Math.min(most, 2 * average + FIRST_BURST)
 
   let turns = 0
   let result = BUSY
