@@ -29,3 +29,10 @@ export interface Lockable {
   run<T>(section: (held: UnlockToken) => T, wait?: Wait): T
   runAsync<T>(section: (held: UnlockToken) => T | PromiseLike<T>, wait?: AsyncWait): Promise<T>
 }
+
+/** What is waited for and not held. */
+export interface Waitable {
+  wait(wait?: Wait): void
+  tryWait(): boolean
+  waitAsync(wait?: AsyncWait): Promise<void>
+}

@@ -6,7 +6,9 @@
 import type { KindRepair } from '../memory/reaper.ts'
 import { releaseDead } from '../sync/mutex.ts'
 import { spinReleaseDead } from '../sync/spin-lock.ts'
+import { BarrierObject, barrierProblems, breakBarrier } from './barrier-kind.ts'
 import { MutexObject, mutexProblems } from './mutex-kind.ts'
+import { dropEntries, rwLockAfterDeath, RwLockObject, rwLockProblems } from './rwlock-kind.ts'
 import { SpinLockObject, spinLockProblems } from './spin-lock-kind.ts'
 
 const { raw, isRobust } = MutexObject
@@ -20,10 +22,17 @@ export const lockRepairs: readonly KindRepair[] = [
     check: mutexProblems,
   },
   {
+    signature: RwLockObject.signature,
+    afterDeath: rwLockAfterDeath,
+    unfinished: dropEntries,
+    check: rwLockProblems,
+  },
+  {
     signature: SpinLockObject.signature,
     afterDeath: ({ lot }, at, dead) => {
       spinReleaseDead(lot, at + SpinLockObject.raw, dead)
     },
     check: spinLockProblems,
   },
+  { signature: BarrierObject.signature, afterDeath: breakBarrier, check: barrierProblems },
 ]

@@ -33,6 +33,12 @@ export function join(lot: Lot, members: number): void {
   lot.cpu.or(members + (slot >>> 5), 1 << (slot & 31))
 }
 
+/** Whether a thread takes part. */
+export function isMember({ cpu }: Lot, members: number, tid: number): boolean {
+  const slot = slotIndexOf(tid)
+  return (cpu.load(members + (slot >>> 5)) & (1 << (slot & 31))) !== 0
+}
+
 /** The reaper: if the dead was a member, its barrier breaks. */
 export function memberDied(lot: Lot, at: number, members: number, dead: number): void {
   const slot = slotIndexOf(dead)

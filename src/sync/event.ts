@@ -90,6 +90,12 @@ export function abandonEvent(lot: Lot, at: number, record: number, outcome: numb
   abandon(lot, eventWait, at, record, outcome)
 }
 
+/** The same, of an event that is no more: its word is not touched. */
+export function forgetEvent(lot: Lot, record: number, outcome: number): void {
+  lot.withdraw(record, outcome)
+  lot.freeRecord(record)
+}
+
 export const eventWait: Waitable = {
   purpose: EVENT_PURPOSE,
 
