@@ -152,9 +152,10 @@ export function afterReader(lot: Lot, at: number): void {
   if (!hasReaders(lot, at)) settle(lot, at)
 }
 
-/** Whether this thread reads it. Not with COUNTED. */
-export function readsNow(lot: Lot, at: number): boolean {
-  return entryOf(lot, at) !== 0
+/** How many times this thread reads it. Not with COUNTED. */
+export function readsOf(lot: Lot, at: number): number {
+  const entry = entryOf(lot, at)
+  return entry === 0 ? 0 : depthOf(lot, entry) + 1
 }
 
 export const readWait: Waitable = {
@@ -186,7 +187,7 @@ export function abandonRead(lot: Lot, at: number, record: number, outcome: numbe
 // ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /**
- * Locks for writing; waits until `deadline` if it must. A thread that reads waits for itself, as in glibc: see readsNow().
+ * Locks for writing; waits until `deadline` if it must. A thread that reads waits for itself, as in glibc: see readsOf().
  * Returns as readLock(); EOWNERDEAD: repair what it protects, then markRwConsistent().
  */
 export function writeLock(lot: Lot, at: number, deadline: number): number {

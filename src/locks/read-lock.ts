@@ -1,0 +1,183 @@
+/**
+ * The reading side of a read-write lock. Its fast paths write a line of this thread's own and look at the lock's word: one
+ * storeLoad() to lock, one to unlock.
+ */
+
+import { deadlineAfter } from '../host/clock.ts'
+import type { AsyncSteps } from '../memory/async-waits.ts'
+import { homeEntry, register } from '../sync/readers.ts'
+import {
+  abandonRead,
+  afterReader,
+  beginRead,
+  bitsAgainstReaders,
+  isTorn,
+  leave,
+  onBellRead,
+  RawRwLock,
+  readLock,
+  readsOf,
+  readUnlock,
+  tryReadLock,
+  WRITERS,
+} from '../sync/rwlock.ts'
+import { PENDING } from '../sync/wait.ts'
+import { EBUSY, EPERM, ETIMEDOUT } from '../words/errno.ts'
+import { timeoutOf } from '../words/usage.ts'
+import type { AsyncWait, UnlockToken, Wait } from './lockable.ts'
+import { Side, type Sided } from './rwlock-view.ts'
+import {
+  AsyncToken,
+  diedBefore,
+  heldByAsync,
+  heldBySync,
+  SyncToken,
+  unlockAsync,
+  type TokenHolder,
+} from './tokens.ts'
+
+export class ReadLock extends Side implements TokenHolder {
+  // Each stored once, here: V8 folds such fields (CONTRIBUTING.md, "Fields on fast paths").
+  readonly #lock: Sided
+  readonly #cpu: Sided['context']['cpu']
+  readonly #word: number
+  readonly #generationAt: number
+  readonly #own: number
+  /** This thread's entry for the lock, unless it reads something else there just now. */
+  readonly #home: number
+  readonly #against: number
+  readonly #token: SyncToken
+  /** How many asynchronous sections of this thread read. */
+  #asyncReads = 0
+
+  constructor(lock: Sided) {
+    super(lock, 'read')
+    const { context, word } = lock
+    this.#lock = lock
+    this.#cpu = context.cpu
+    this.#word = word
+    this.#generationAt = lock.generationAt
+    this.#own = lock.generation
+    this.#home = homeEntry(context.thread.at, word)
+    this.#against = bitsAgainstReaders(context.cpu, word)
+    this.#token = new SyncToken(this)
+    register(context.lot, word + RawRwLock.flags)
+  }
+
+  /**
+   * Locks for reading, together with other readers; blocks this thread while it must wait for a writer. A thread that
+   * reads may lock again at any time, and unlocks as often. The token may be one that earlier calls returned.
+   *
+   * token.ownerDied: a writer died holding the lock, and nobody has repaired yet what it protects.
+   *
+   * Throws ErrnoError: ETIMEDOUT; EDEADLK (this thread writes); ENOTRECOVERABLE (a writer died and the next one did not
+   * call markConsistent()); ESTALE (destroyed); EAGAIN (memory is out).
+   */
+  lock(wait?: Wait): UnlockToken {
+    const cpu = this.#cpu
+    const home = this.#home
+    if (cpu.plainLoad(this.#generationAt) !== this.#own) this.#lock.assertLive('lock')
+    // Dekker: pairs with writers, who write the word, then look for entries (sync/rwlock.ts).
+    if (wait === undefined && cpu.plainLoad(home) === 0) {
+      if ((cpu.storeLoad(home, this.#word, this.#word) & this.#against) === 0) return this.#token
+      leave(this.#lock.context.lot, this.#word, home)
+    }
+    this.#lockSlow(wait)
+    return this.#token
+  }
+
+  /** Locks for reading if that needs no waiting, else null. Throws ENOTRECOVERABLE and EAGAIN as lock(). */
+  tryLock(): UnlockToken | null {
+    this.#lock.assertLive('tryLock')
+    const result = tryReadLock(this.#lock.context.lot, this.#word)
+    if (result === -EBUSY) return null
+    if (result < 0) throw this.error(result, 'tryLock')
+    return this.#token
+  }
+
+  /**
+   * Locks for reading without blocking the thread. An asynchronous section is a reader of its own: if one asks again for
+   * the lock that it holds, and a writer waits, both wait for ever.
+   */
+  async lockAsync(wait: AsyncWait = {}): Promise<UnlockToken> {
+    this.#lock.assertLive('lockAsync')
+    const timeoutMs = timeoutOf(this.call('lockAsync'), wait)
+    const result = await this.#lock.context.waits.wait(this.#steps, timeoutMs, wait)
+    if (result < 0) throw this.error(result, 'lockAsync')
+    return new AsyncToken(this)
+  }
+
+  /** Ends what lock() or tryLock() began. EPERM if this thread does not read so. */
+  unlock(): void {
+    const cpu = this.#cpu
+    const home = this.#home
+    if (cpu.plainLoad(this.#generationAt) !== this.#own) this.#lock.assertLive('unlock')
+    if (this.#asyncReads === 0 && cpu.plainLoad(home) === this.#word && cpu.plainLoad(home + 1) === 0) {
+      if ((cpu.storeLoad(home, 0, this.#word) & WRITERS) !== 0)
+        afterReader(this.#lock.context.lot, this.#word)
+    } else {
+      this.#unlockSlow()
+    }
+  }
+
+  // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** For the tokens. */
+  get [heldBySync](): boolean {
+    return this.#lock.isLive() && this.#syncReads > 0
+  }
+
+  get [heldByAsync](): boolean {
+    return this.#lock.isLive() && this.#asyncReads > 0
+  }
+
+  get [diedBefore](): boolean {
+    return this.#lock.isLive() && isTorn(this.#lock.context.lot, this.#word)
+  }
+
+  [unlockAsync](): void {
+    this.#lock.assertLive('unlock')
+    this.#asyncReads--
+    const result = readUnlock(this.#lock.context.lot, this.#word)
+    if (result < 0) throw this.error(result, 'unlock')
+  }
+
+  get #syncReads(): number {
+    return readsOf(this.#lock.context.lot, this.#word) - this.#asyncReads
+  }
+
+  readonly #steps: AsyncSteps = {
+    begin: (record) => this.#onLockedAsync(beginRead(this.#lock.context.lot, this.#word, record)),
+    onBell: (record) => this.#onLockedAsync(onBellRead(this.#lock.context.lot, this.#word, record)),
+    abandon: (record, outcome) => {
+      abandonRead(this.#lock.context.lot, this.#word, record, outcome)
+    },
+    late: (record, timeoutMs) => this.late('lockAsync', timeoutMs, record),
+  }
+
+  /** In the very step that took the lock: other code of this thread runs before the promise's continuation does. */
+  #onLockedAsync(result: number): number {
+    if (result >= 0 && result !== PENDING) this.#asyncReads++
+    return result
+  }
+
+  #lockSlow(wait: Wait | undefined): void {
+    const timeoutMs = timeoutOf(this.call('lock'), wait)
+    const { context } = this.#lock
+    context.assertSound()
+    const outer = context.awaited
+    context.awaited = { describe: () => `${this.#lock.label()} is not free to read: ${this.holders()}` }
+    const result = readLock(context.lot, this.#word, deadlineAfter(timeoutMs))
+    context.awaited = outer
+    if (result === -ETIMEDOUT) throw this.late('lock', timeoutMs, context.lot.ownRecord)
+    if (result < 0) throw this.error(result, 'lock')
+  }
+
+  #unlockSlow(): void {
+    if (this.#syncReads <= 0) {
+      const why = 'is held by an asynchronous section only: unlock it by its token'
+      throw this.error(-EPERM, 'unlock', this.#asyncReads > 0 ? why : undefined)
+    }
+    readUnlock(this.#lock.context.lot, this.#word)
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * What a read-write lock is made of, and what happens when two threads ask for different ones.
+ *
+ *   RwLockObject   0 .. 3            4 .. 15
+ *                ┌─────────────────┬───────────┐
+ *                │ object header   │ RawRwLock │     128 bytes: a line of its own, which readers do not write
+ *                └─────────────────┴───────────┘
+ */
+
+import type { Attachment } from '../memory/attachment.ts'
+import { runningThreads } from '../memory/check.ts'
+import { objectHeader, type Found, type Kind, type Met, type Own, type Place } from '../memory/kind.ts'
+import { dropReads } from '../sync/readers.ts'
+import { initRwLock, PREFER_WRITERS, RawRwLock, releaseDeadRw, writerOf } from '../sync/rwlock.ts'
+import { EEXIST, ErrnoError } from '../words/errno.ts'
+import { layout, newLine, words } from '../words/layout.ts'
+import { oneOf, present } from '../words/usage.ts'
+
+export const RwLockObject = layout('RwLock', 128, {
+  ...objectHeader,
+  raw: words(RawRwLock.sizeof),
+  _end: newLine,
+})
+
+const { raw } = RwLockObject
+
+const PREFERENCES = ['readers', 'writers'] as const
+
+export interface RwLockOptions extends Place {
+  /**
+   * Who goes first when both wait. 'writers', if absent: a reader waits while a writer waits, so that readers who come and
+   * go cannot keep writers out for ever; writers can keep readers out. 'readers': the other way round.
+   */
+  prefer?: (typeof PREFERENCES)[number]
+}
+
+export function rwLockKind<X extends Met>(make: (found: Found) => X): Kind<RwLockOptions, X> {
+  return {
+    name: 'RwLock',
+    layout: RwLockObject,
+    read,
+    build,
+    compare,
+    demolish: dropEntries,
+    noMemory,
+    make,
+    check: rwLockProblems,
+  }
+}
+
+function read(call: string, { prefer }: RwLockOptions): Own<RwLockOptions> {
+  if (prefer !== undefined) oneOf(call, 'prefer', prefer, PREFERENCES)
+  return present<Own<RwLockOptions>>({ prefer })
+}
+
+function build({ cpu }: Attachment, at: number, { prefer = 'writers' }: RwLockOptions): number {
+  initRwLock(cpu, at + raw, prefer === 'writers' ? PREFER_WRITERS : 0)
+  return 0
+}
+
+function compare({ cpu }: Attachment, at: number, name: string, { prefer }: RwLockOptions): void {
+  const theirs = (cpu.load(at + raw + RawRwLock.flags) & PREFER_WRITERS) === 0 ? 'readers' : 'writers'
+  if (prefer === undefined || prefer === theirs) return
+  throw new ErrnoError(
+    EEXIST,
+    'open',
+    `RwLock '${name}' exists and prefers ${theirs}; this thread asked for ${prefer}`,
+  )
+}
+
+/** A lock that is destroyed while somebody reads: what comes to lie there is not read by him. */
+export function dropEntries({ lot }: Attachment, at: number): void {
+  dropReads(lot, at + raw + RawRwLock.flags, at + raw, 1)
+}
+
+function noMemory(attachment: Attachment, { name }: RwLockOptions): string {
+  return attachment.noMemory(name === undefined ? 'RwLock' : `RwLock '${name}'`, RwLockObject.sizeof * 4)
+}
+
+/** The reaper: a dead reader reads no more; what a dead writer held goes on with notice. */
+export function rwLockAfterDeath({ lot }: Attachment, at: number, dead: number): void {
+  releaseDeadRw(lot, at + raw, dead)
+}
+
+/** What does not add up in a read-write lock at rest. */
+export function* rwLockProblems(attachment: Attachment, at: number): Generator<string> {
+  const tid = writerOf(attachment.lot, at + raw)
+  if (tid !== 0 && !runningThreads(attachment).has(tid)) {
+    yield `a RwLock at ${at} is held by a writer (${tid}) that does not run`
+  }
+}

@@ -1,0 +1,101 @@
+/** What the two sides of a read-write lock share: sections, and what they need of the lock that they are sides of. */
+
+import type { Attachment } from '../memory/attachment.ts'
+import { staleError } from '../memory/open.ts'
+import { readersOf } from '../sync/readers.ts'
+import { RawRwLock, writerOf } from '../sync/rwlock.ts'
+import { EAGAIN, EDEADLK, ENOMEM, EPERM, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
+import { assertFunction } from '../words/usage.ts'
+import { aheadOfYou, noRecord } from './explain.ts'
+import type { AsyncWait, Lockable, UnlockToken, Wait } from './lockable.ts'
+
+/** A read-write lock, for its sides. */
+export interface Sided {
+  readonly context: Attachment
+  /** Word index of its RawRwLock. */
+  readonly word: number
+  readonly generationAt: number
+  readonly generation: number
+  label(): string
+  assertLive(verb: string): void
+  isLive(): boolean
+}
+
+export abstract class Side implements Lockable {
+  readonly #lock: Sided
+  /** 'read' or 'write'. */
+  readonly #name: string
+
+  protected constructor(lock: Sided, name: string) {
+    this.#lock = lock
+    this.#name = name
+  }
+
+  abstract lock(wait?: Wait): UnlockToken
+  abstract tryLock(): UnlockToken | null
+  abstract lockAsync(wait?: AsyncWait): Promise<UnlockToken>
+  abstract unlock(): void
+
+  /** Runs a section with the lock held; blocks while it cannot be had. The section gets the token. */
+  run<T>(section: (held: UnlockToken) => T, wait?: Wait): T {
+    assertFunction(this.call('run'), 'section', section)
+    const held = this.lock(wait)
+    try {
+      return section(held)
+    } finally {
+      this.unlock()
+    }
+  }
+
+  /** Runs a section, which may be asynchronous, with the lock held; does not block the thread. */
+  async runAsync<T>(section: (held: UnlockToken) => T | PromiseLike<T>, wait?: AsyncWait): Promise<T> {
+    assertFunction(this.call('runAsync'), 'section', section)
+    const held = await this.lockAsync(wait)
+    try {
+      return await section(held)
+    } finally {
+      held.unlock()
+    }
+  }
+
+  protected call(verb: string): string {
+    return `RwLock.${this.#name}.${verb}()`
+  }
+
+  /** Who has it: `thread 3 'parser' writes`, `2 threads read it`. */
+  protected holders(): string {
+    const { context, word } = this.#lock
+    const writer = writerOf(context.lot, word)
+    if (writer !== 0) return `${context.threadName(writer)} writes`
+    const readers = readersOf(context.lot, word + RawRwLock.flags, word, word)
+    if (readers.length === 0) return 'it has just been released'
+    if (readers.length > 1) return `${readers.length} threads read it`
+    return `${context.threadName(readers[0])} reads it`
+  }
+
+  protected error(errno: number, verb: string, why?: string): ErrnoError {
+    if (errno === -ESTALE) return staleError('RwLock', verb)
+    return new ErrnoError(errno, verb, `${this.#lock.label()}: ${why ?? this.#whyNot(errno)}`)
+  }
+
+  protected late(verb: string, timeoutMs: number, record: number): ErrnoError {
+    const why = `${this.holders()}, ${aheadOfYou(this.#lock.context.lot, record)}`
+    const what = `not acquired to ${this.#name} in ${timeoutMs} ms`
+    return new ErrnoError(ETIMEDOUT, verb, `${this.#lock.label()}: ${what}; ${why}`)
+  }
+
+  #whyNot(errno: number): string {
+    switch (errno) {
+      case -EDEADLK:
+        return 'this thread holds it for writing already; to wait here would never end'
+      case -EPERM:
+        return `this thread does not ${this.#name} under it; ${this.holders()}`
+      case -ENOMEM:
+        return noRecord(this.#lock.context)
+      case -EAGAIN:
+        return 'this thread reads under so many locks that no memory is left to note another one'
+      default:
+        return 'a writer died, and the next one unlocked without markConsistent(): what it protects may be torn. Destroy it'
+    }
+  }
+}
