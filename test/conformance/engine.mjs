@@ -29,7 +29,7 @@ export const NEEDS = {
   cond: true,
   rwlock: true,
   barrier: true,
-  spin: 'process-shared spin locks are not there yet',
+  spin: true,
   futex: true,
   mq: 'POSIX message queues are not there yet',
   mlock: 'memory locks are not there yet',

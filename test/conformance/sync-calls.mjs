@@ -97,6 +97,12 @@ export const SYNC_CALLS = {
   barrier_destroy: [OBJECT, (self, { obj }) => self.barrierDestroy(obj)],
   barrier_wait: [OBJECT, (self, { obj }) => (self.barrierWait(obj) ? 1 : 0)],
 
+  spin_init: [OBJECT, (self, { obj }) => self.spinInit(obj)],
+  spin_destroy: [OBJECT, (self, { obj }) => self.spinDestroy(obj)],
+  spin_lock: [OBJECT, (self, { obj }) => self.spinLock(obj)],
+  spin_trylock: [OBJECT, (self, { obj }) => self.spinTryLock(obj)],
+  spin_unlock: [OBJECT, (self, { obj }) => self.spinUnlock(obj)],
+
   futex_wait: [
     { ...FUTEX, ...TIMED, val: 'int' },
     (self, args) => self.futexWait(args.addr, args.val ?? 0, waitOptions(args, 0)),

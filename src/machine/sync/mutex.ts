@@ -57,6 +57,8 @@ export const MUTEX_BYTES = BYTES
 export const PTHREAD_MUTEX_NORMAL = 0
 export const PTHREAD_MUTEX_RECURSIVE = 1
 export const PTHREAD_MUTEX_ERRORCHECK = 2
+/** glibc: a normal one that spins before it sleeps. All of ours do. */
+export const PTHREAD_MUTEX_ADAPTIVE_NP = 3
 
 const TYPE = 3
 export const ROBUST = 4
@@ -65,9 +67,10 @@ const MOST_DEPTH = 0x7fffffff
 
 /** 0, or -EINVAL: no such type. */
 export function mutexInit(sync: SyncWords, address: number, type: number, isRobust: boolean): number {
-  if (!(type >= PTHREAD_MUTEX_NORMAL && type <= PTHREAD_MUTEX_ERRORCHECK)) return -EINVAL
+  if (!(type >= PTHREAD_MUTEX_NORMAL && type <= PTHREAD_MUTEX_ADAPTIVE_NP)) return -EINVAL
   return makeObject(sync, address, MUTEX, RawMutex.sizeof, (at) => {
-    sync.cpu.plainStore(at + flags, type | (isRobust ? ROBUST : 0))
+    const kind = type === PTHREAD_MUTEX_ADAPTIVE_NP ? PTHREAD_MUTEX_NORMAL : type
+    sync.cpu.plainStore(at + flags, kind | (isRobust ? ROBUST : 0))
   })
 }
 

@@ -66,7 +66,7 @@ export function makeObject(
   })
 }
 
-/** What was an object is none any more. -EINVAL: it is not aligned, or of another kind; or what `check` says. */
+/** What was an object is none any more; twice if you like. -EINVAL: not aligned, or of another kind; or what `check` says. */
 export function endObject(
   sync: SyncWords,
   address: number,
@@ -75,6 +75,7 @@ export function endObject(
   check: (at: number) => number = () => 0,
 ): number {
   return sync.withHeld(address, bytesWith(rawWords), (at) => {
+    if (sync.cpu.plainLoad(at + tag) === DESTROYED) return 0
     if (!isOf(sync, at, kind)) return -EINVAL
     const refused = check(at)
     if (refused === 0) sync.cpu.store(at + tag, DESTROYED)

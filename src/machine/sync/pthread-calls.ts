@@ -1,4 +1,4 @@
-/** The calls on conditions, read-write locks and barriers at addresses: pthread_*. */
+/** The calls on conditions, read-write locks, barriers and spin locks at addresses: pthread_*. */
 
 import { checked, EOWNERDEAD } from '../../words/errno.ts'
 import { assertOptions, oneOf } from '../../words/usage.ts'
@@ -15,6 +15,7 @@ import {
   rwlockUnlock,
   rwlockWrite,
 } from './rwlock.ts'
+import { spinDestroy, spinGive, spinInit, spinTry, spinWait } from './spin-lock.ts'
 
 /** What pthread_condattr_t says. */
 export interface ConditionAttributes {
@@ -207,6 +208,44 @@ export abstract class PthreadCalls extends MutexCalls {
       checked(barrierWait(this.sync, toNumber('barrierWait', 'barrier', barrier)), 'pthread_barrier_wait') ===
       1
     )
+  }
+
+  // ── spin locks ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * pthread_spin_init(3): makes a spin lock at an address: a multiple of 4, and 20 bytes within one page. It is for every
+   * process that maps the memory. A process that dies keeps it. Throws EINVAL.
+   */
+  spinInit(lock: number): void {
+    this.enter()
+    checked(spinInit(this.sync, toNumber('spinInit', 'lock', lock)), 'pthread_spin_init')
+  }
+
+  /** pthread_spin_destroy(3). Throws EINVAL. */
+  spinDestroy(lock: number): void {
+    this.enter()
+    checked(spinDestroy(this.sync, toNumber('spinDestroy', 'lock', lock)), 'pthread_spin_destroy')
+  }
+
+  /**
+   * pthread_spin_lock(3): spins until nobody holds it; after a while it gives its core away between looks, for a millisecond
+   * (Linux: never). What this process holds itself is waited for, as on Linux. Throws EINVAL.
+   */
+  spinLock(lock: number): void {
+    this.enter()
+    checked(spinWait(this.sync, toNumber('spinLock', 'lock', lock)), 'pthread_spin_lock')
+  }
+
+  /** pthread_spin_trylock(3). Throws EBUSY, EINVAL. */
+  spinTryLock(lock: number): void {
+    this.enter()
+    checked(spinTry(this.sync, toNumber('spinTryLock', 'lock', lock)), 'pthread_spin_trylock')
+  }
+
+  /** pthread_spin_unlock(3): whoever holds it, as on Linux. Throws EINVAL. */
+  spinUnlock(lock: number): void {
+    this.enter()
+    checked(spinGive(this.sync, toNumber('spinUnlock', 'lock', lock)), 'pthread_spin_unlock')
   }
 }
 

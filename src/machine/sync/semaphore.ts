@@ -61,7 +61,7 @@ export function semPost(sync: SyncWords, address: number): number {
 }
 
 export function semGetValue(sync: SyncWords, address: number): number {
-  const found = sync.find(address, BYTES)
+  const found = sync.find(address, BYTES, 'read')
   if (found < 0) return found
   return isOf(sync, found, SEMAPHORE) ? permitsOf(sync.lot, found + raw) : -EINVAL
 }

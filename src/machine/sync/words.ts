@@ -42,9 +42,9 @@ export class SyncWords {
     this.heldMutexes = new HeldMutexes(attachment, heldWordAt, space.at)
   }
 
-  /** The word where an object of so many bytes lies, for writing, until this thread may wait. -EINVAL: not aligned. */
-  find(address: number, bytes: number): number {
-    return isObjectAddress(address, bytes) ? this.space.mmu.wordOf(address, 'write') : -EINVAL
+  /** The word where an object of so many bytes lies, until this thread may wait. -EINVAL: not aligned. */
+  find(address: number, bytes: number, access: AccessKind = 'write'): number {
+    return isObjectAddress(address, bytes) ? this.space.mmu.wordOf(address, access) : -EINVAL
   }
 
   /** The word where an aligned address lies until release(). Throws ENOMEM, and as an access would. */
