@@ -13,6 +13,7 @@ import '../memory/start.ts'
 import { defineCommand } from 'citty'
 import { print } from '../host/process.ts'
 import { environment } from '../host/workers.ts'
+import type { Fault } from '../../workers/stress/faults.ts'
 import type { PrimitiveName } from '../../workers/stress/primitives.ts'
 import { turnsPerNs } from '../../workers/stress/work.ts'
 import { CommandError, INTERRUPTED } from './errors.ts'
@@ -121,7 +122,7 @@ async function test(
   const most = entryOf(primitive).workers(options.workers)
   const sweep: Outcome[] = []
   const run = async (load: Load): Promise<Outcome | undefined> => {
-    const running = new Run(load, hasFault())
+    const running = new Run(load, fault())
     progress.show(() => describe(load, running.moment))
     const outcome = await running.go(signal)
     return outcome.operations === 0 && outcome.wasInterrupted ? undefined : outcome
@@ -180,8 +181,8 @@ function turnsFor(ns: number): number {
 }
 
 /** For the tests of this: something is wrong with what is tested, and has to be found. */
-function hasFault(): boolean {
-  return environment('PAGEFRAME_STRESS_FAULT') === '1'
+function fault(): Fault | undefined {
+  return environment('PAGEFRAME_STRESS_FAULT') as Fault | undefined
 }
 
 function failure({ outcome }: Result): string {

@@ -68,7 +68,7 @@ export function pageframe(...args: string[]) {
   return start(args).end
 }
 
-interface StartOptions extends Pick<SpawnOptions, 'uid' | 'gid' | 'detached'> {
+interface StartOptions extends Pick<SpawnOptions, 'uid' | 'gid' | 'detached' | 'env'> {
   readonly cli?: string
   readonly cwd?: string
   /** A file descriptor instead of a pipe. */

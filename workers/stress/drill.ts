@@ -31,7 +31,7 @@ export interface Setting {
   readonly kills: boolean
   readonly attachment: ReturnType<typeof defaultAttachment>
   /** Says what the primitive did that it must not do. */
-  violation(what: string): void
+  readonly violation: (what: string) => void
   /** This worker was told that an owner died; what it left was half done, or not. */
-  notice(wasTorn: boolean): void
+  readonly notice: (wasTorn: boolean) => void
 }

@@ -1,31 +1,44 @@
 /** Which drill goes with which primitive. */
 
-import { Channel, Mutex, Semaphore } from 'pageframe'
+import { Channel, Condition, Mutex, Semaphore, SpinLock } from 'pageframe'
+import { Buffer } from './buffer.ts'
 import type { Drill, Setting } from './drill.ts'
 import { Exclusion, type Lock } from './exclusion.ts'
-import { faulty } from './faults.ts'
-import { byDekker, byMutex, byPeterson } from './locks.ts'
+import { faultyBuffer, faultyChannel, faultyLock, faultySemaphore } from './faults.ts'
+import { byDekker, byFutex, byMutex, byPeterson, bySpinLock } from './locks.ts'
 import type { StressData } from './orders.ts'
 import { byOwnLock, loadOwnLock } from './own.ts'
 import { Permits } from './permits.ts'
 import { Receiving, Sending } from './stream.ts'
 
 export async function drillOf(data: StressData, setting: Setting): Promise<Drill> {
-  const { things, kills } = data
-  const exclusion = (lock: Lock) => new Exclusion(setting, data.hasFault ? faulty.lock(lock) : lock)
+  const { things, kills, fault } = data
+  const exclusion = (lock: Lock) =>
+    new Exclusion(setting, fault === undefined ? lock : faultyLock(lock, fault))
   switch (data.primitive) {
     case 'mutex':
       return exclusion(byMutex(Mutex.from(things.mutex), kills))
     case 'semaphore': {
       const semaphore = Semaphore.from(things.semaphore)
-      return new Permits(setting, data.hasFault ? faulty.semaphore(semaphore) : semaphore)
+      return new Permits(setting, fault === undefined ? semaphore : faultySemaphore(semaphore, fault))
+    }
+    case 'condition': {
+      const mutex = Mutex.from(things.mutex)
+      const [notEmpty, notFull] = things.conditions ?? []
+      const conditions = [Condition.from(notEmpty), Condition.from(notFull)] as const
+      if (fault === undefined) return new Buffer(setting, mutex, ...conditions)
+      return new Buffer(setting, ...faultyBuffer(mutex, conditions, fault))
     }
     case 'channel': {
       const { index } = setting.place
       const channel = Channel.from(things.channels?.[index >>> 1])
       if (index % 2 === 0) return new Sending(setting, channel)
-      return new Receiving(setting, data.hasFault ? faulty.channel(channel) : channel)
+      return new Receiving(setting, fault === undefined ? channel : faultyChannel(channel))
     }
+    case 'futex':
+      return exclusion(byFutex(setting))
+    case 'spin':
+      return exclusion(bySpinLock(SpinLock.from(things.spin), kills))
     case 'peterson':
       return exclusion(byPeterson(setting))
     case 'dekker':

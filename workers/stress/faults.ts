@@ -1,52 +1,127 @@
 /**
- * Faults: what each drill must find. For the tests of the load tester: PAGEFRAME_STRESS_FAULT=1 puts one of these between a
- * drill and its primitive.
+ * Faults: what each drill must find. For the tests of the load tester: PAGEFRAME_STRESS_FAULT puts one of these between a drill
+ * and its primitive.
+ *
+ *   exclusion   now and then somebody is let in who should wait
+ *   wakeup      after a while nobody is woken any more
+ *   loss        now and then something gets lost: a message, a permit, the serial one of a phase
  */
 
-import type { Channel, Semaphore } from 'pageframe'
+import type { Channel, Condition, Mutex, Semaphore, UnlockToken } from 'pageframe'
 import type { Lock } from './exclusion.ts'
+import type { Meeting } from './phases.ts'
+import type { ReadersOrWriter } from './readers.ts'
 
-/** How often it happens. */
+export type Fault = 'exclusion' | 'wakeup' | 'loss'
+
+/** How often it happens, or after how long. */
 const EVERY = 1000
 
-export const faulty = {
-  /** Now and then it does not wait. */
-  lock(lock: Lock): Lock {
-    let calls = 0
-    let isHeld = false
-    return {
-      ...lock,
-      lock() {
-        isHeld = ++calls % EVERY !== 0
-        return isHeld && lock.lock()
-      },
-      unlock() {
-        if (isHeld) lock.unlock()
-      },
-    }
-  },
+/** True each time that it happens. */
+function happens(): () => boolean {
+  let calls = 0
+  return () => ++calls % EVERY === 0
+}
 
-  /** Now and then it lets somebody in without a permit. */
-  semaphore(semaphore: Semaphore): Semaphore {
-    let calls = 0
-    return Object.assign(Object.create(semaphore) as Semaphore, {
-      acquire() {
-        if (++calls % EVERY !== 0) semaphore.acquire()
+function afterAWhile(): () => boolean {
+  let calls = 0
+  return () => ++calls > EVERY
+}
+
+const NOT_HELD = { ownerDied: false } as UnlockToken
+
+export function faultyLock(lock: Lock, fault: Fault): Lock {
+  const isNow = fault === 'exclusion' ? happens() : afterAWhile()
+  let isHeld = false
+  return {
+    ...lock,
+    lock() {
+      isHeld = fault !== 'exclusion' || !isNow()
+      return isHeld && lock.lock()
+    },
+    unlock() {
+      if (fault === 'wakeup' && isNow()) return
+      if (isHeld) lock.unlock()
+    },
+  }
+}
+
+export function faultySemaphore(semaphore: Semaphore, fault: Fault): Semaphore {
+  const isNow = fault === 'wakeup' ? afterAWhile() : happens()
+  return Object.assign(Object.create(semaphore) as Semaphore, {
+    acquire() {
+      if (fault !== 'exclusion' || !isNow()) semaphore.acquire()
+    },
+    release() {
+      if (fault === 'exclusion' || !isNow()) semaphore.release()
+    },
+  })
+}
+
+/** A message is lost. */
+export function faultyChannel(channel: Channel): Channel {
+  const isNow = happens()
+  return Object.assign(Object.create(channel) as Channel, {
+    read() {
+      if (isNow()) channel.read()?.[Symbol.dispose]()
+      return channel.read()
+    },
+  })
+}
+
+/** A mutex and conditions that belong together. */
+export function faultyBuffer(
+  mutex: Mutex,
+  conditions: readonly [Condition, Condition],
+  fault: Fault,
+): [Mutex, Condition, Condition] {
+  const isNow = happens()
+  const isOver = afterAWhile()
+  let isHeld = false
+  const faultyMutex = Object.assign(Object.create(mutex) as Mutex, {
+    lock() {
+      isHeld = fault !== 'exclusion' || !isNow()
+      return isHeld ? mutex.lock() : NOT_HELD
+    },
+    unlock() {
+      if (isHeld) mutex.unlock()
+    },
+  })
+  const faulty = (condition: Condition) =>
+    Object.assign(Object.create(condition) as Condition, {
+      wait(held: UnlockToken) {
+        if (isHeld) condition.wait(held)
       },
-      release() {
-        semaphore.release()
+      notify() {
+        return fault === 'wakeup' && isOver() ? 0 : condition.notify()
       },
     })
-  },
+  return [faultyMutex, faulty(conditions[0]), faulty(conditions[1])]
+}
 
-  /** Now and then a message is lost. */
-  channel(channel: Channel): Channel {
-    let calls = 0
-    return Object.assign(Object.create(channel) as Channel, {
-      read() {
-        if (++calls % EVERY === 0) channel.read()?.[Symbol.dispose]()
-        return channel.read()
-      },
-    })
-  },
+/** Lets through whom it should not, or has no serial one. */
+export function faultyBarrier(barrier: Meeting, fault: Fault): Meeting {
+  const isNow = happens()
+  return {
+    arrive() {
+      if (!isNow()) return barrier.arrive()
+      return fault === 'loss' && barrier.arrive() && false
+    },
+  }
+}
+
+/** Writes while others read. */
+export function faultyRwLock(lock: ReadersOrWriter): ReadersOrWriter {
+  const isNow = happens()
+  let isHeld = false
+  const write = {
+    lock() {
+      isHeld = !isNow()
+      return isHeld ? lock.write.lock() : NOT_HELD
+    },
+    unlock() {
+      if (isHeld) lock.write.unlock()
+    },
+  }
+  return { read: lock.read, write, markConsistent: () => undefined }
 }

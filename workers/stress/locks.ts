@@ -1,6 +1,6 @@
 /** The locks that exclude: what each drill of exclusion locks and unlocks. */
 
-import type { Mutex } from 'pageframe'
+import { futex, type Mutex, type SpinLock } from 'pageframe'
 import type { Setting } from './drill.ts'
 import type { Lock } from './exclusion.ts'
 
@@ -15,6 +15,42 @@ export function byMutex(mutex: Mutex, kills: boolean): Lock {
     },
     repaired: () => {
       mutex.markConsistent()
+    },
+  }
+}
+
+export function bySpinLock(spin: SpinLock, kills: boolean): Lock {
+  return {
+    lock: () => {
+      const held = spin.lock()
+      return kills && held.ownerDied
+    },
+    unlock: () => {
+      spin.unlock()
+    },
+  }
+}
+
+/** In the arena. */
+const FUTEX = 64
+
+/**
+ * A mutex made of a futex word and nothing else: 0 free, 1 held, 2 held and somebody may sleep.
+ *
+ * See: Drepper, Futexes are tricky (2011), the third mutex.
+ */
+export function byFutex({ board, attachment }: Setting): Lock {
+  const { cpu, buffer } = attachment
+  const at = board.arenaAt + FUTEX
+  const words = new Int32Array(buffer, at * 4, 1)
+  return {
+    lock() {
+      if (cpu.compareExchange(at, 0, 1) === 0) return false
+      while (cpu.exchange(at, 2) !== 0) futex.wait(words, 0, 2)
+      return false
+    },
+    unlock() {
+      if (cpu.exchange(at, 0) === 2) futex.wake(words, 0, 1)
     },
   }
 }

@@ -1,5 +1,6 @@
 /** What the main thread and a worker of a load test say to each other. */
 
+import type { Fault } from './faults.ts'
 import type { PrimitiveName } from './primitives.ts'
 
 export interface StressData {
@@ -15,8 +16,8 @@ export interface StressData {
   /** One operation in so many is timed. */
   readonly timedEvery: number
   readonly kills: boolean
-  /** Something is wrong with the primitive, for a test of this test. */
-  readonly hasFault: boolean
+  /** What is wrong with the primitive, for a test of this test. */
+  readonly fault: Fault | undefined
 }
 
 /** What is tested, as handles. */
@@ -26,7 +27,8 @@ export interface Things {
   readonly rwlock?: unknown
   readonly spin?: unknown
   readonly barrier?: unknown
-  readonly conditions?: readonly unknown[]
+  /** Not empty, not full. */
+  readonly conditions?: readonly [unknown, unknown]
   readonly channels?: readonly unknown[]
   /** The user's: the URL of its module, and its words. */
   readonly own?: { readonly url: string; readonly words: Int32Array<SharedArrayBuffer> }

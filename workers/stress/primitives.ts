@@ -1,6 +1,15 @@
 /** The primitives that a load test knows, by their names in reports. */
 
-export const PRIMITIVES = ['mutex', 'semaphore', 'channel', 'peterson', 'dekker'] as const
+export const PRIMITIVES = [
+  'mutex',
+  'semaphore',
+  'condition',
+  'futex',
+  'spin',
+  'channel',
+  'peterson',
+  'dekker',
+] as const
 
 /** `own`: the user's lock. */
 export type PrimitiveName = (typeof PRIMITIVES)[number] | 'own'

@@ -3,7 +3,8 @@
 import { PRIMITIVES, type PrimitiveName } from '../../../workers/stress/primitives.ts'
 import type { Site } from './site.ts'
 import { channelEntry } from './channel-entry.ts'
-import { exclusionEntry, mutexEntry, ownEntry } from './exclusion-entries.ts'
+import { conditionEntry } from './condition-entry.ts'
+import { exclusionEntry, futexEntry, mutexEntry, ownEntry, spinEntry } from './exclusion-entries.ts'
 import { semaphoreEntry } from './semaphore-entry.ts'
 
 /** What there is to know of a primitive before and after the workers have had it. */
@@ -37,6 +38,9 @@ export interface Exhibit {
 const CATALOGUE: Readonly<Record<PrimitiveName, Entry>> = {
   mutex: mutexEntry,
   semaphore: semaphoreEntry,
+  condition: conditionEntry,
+  futex: futexEntry,
+  spin: spinEntry,
   channel: channelEntry,
   peterson: exclusionEntry('peterson'),
   dekker: exclusionEntry('dekker'),
@@ -47,6 +51,7 @@ const CATALOGUE: Readonly<Record<PrimitiveName, Entry>> = {
 const ALIASES: Readonly<Record<string, PrimitiveName>> = {
   mtx: 'mutex',
   sem: 'semaphore',
+  cond: 'condition',
   ring: 'channel',
 }
 

@@ -1,6 +1,7 @@
 /** Locks that exclude: in the end as many sections as were counted, and nobody inside. */
 
 import { Mutex } from '../../locks/mutex.ts'
+import { SpinLock } from '../../locks/spin-lock.ts'
 import { INSIDE, OUTSIDE, type Board } from '../../../workers/stress/board.ts'
 import { exclusionOf } from '../../../workers/stress/exclusion.ts'
 import { OWN_WORDS } from '../../../workers/stress/own.ts'
@@ -35,12 +36,12 @@ export const mutexEntry: Entry = {
 }
 
 /** The last one to die may have held it. */
-function recover(mutex: Mutex, board: Board): void {
-  const held = mutex.tryLock()
+export function recover(lock: Mutex | SpinLock, board: Board): void {
+  const held = lock.tryLock()
   if (held === null) return
   if (held.ownerDied) {
     board.places[0].notices++
-    mutex.markConsistent()
+    if (lock instanceof Mutex) lock.markConsistent()
   }
   held.unlock()
 }
@@ -52,6 +53,34 @@ export function untold(board: Board, deaths: readonly number[]): string[] {
   const atMost = deaths.filter((state) => state !== OUTSIDE).length
   if (told >= inside && told <= atMost) return []
   return [`${plural(inside, 'worker')} died inside, and the next owners were told ${plural(told, 'time')}`]
+}
+
+export const spinEntry: Entry = {
+  ...common,
+  description: 'SpinLock: one inside at a time, no increment lost',
+  isFair: false,
+  open({ board }) {
+    const spin = new SpinLock()
+    return {
+      things: { spin },
+      audit(deaths) {
+        recover(spin, board)
+        const { problems, verified } = auditExclusion(board, deaths)
+        return { problems: [...problems, ...untold(board, deaths)], verified }
+      },
+      close() {
+        spin.destroy()
+      },
+    }
+  },
+}
+
+export const futexEntry: Entry = {
+  ...common,
+  description: 'futex: a mutex of one futex word (Drepper); one inside at a time, no wake-up lost',
+  whyNoKills: 'a futex word does not know its owner, so nobody can free it for him',
+  isFair: false,
+  open: ({ board }) => plain(board),
 }
 
 export function exclusionEntry(name: 'peterson' | 'dekker'): Entry {

@@ -1,5 +1,6 @@
 /** What is loaded, how heavily, and what came of it. */
 
+import { isProducer } from '../../../workers/stress/buffer.ts'
 import type { PrimitiveName } from '../../../workers/stress/primitives.ts'
 
 /** What the user asked for, apart from the primitives. */
@@ -95,8 +96,13 @@ export function perSecond({ operations, seconds }: Outcome): number {
   return seconds === 0 ? 0 : operations / seconds
 }
 
-/** How much more the luckiest worker got done than the unluckiest. */
-export function fairness({ perWorker }: Outcome): number {
-  const least = Math.min(...perWorker)
-  return least === 0 ? Infinity : Math.max(...perWorker) / least
+/** How much more the luckiest worker got done than the unluckiest that does the same; the worst of all kinds of work. */
+export function fairness({ load, perWorker }: Outcome): number {
+  const parts =
+    load.primitive === 'condition'
+      ? [true, false].map((puts) => perWorker.filter((_, index) => isProducer(index) === puts))
+      : [perWorker]
+  return Math.max(
+    ...parts.map((part) => (Math.min(...part) === 0 ? Infinity : Math.max(...part) / Math.min(...part))),
+  )
 }

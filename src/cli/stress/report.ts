@@ -143,7 +143,7 @@ export function describeKills(kills: Kills): string {
   ]
   if (notices > 0) {
     parts.push(
-      `the next owner was told ${plural(notices, 'time')}, at most ${time(worstRecoveryMs * 1e6)} after the kill, and found ${whole(repairs)} half done`,
+      `the next owner was told ${plural(notices, 'time')}, at most ${time(worstRecoveryMs * 1e6)} after the kill, and found something half done ${plural(repairs, 'time')}`,
     )
   }
   if (permits > 0) parts.push(`${plural(permits, 'permit')} went with them and were given back`)

@@ -26,6 +26,7 @@ import {
   WAITING,
   WARM,
 } from '../../../workers/stress/board.ts'
+import type { Fault } from '../../../workers/stress/faults.ts'
 import type { StressData } from '../../../workers/stress/orders.ts'
 import { entryOf, type Exhibit } from './catalogue.ts'
 import { Crew } from './crew.ts'
@@ -39,6 +40,8 @@ export const SUB_BITS = 5
 const WARM_MS = 300
 const LOOK_EVERY_MS = 20
 const STUCK_AFTER_MS = 5000
+/** Where it is planted, it need not be waited for so long. */
+const FAULTY_STUCK_AFTER_MS = 1500
 const MOST_TOLD = 10
 
 /** Figures of all workers at one moment. */
@@ -78,11 +81,13 @@ export class Run {
   #seen: { operations: number; at: number }[]
   #rate = { at: now(), operations: 0, perSecond: 0 }
 
-  constructor(load: Load, hasFault: boolean) {
+  constructor(load: Load, fault: Fault | undefined) {
     this.#load = load
     const entry = entryOf(load.primitive)
     this.#isFair = entry.isFair
-    this.#stuckAfterMs = STUCK_AFTER_MS + (2 * load.workers * (load.holdNs + load.thinkNs)) / 1e6
+    this.#stuckAfterMs =
+      (fault === undefined ? STUCK_AFTER_MS : FAULTY_STUCK_AFTER_MS) +
+      (2 * load.workers * (load.holdNs + load.thinkNs)) / 1e6
     const buckets = bucketCount(SUB_BITS)
     this.#region = new Region({ size: boardBytes(load.workers, buckets) })
     this.#board = new Board(this.#region.bytes, load.workers, buckets)
@@ -98,7 +103,7 @@ export class Run {
       readRatio: load.readRatio,
       timedEvery: load.timedEvery,
       kills: load.killEveryMs !== undefined,
-      hasFault,
+      fault,
     }
     const told = (what: string) => {
       this.#violation(what)

@@ -28,7 +28,8 @@ export function time(ns: number): string {
 export function share(value: number): string {
   if (value === 0) return '0'
   if (value >= 100) return whole(value)
-  return value < 0.001 ? '< .001' : three(value)
+  if (value < 0.001) return '< .001'
+  return value < 0.01 ? value.toFixed(3) : three(value)
 }
 
 /** Without the zeroes behind the point: for the labels of an axis. */

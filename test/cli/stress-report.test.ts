@@ -1,0 +1,112 @@
+/** What a load test shows: its picture, its numbers, the line while it goes on. */
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { chart, counts, decades, linear, nines } from '../../src/cli/stress/chart.ts'
+import type { Load } from '../../src/cli/stress/load.ts'
+import { describe as progressLine } from '../../src/cli/stress/progress-line.ts'
+import { rate, share, short, time } from '../../src/cli/stress/units.ts'
+import { folder } from './command.ts'
+import { stress } from './stress.ts'
+
+test('--svg draws throughput by workers and latencies, each line within its axes', async () => {
+  const svg = join(folder, 'report.svg')
+
+  const { code, stderr, figures } = await stress([
+    'mutex',
+    '--workers',
+    '3',
+    '--seconds',
+    '0.3',
+    '--svg',
+    svg,
+  ])
+
+  expect(code, stderr).toBe(0)
+  expect(stderr).toContain(`pageframe stress: wrote ${svg}`)
+  expect(figures?.sweep.map(({ workers }) => workers)).toEqual([1, 2, 3])
+  const picture = readFileSync(svg, 'utf8')
+  expect(picture).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" viewBox="0 0 960 (\d+)"/)
+  expect(picture.match(/<circle class="dot s0"/g)).toHaveLength(3)
+  for (const label of [
+    'mutex',
+    'Throughput',
+    'sections per second',
+    'workers',
+    '99.99 %',
+    'share of operations',
+  ]) {
+    expect(picture).toContain(`>${label}</text>`)
+  }
+  expect(picture).toContain('prefers-color-scheme: dark')
+  expect(unclosed(picture)).toEqual([])
+  for (const [x, y] of pointsOf(picture)) {
+    expect(x).toBeGreaterThanOrEqual(24 + 64)
+    expect(x).toBeLessThanOrEqual(960 - 24 - 12)
+    expect(y).toBeGreaterThanOrEqual(76 + 50 + 26)
+    expect(y).toBeLessThanOrEqual(76 + 50 + 246 - 40)
+  }
+})
+
+test('a chart puts values where its scales say, and escapes what it writes', () => {
+  const box = { x: 0, y: 0, width: 176, height: 166 } // 100 by 100 within the axes
+  const series = [{ label: 'a < b', points: [[0, 0], [10, 10]] as const, hasDots: true }] // prettier-ignore
+
+  const svg = chart(box, 'T', linear('x', 10, String), linear('y', 10, String), series)
+
+  expect(svg).toContain('d="M64 126L164 26"')
+  expect(svg).toContain('a &#60; b')
+})
+
+test('scales hold their values, and their labels are round', () => {
+  const labels = (scale: { ticks: readonly { label: string }[] }) => scale.ticks.map(({ label }) => label)
+
+  expect(labels(linear('', 9.27e6, rate))).toEqual(['0.00', '2.50 M', '5.00 M', '7.50 M', '10.0 M'])
+  expect(labels(linear('', 0, String))).toEqual(['0', '1'])
+  expect(labels(decades('', 50, 52_000, time))).toEqual(['10 ns', '100 ns', '1.00 us', '10.0 us', '100 us'])
+  expect(decades('', 50, 52_000, time).place(1000)).toBeCloseTo(0.5)
+  expect(counts('', [1, 2, 3]).place(2)).toBeCloseTo(0.5)
+  expect(nines('').place(0.99)).toBeCloseTo(2 * nines('').place(0.9))
+  expect(nines('').place(1)).toBe(1)
+})
+
+test('numbers have three digits and a unit', () => {
+  expect([0, 12.34, 1234, 9_270_000, 2e9].map(rate)).toEqual(['0.00', '12.3', '1.23 k', '9.27 M', '2.00 G'])
+  expect([0, 60.4, 2460, 12_500_000, 3e9].map(time)).toEqual([
+    '0 ns',
+    '60 ns',
+    '2.46 us',
+    '12.5 ms',
+    '3.00 s',
+  ])
+  expect(['1.00 us', '2.50 M', '100 ns', '10.0 k'].map(short)).toEqual(['1 us', '2.5 M', '100 ns', '10 k'])
+  expect([0, 0.0001, 0.0042, 0.25, 3].map(share)).toEqual(['0', '< .001', '0.004', '0.25', '3.00'])
+})
+
+test('the line that says how it goes on', () => {
+  const load = { primitive: 'mutex', workers: 4, seconds: 2, killEveryMs: 50 } as Load
+
+  const line = progressLine(load, { phase: 'measuring', secondsDone: 1, perSecond: 21.4e6, kills: 3 })
+
+  expect(line).toBe('mutex, 4 workers  ████████░░░░░░░░  1.0 of 2.0 s  21.4 M sections/s  3 killed')
+})
+
+/** All points of its lines. */
+function pointsOf(svg: string): [number, number][] {
+  return [...svg.matchAll(/<path class="line s\d" d="([^"]+)"/g)].flatMap(([, path]) =>
+    [...path.matchAll(/[ML]([\d.]+) ([\d.]+)/g)].map(([, x, y]): [number, number] => [Number(x), Number(y)]),
+  )
+}
+
+/** Elements that were opened and not closed, or the other way round. */
+function unclosed(xml: string): string[] {
+  const open: string[] = []
+  for (const [, end, name, self] of xml.matchAll(/<(\/?)([a-z]+)[^>]*?(\/?)>/g)) {
+    if (self === '/') continue
+    if (end === '') open.push(name)
+    else if (open.at(-1) === name) open.pop()
+    else open.push(`/${name}`)
+  }
+  return open
+}

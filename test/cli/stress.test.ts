@@ -1,0 +1,263 @@
+/** pageframe stress: what it measures, verifies, shows and leaves. */
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { folder, pageframe, start } from './command.ts'
+import { stress, type StressReport } from './stress.ts'
+
+/** One inside at a time, by a spin lock of compareExchange. */
+const SPIN = `
+  export default class Spin {
+    constructor(words, worker) { this.words = words; this.worker = worker }
+    lock() { while (Atomics.compareExchange(this.words, 0, 0, this.worker) !== 0); }
+    unlock() { Atomics.store(this.words, 0, 0) }
+  }`
+
+/** The same, and it survives its holder: whoever takes it over is told. */
+const ROBUST = `
+  const DIED = -1
+  export default class Robust {
+    constructor(words, worker) { this.words = words; this.worker = worker }
+    lock() {
+      for (;;) {
+        const seen = Atomics.load(this.words, 0)
+        if (seen > 0) continue
+        if (Atomics.compareExchange(this.words, 0, seen, this.worker) === seen) return seen === DIED
+      }
+    }
+    unlock() { Atomics.store(this.words, 0, 0) }
+    static afterDeath(words, worker) { Atomics.compareExchange(words, 0, worker, DIED) }
+  }`
+
+const BROKEN = 'export default class Broken { lock() {} unlock() {} }'
+
+const short = ['--workers', '2', '--seconds', '0.3']
+
+test('without a name, everything is measured, verified and in the table', async () => {
+  const { code, stdout, stderr, report } = await stress(short)
+
+  expect(code, stderr).toBe(0)
+  const { stdout: help } = await pageframe('stress', '--help')
+  const names = /PRIMITIVE=<\.\.\.> +(.*) \(Default/.exec(help)?.[1].split(', ')
+  expect(report).toMatchObject({ isCorrect: true, wasInterrupted: false })
+  expect(report?.primitives.map(({ name }) => name)).toEqual(names)
+  for (const {
+    name,
+    workers,
+    perWorker,
+    operations,
+    perSecond,
+    seconds,
+    waits,
+    verified,
+    violationCount,
+  } of report?.primitives ?? []) {
+    expect(workers).toBe(2)
+    expect(perWorker).toHaveLength(2)
+    expect(perWorker.reduce((sum, count) => sum + count, 0)).toBe(operations)
+    expect(operations, name).toBeGreaterThan(0)
+    expect(perSecond * seconds).toBeCloseTo(operations, 0)
+    expect(violationCount).toBe(0)
+    expect(stdout).toContain(`${name}: ${verified}`)
+    for (const { timed, p50Ns, p99Ns, p9999Ns, maxNs, histogram } of waits) {
+      expect(p50Ns).toBeLessThanOrEqual(p99Ns)
+      expect(p99Ns).toBeLessThanOrEqual(p9999Ns)
+      expect(p9999Ns).toBeLessThanOrEqual(maxNs)
+      expect(histogram.reduce((sum, [, count]) => sum + count, 0)).toBe(timed)
+    }
+  }
+})
+
+test('names of stress-ng and of Linux stand for ours, and each is tested once', async () => {
+  const { code, report } = await stress(['mtx', 'sem', 'mutex', 'cond', ...short])
+
+  expect(code).toBe(0)
+  expect(report?.primitives.map(({ name }) => name)).toEqual(['mutex', 'semaphore', 'condition'])
+})
+
+describe('a primitive that does not do what it promises is found, and exit code 1 says so', () => {
+  test.each([
+    ['mutex', 'exclusion', /worker \d came in while worker \d was inside|was inside, and found|left section/],
+    ['mutex', 'wakeup', /worker \d got no further for [\d.]+ s \(\w+\)/],
+    ['semaphore', 'exclusion', /worker \d came in as number 2, by a semaphore of 1/],
+    ['semaphore', 'wakeup', /got no further|permits? .* left/],
+    ['semaphore', 'loss', /got no further|permits? .* left/],
+    [
+      'condition',
+      'exclusion',
+      /worker \d came to the buffer while worker \d was at it|was at the buffer, and found/,
+    ],
+    ['condition', 'wakeup', /worker \d got no further/],
+    ['futex', 'exclusion', /came in while|was inside, and found|left section/],
+    ['futex', 'wakeup', /worker \d got no further/],
+    ['spin', 'exclusion', /came in while|was inside, and found|left section/],
+    ['channel', 'loss', /received message \d+ where message \d+ was due/],
+    ['peterson', 'exclusion', /came in while|was inside, and found|left section/],
+    ['dekker', 'exclusion', /came in while|was inside, and found|left section/],
+  ])('%s: %s', async (primitive, fault, what) => {
+    const args = [primitive, '--workers', '2', '--seconds', '8', '--hold', '300']
+
+    const { code, stdout, stderr, report, figures } = await stress(args, { PAGEFRAME_STRESS_FAULT: fault })
+
+    expect(code).toBe(1)
+    expect(report?.isCorrect).toBe(false)
+    expect(figures?.violations.join('\n')).toMatch(what)
+    expect(figures?.verified).toBe('')
+    expect(stdout).toMatch(/\d VIOLATIONS?\n/)
+    expect(stderr).toMatch(new RegExp(`pageframe stress: ${primitive}: .*violations?, the first: `))
+  })
+})
+
+describe('a lock of your own', () => {
+  test('is measured like ours, alone or beside one', async () => {
+    const { code, stderr, report } = await stress(['mutex', '--lock', write('spin.mjs', SPIN), ...short])
+
+    expect(code, stderr).toBe(0)
+    expect(report?.primitives.map(({ name, primitive }) => [name, primitive])).toEqual([
+      ['mutex', 'mutex'],
+      ['Spin', 'own'],
+    ])
+  })
+
+  test('that lets two in is caught', async () => {
+    const { code, stderr, figures } = await stress([
+      '--lock',
+      write('broken.mjs', BROKEN),
+      ...short,
+      '--hold',
+      '100',
+    ])
+
+    expect(code).toBe(1)
+    expect(figures?.violationCount).toBeGreaterThan(0)
+    expect(stderr).toContain('pageframe stress: Broken: ')
+  })
+
+  test('whose holders die goes on, if it can: the next one is told', async () => {
+    const args = ['--lock', write('robust.mjs', ROBUST), '--workers', '2', '--seconds', '2', '--hold', '2000']
+
+    const { code, stderr, figures } = await stress([...args, '--kill-every', '50'])
+
+    expect(code, stderr).toBe(0)
+    expect(figures?.kills?.count).toBeGreaterThan(0)
+    expect(figures?.operations).toBeGreaterThan(0)
+  })
+
+  test.each([
+    ['that is not there', 'nowhere.mjs', undefined, 1, 'nowhere.mjs does not exist'],
+    ['that is no module', 'text.mjs', 'this is not JavaScript', 1, 'is no lock: '],
+    ['that is no class', 'object.mjs', 'export default {}', 1, 'is no lock: its default export is no class'],
+    [
+      'that cannot be unlocked',
+      'half.mjs',
+      'export default class { lock() {} }',
+      1,
+      'has no method unlock()',
+    ],
+  ])('%s is refused', async (_, name, source, exitCode, message) => {
+    const file = source === undefined ? join(folder, name) : write(name, source)
+
+    const { code, stdout, stderr } = await pageframe('stress', '--lock', file, ...short)
+
+    expect({ code, stdout }).toEqual({ code: exitCode, stdout: '' })
+    expect(stderr).toContain(message)
+  })
+
+  test('that gives promises is none', async () => {
+    const source = 'export default class Later { async lock() {} unlock() {} }'
+
+    const { code, figures } = await stress(['--lock', write('later.mjs', source), ...short])
+
+    expect(code).toBe(1)
+    expect(figures?.violations.join()).toContain('lock() returned a promise')
+  })
+
+  test('that knows nothing of deaths is not made to die', async () => {
+    const { code, stderr } = await pageframe(
+      'stress',
+      '--lock',
+      write('spin.mjs', SPIN),
+      '--kill-every',
+      '10',
+    )
+
+    expect(code).toBe(2)
+    expect(stderr).toContain(
+      '--kill-every does not go with Spin: its class has no static afterDeath(words, worker)',
+    )
+  })
+
+  function write(name: string, source: string): string {
+    const file = join(folder, name)
+    writeFileSync(file, source)
+    return file
+  }
+})
+
+describe('workers that are killed at random are replaced, and what they held is handed on', () => {
+  test.each(['mutex', 'semaphore', 'condition', 'spin', 'channel'])('%s', async (primitive) => {
+    const args = [primitive, '--workers', '4', '--seconds', '2', '--hold', '2000', '--kill-every', '40']
+
+    const { code, stdout, stderr, figures } = await stress(args)
+
+    expect(code, stdout + stderr).toBe(0)
+    const { count = 0, holding = NaN, waiting = NaN, elsewhere = NaN } = figures?.kills ?? {}
+    expect(count).toBeGreaterThan(0)
+    expect(holding + waiting + elsewhere).toBe(count)
+    expect(stdout).toMatch(/\d+ deaths?: \d+ inside, \d+ waiting, \d+ elsewhere/)
+  })
+
+  test('but not where nothing can be done about it, which is said', async () => {
+    const { code, stdout, report } = await stress(['mutex', 'peterson', ...short, '--kill-every', '100'])
+
+    expect(code).toBe(0)
+    expect(report?.primitives[1].kills).toBeUndefined()
+    expect(stdout).toContain("nobody was killed: Peterson's algorithm has no answer to a death inside")
+  })
+})
+
+test('Ctrl-C ends it with exit code 130, with the results so far, and leaves no process behind', async () => {
+  const json = join(folder, 'partial.json')
+  const args = ['stress', 'mutex', '--workers', '2', '--seconds', '600', '--json', json]
+  const { child, end } = start(args, { detached: true }) // a process group of its own
+  const group = -(child.pid ?? NaN)
+  await new Promise<void>((resolve) => {
+    child.stderr?.on('data', (chunk: Buffer) => {
+      if (chunk.toString().includes(' of 600.0 s')) resolve()
+    })
+  })
+
+  process.kill(group, 'SIGINT')
+  const { code, signal, stdout, stderr } = await end
+
+  expect({ code, signal }).toEqual({ code: 130, signal: null })
+  expect(stderr).toContain('pageframe stress: interrupted')
+  expect(stdout).toMatch(/│ mutex +│ +2 │/)
+  expect(stdout).toContain('Interrupted: ')
+  const report = JSON.parse(readFileSync(json, 'utf8')) as StressReport
+  expect(report).toMatchObject({ wasInterrupted: true, isCorrect: true })
+  expect(report.primitives[0].operations).toBeGreaterThan(0)
+  expect(() => process.kill(group, 0)).toThrow('ESRCH')
+})
+
+describe('what is not understood has exit code 2', () => {
+  test.each([
+    ['an unknown primitive', ['mutxe'], "there is no primitive 'mutxe', only: mutex, "],
+    ['no workers', ['--workers', '0'], '--workers must be a whole number from 1 to 64'],
+    ['half a worker', ['--workers', '1.5'], '--workers must be a whole number'],
+    ['no time', ['--seconds', '0'], '--seconds must be a number from 0.1'],
+    ['a negative time', ['--hold=-1'], '--hold must be a number from 0'],
+    ['no number', ['--think', 'long'], "--think must be a number from 0 to 1000000000, not 'long'"],
+    ['a ratio above one', ['--read-ratio', '2'], '--read-ratio must be a number from 0 to 1'],
+    ['killing all the time', ['--kill-every', '0'], '--kill-every must be a number from 1'],
+    ['killing who cannot die', ['dekker', '--kill-every', '5'], '--kill-every does not go with dekker'],
+    ['no value', ['--seconds'], '--seconds needs seconds'],
+    ['an unknown option', ['--killevery', '5'], 'there is no option --killevery'],
+  ])('%s', async (_, args, message) => {
+    const { code, stdout, stderr } = await pageframe('stress', ...args)
+
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain(message)
+  })
+})

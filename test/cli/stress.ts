@@ -1,0 +1,50 @@
+/** pageframe stress, as its tests run it. */
+
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { folder, start } from './command.ts'
+
+interface Waits {
+  title: string
+  timed: number
+  p50Ns: number
+  p99Ns: number
+  p9999Ns: number
+  maxNs: number
+  histogram: [number, number][]
+}
+
+export interface StressFigures {
+  name: string
+  primitive: string
+  workers: number
+  seconds: number
+  operations: number
+  perSecond: number
+  perWorker: number[]
+  fairness: number | null
+  waits: Waits[]
+  spinsPerOperation: number
+  parksPerOperation: number
+  kills?: Record<'count' | 'holding' | 'waiting' | 'elsewhere' | 'notices' | 'repairs' | 'permits', number>
+  verified: string
+  violationCount: number
+  violations: string[]
+  whyNoKills?: string
+  sweep: StressFigures[]
+}
+
+export interface StressReport {
+  wasInterrupted: boolean
+  isCorrect: boolean
+  primitives: StressFigures[]
+}
+
+/** Runs it with `--json`; `env` is added to this process's. */
+export async function stress(args: readonly string[], env: Record<string, string> = {}) {
+  const json = join(folder, 'stress.json')
+  rmSync(json, { force: true })
+  const ended = await start(['stress', ...args, '--json', json], { env: { ...process.env, ...env } }).end
+  const report = existsSync(json) ? (JSON.parse(readFileSync(json, 'utf8')) as StressReport) : undefined
+  return { ...ended, report, figures: report?.primitives[0] }
+}
