@@ -127,6 +127,12 @@ export class Barrier extends SharedObject {
     return this.#parties
   }
 
+  /** How many have arrived and wait; it may have changed by the time you look. */
+  get arrived(): number {
+    this.assertLive('arrived')
+    return arrivedIn(this.#lot, this.#word)
+  }
+
   /** A member died: nobody passes until reset(). */
   get broken(): boolean {
     this.assertLive('broken')
