@@ -24,6 +24,7 @@ import { nameOf, objectEntry } from '../memory/directory.ts'
 import { lengthOf, REGION, startByteOf } from '../memory/region.ts'
 import { readText, Superblock } from '../memory/superblock.ts'
 import { ownerOf } from '../sync/mutex.ts'
+import { RWLOCK_READ_PURPOSE } from '../sync/rwlock.ts'
 import { ASYNC, WAITING, WaitRecord } from '../sync/wait-record.ts'
 import { slotOf, ThreadSlot } from '../threads/slot.ts'
 import { showDuration, typeError } from '../words/usage.ts'
@@ -167,15 +168,17 @@ class Snapshot {
       lock: found === undefined ? this.#word(key0, key1) : this.#object(found),
       isAsync,
       forMs: Math.max(0, (thread.now() - since) | 0),
-      heldBy: found === undefined ? this.#ownersOf(key0, key1) : this.#holders(found),
+      heldBy: found === undefined ? this.#ownersOf(key0, key1) : this.#holders(found, record),
       record,
       ticket,
       since,
     }
   }
 
-  #holders(found: Around): GraphThread[] {
-    return holdersOf(this.#attachment, found).map(({ tid }) => this.#thread(tid))
+  /** Those that the wait of a record is for. */
+  #holders(found: Around, record: number): GraphThread[] {
+    const isReader = this.#attachment.cpu.load(record + WaitRecord.purpose) === RWLOCK_READ_PURPOSE
+    return holdersOf(this.#attachment, found, isReader).map(({ tid }) => this.#thread(tid))
   }
 
   /** The kernel's own mutex is the only one outside of objects whose owner can be told. */
@@ -242,8 +245,8 @@ const KERNEL_WORDS = new Map([
   [Superblock.heads, 'a name that another thread is giving'],
 ])
 
-function holdersOf(attachment: Attachment, { kind, at }: Around): readonly Holder[] {
-  return kind.holders?.(attachment, at) ?? []
+function holdersOf(attachment: Attachment, { kind, at }: Around, forReader = false): readonly Holder[] {
+  return kind.holders?.(attachment, at, forReader) ?? []
 }
 
 // ── cycles ────────────────────────────────────────────────────────────────────────────────────────────────────────

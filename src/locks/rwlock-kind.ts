@@ -9,9 +9,18 @@
 
 import type { Attachment } from '../memory/attachment.ts'
 import { runningThreads } from '../memory/check.ts'
-import { objectHeader, type Found, type Kind, type Met, type Own, type Place } from '../memory/kind.ts'
-import { dropReads } from '../sync/readers.ts'
-import { initRwLock, PREFER_WRITERS, RawRwLock, releaseDeadRw, writerOf } from '../sync/rwlock.ts'
+import {
+  objectHeader,
+  type Found,
+  type Holder,
+  type Kind,
+  type Met,
+  type Own,
+  type Place,
+} from '../memory/kind.ts'
+import { dropReads, readersOf } from '../sync/readers.ts'
+import { initRwLock, PREFER_WRITERS, RawRwLock, releaseDeadRw, WRITERS, writerOf } from '../sync/rwlock.ts'
+import { ThreadSlot, tidOfState } from '../threads/slot.ts'
 import { EEXIST, ErrnoError } from '../words/errno.ts'
 import { layout, newLine, words } from '../words/layout.ts'
 import { oneOf, present } from '../words/usage.ts'
@@ -44,6 +53,7 @@ export function rwLockKind<X extends Met>(make: (found: Found) => X): Kind<RwLoc
     demolish: dropEntries,
     noMemory,
     make,
+    holders,
     check: rwLockProblems,
   }
 }
@@ -71,6 +81,22 @@ function compare({ cpu }: Attachment, at: number, name: string, { prefer }: RwLo
 /** A lock that is destroyed while somebody reads: what comes to lie there is not read by him. */
 export function dropEntries({ lot }: Attachment, at: number): void {
   dropReads(lot, at + raw + RawRwLock.flags, at + raw, 1)
+}
+
+/** Whether they are tasks is not to be seen. Readers keep a new one out only if they keep a writer waiting who goes first. */
+function holders({ cpu, lot, map }: Attachment, at: number, forReader = false): readonly Holder[] {
+  const word = at + raw
+  const writer = writerOf(lot, word)
+  const found: Holder[] = writer === 0 ? [] : [{ tid: writer, isAsync: false, mode: 'write' }]
+  const writersFirst =
+    (cpu.load(word + RawRwLock.flags) & PREFER_WRITERS) !== 0 && (cpu.load(word) & WRITERS) !== 0
+  if (forReader && !writersFirst) return found
+  const readers = readersOf(lot, word + RawRwLock.flags, word, word)
+  for (const index of readers) {
+    const slot = map.slotsAt + index * ThreadSlot.sizeof
+    found.push({ tid: tidOfState(index, cpu.load(slot + ThreadSlot.state)), isAsync: false, mode: 'read' })
+  }
+  return found
 }
 
 function noMemory(attachment: Attachment, { name }: RwLockOptions): string {

@@ -51,8 +51,11 @@ export interface Kind<O extends Place, X extends Met> {
   /** The text of the ENOMEM error. */
   readonly noMemory: (attachment: Attachment, options: O) => string
   readonly make: (found: Found) => X
-  /** For locks: the threads that hold one, as its own words say at this moment. Anything may be written there meanwhile. */
-  readonly holders?: (attachment: Attachment, at: number) => readonly Holder[]
+  /**
+   * For locks: the threads that hold one, as its own words say at this moment. With `forReader` those only who keep a new
+   * reader out. Anything may be written there meanwhile.
+   */
+  readonly holders?: (attachment: Attachment, at: number, forReader?: boolean) => readonly Holder[]
   /** What does not add up in an object at rest, in sentences. */
   readonly check?: (attachment: Attachment, at: number) => Iterable<string>
 }

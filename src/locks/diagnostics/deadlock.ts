@@ -14,14 +14,14 @@
  * A wait that has just got its lock may still stand in the ledger; then its thread is among the holders, and it is passed by.
  */
 
-import { objectAround, type Around } from '../../memory/around.ts'
+import { labelAround, objectAround, type Around } from '../../memory/around.ts'
 import type { Attachment } from '../../memory/attachment.ts'
 import { runningThreads } from '../../memory/check.ts'
 import type { Holder } from '../../memory/kind.ts'
-import { labelAround } from '../../memory/around.ts'
 import {
   BLOCKED,
   entriesOf,
+  HELD_BY_TASK,
   holdEntryOf,
   isPartOf,
   LedgerEntry,
@@ -61,9 +61,10 @@ function shortestBack(attachment: Attachment, first: number): readonly Step[] | 
   for (const wait of queue) {
     const around = objectAround(attachment, attachment.cpu.load(wait.entry + lock))
     if (around === undefined) continue
-    for (const holder of holdersOf(attachment, around)) {
+    const isReader = attachment.cpu.load(wait.entry + mode) === READING
+    for (const holder of holdersOf(attachment, around, isReader)) {
       const step: Step = { tid: wait.tid, entry: wait.entry, around, holder: holder.tid }
-      for (const next of waitsBehind(attachment, holder, around.at, first)) {
+      for (const next of waitsBehind(attachment, holder.tid, around.at, first)) {
         if (next === first) return stepsTo(wait, step)
         if (seen.has(next)) continue
         seen.add(next)
@@ -81,19 +82,17 @@ function stepsTo(last: Reached, step: Step): readonly Step[] {
 }
 
 /** The waits that keep somebody from giving a lock back. */
-function waitsBehind(
-  attachment: Attachment,
-  { tid, isAsync }: Holder,
-  lockAt: number,
-  first: number,
-): readonly number[] {
+function waitsBehind(attachment: Attachment, tid: number, lockAt: number, first: number): readonly number[] {
+  const { cpu } = attachment
   const asleep = [...entriesOf(attachment, tid, [BLOCKED])]
   if (asleep.length > 0) return asleep.filter((entry) => leadsOn(attachment, tid, entry, first))
-  if (!isAsync) return []
-  const hold = holdEntryOf(attachment, tid, lockAt)
-  if (hold === 0) return []
+  const sections = [...entriesOf(attachment, tid, [HELD_BY_TASK])].filter(
+    (hold) => cpu.load(hold + lock) === lockAt,
+  )
+  if (sections.length === 0) return []
   return [...entriesOf(attachment, tid, [PENDING])].filter(
-    (entry) => attachment.cpu.load(entry + isEndless) === 1 && isPartOf(attachment, entry, hold),
+    (entry) =>
+      cpu.load(entry + isEndless) === 1 && sections.some((hold) => isPartOf(attachment, entry, hold)),
   )
 }
 
@@ -113,8 +112,8 @@ function hasGot(attachment: Attachment, tid: number, lockAt: number, isReading: 
   )
 }
 
-function holdersOf(attachment: Attachment, { kind, at }: Around): readonly Holder[] {
-  return kind.holders?.(attachment, at) ?? []
+function holdersOf(attachment: Attachment, { kind, at }: Around, forReader = false): readonly Holder[] {
+  return kind.holders?.(attachment, at, forReader) ?? []
 }
 
 // ── for people ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,5 +2,7 @@
 
 import './watched-condition.ts'
 import './watched-mutex.ts'
+import './watched-rwlock.ts'
 import './watched-semaphore.ts'
 import './watched-spin-lock.ts'
+import './watched-waits.ts'

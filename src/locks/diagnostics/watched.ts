@@ -37,6 +37,17 @@ export function watchAs(
   })
 }
 
+/** A part of a watched object, which is watched as it. */
+export function watchPart<T extends object>(
+  whole: object,
+  part: T,
+  watched: { readonly prototype: object },
+): T {
+  if (watches.has(part)) return part
+  watches.set(part, watchOf(whole))
+  return Object.setPrototypeOf(part, watched.prototype) as T
+}
+
 export interface ReadWait<W> {
   /** The options, each asked once. */
   readonly read: W
