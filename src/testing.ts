@@ -5,7 +5,14 @@ import './memory/start.ts'
 export type { Cpu } from './host/cpu.ts'
 export { onAtomics, type AtomicsView } from './testing/atomics.ts'
 export { assertHolds, explore, outcomesOf, replay, type Replayed } from './testing/explore.ts'
+export { HistoryLog, type LoggedCall } from './testing/history-log.ts'
 export { isolated, type IsolatedOptions, type LeftBehind } from './testing/isolated.ts'
+export {
+  linearize,
+  type HistoryCall,
+  type Linearization,
+  type SequentialModel,
+} from './testing/linearizable.ts'
 export type {
   Bounds,
   GatedOperation,
