@@ -7,6 +7,10 @@
 
 export const RANG = 0
 export const TIMED_OUT = 1
+/** The word did not hold the value: whoever rang may have been too early to find anybody. */
+export const DIFFERED = 2
+
+const OUTCOMES = { ok: RANG, 'timed-out': TIMED_OUT, 'not-equal': DIFFERED } as const
 
 export class Doorbells {
   readonly #words: Int32Array<SharedArrayBuffer>
@@ -16,15 +20,25 @@ export class Doorbells {
   }
 
   /** Blocks while the word holds `value`, at most `timeoutMs`. */
-  wait(at: number, value: number, timeoutMs: number): typeof RANG | typeof TIMED_OUT {
-    return Atomics.wait(this.#words, at, value, timeoutMs) === 'timed-out' ? TIMED_OUT : RANG
+  wait(at: number, value: number, timeoutMs: number): typeof RANG | typeof TIMED_OUT | typeof DIFFERED {
+    return OUTCOMES[Atomics.wait(this.#words, at, value, timeoutMs)]
   }
 
-  /** Calls back, from the event loop, once the word was rung or did not hold `value` to begin with. Holds no handle. */
-  listen(at: number, value: number, onRing: () => void): void {
+  /**
+   * Calls back, from the event loop, once the word was rung or did not hold `value` to begin with: then, with false. Holds
+   * no handle.
+   */
+  listen(at: number, value: number, onRing: (wasAsleep: boolean) => void): void {
     const result = Atomics.waitAsync(this.#words, at, value)
-    if (result.async) void result.value.then(onRing)
-    else queueMicrotask(onRing)
+    if (result.async) {
+      void result.value.then(() => {
+        onRing(true)
+      })
+    } else {
+      queueMicrotask(() => {
+        onRing(false)
+      })
+    }
   }
 
   /** How many it woke: 1, or 0 if nobody sleeps there. */

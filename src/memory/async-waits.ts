@@ -19,7 +19,8 @@ import { KeepAlive, soon } from '../host/workers.ts'
 import type { Lot } from '../sync/lot.ts'
 import { ABORTED, TIMED_OUT, WAITING } from '../sync/wait-record.ts'
 import { PENDING } from '../sync/wait.ts'
-import { ASLEEP, AWAKE, ThreadSlot } from '../threads/slot.ts'
+import { CALLED_OFF } from '../threads/counters.ts'
+import { ASLEEP, AWAKE, RUNG, ThreadSlot } from '../threads/slot.ts'
 import type { LiveThread } from '../threads/live-thread.ts'
 import { ENOMEM, ETIMEDOUT } from '../words/errno.ts'
 import { typeError } from '../words/usage.ts'
@@ -188,12 +189,15 @@ export class AsyncWaits {
     if (this.#isListening) return
     this.#isListening = true
     this.#lot.cpu.exchange(this.#bell, ASLEEP) // the other half of Dekker in Lot.#ringBell
-    const onRing = () => {
-      this.#onRing()
+    const onRing = (wasAsleep: boolean) => {
+      this.#onRing(wasAsleep)
     }
     // Woken before we listened: next turn, so that a busy lock cannot keep the event loop to itself.
-    if (this.#hasWoken() || this.#poison() !== undefined) soon(onRing)
-    else this.#thread.doorbells.listen(this.#bell, ASLEEP, onRing)
+    if (this.#hasWoken() || this.#poison() !== undefined) {
+      soon(() => {
+        onRing(false)
+      })
+    } else this.#thread.doorbells.listen(this.#bell, ASLEEP, onRing)
   }
 
   #hasWoken(): boolean {
@@ -201,8 +205,8 @@ export class AsyncWaits {
     return false
   }
 
-  #onRing(): void {
-    this.#lot.cpu.store(this.#bell, AWAKE)
+  #onRing(wasAsleep: boolean): void {
+    if (this.#lot.cpu.exchange(this.#bell, AWAKE) === RUNG && !wasAsleep) this.#thread.count(CALLED_OFF)
     const poison = this.#poison()
     if (poison !== undefined) this.failAll(poison)
     for (const [record, pending] of this.#pending) {

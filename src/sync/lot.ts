@@ -13,7 +13,7 @@
  * Each thread sleeps on its own doorbell words and nowhere else, so waking is O(1) and targeted.
  */
 
-import { WAKES } from '../threads/counters.ts'
+import { CALLED_OFF, WAKES } from '../threads/counters.ts'
 import { ASLEEP, AWAKE, RUNG, ThreadSlot, slotOf } from '../threads/slot.ts'
 import { Queues } from './queues.ts'
 import { ASYNC, Bucket, CONDITION_PURPOSE, ENDED, TIMED_OUT, WAITING, WaitRecord } from './wait-record.ts'
@@ -48,7 +48,7 @@ export class Lot extends Queues {
       for (const bell of [slot + ThreadSlot.park, slot + ThreadSlot.bell]) {
         if (this.cpu.load(bell) === AWAKE) continue
         this.cpu.exchange(bell, RUNG)
-        this.thread.ring(bell)
+        this.thread.ring(bell, true)
       }
     }
   }
@@ -64,8 +64,9 @@ export class Lot extends Queues {
       }
       cpu.exchange(bell, ASLEEP) // the other half of Dekker in #ringBell
       const seen = cpu.load(record + state)
-      const rung = seen !== WAITING || thread.sleep(bell, ASLEEP, deadline)
-      cpu.store(bell, AWAKE)
+      const rung = seen === WAITING && thread.sleep(bell, ASLEEP, deadline)
+      // Rung meanwhile, though it did not sleep: sleep() has counted the others.
+      if (cpu.exchange(bell, AWAKE) === RUNG && !rung) thread.count(CALLED_OFF)
       if (seen !== WAITING) return seen
       if (!rung) return this.withdraw(record, TIMED_OUT)
     }
@@ -78,9 +79,9 @@ export class Lot extends Queues {
     for (;;) {
       cpu.exchange(bell, ASLEEP) // the other half of Dekker in #ringBell
       const hasEnded = records.some((record) => cpu.load(record + state) !== WAITING)
-      const rung = hasEnded || thread.sleep(bell, ASLEEP, deadline)
-      cpu.store(bell, AWAKE)
-      if (hasEnded || !rung) return hasEnded
+      const rung = !hasEnded && thread.sleep(bell, ASLEEP, deadline)
+      if (cpu.exchange(bell, AWAKE) === RUNG && !rung) thread.count(CALLED_OFF)
+      if (!rung) return hasEnded
     }
   }
 

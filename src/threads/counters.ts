@@ -17,6 +17,11 @@ export const WAKES = 2
 export const EMPTY_RINGS = 3
 /** Bytes that were copied by channels: send and receive copy; loan, commit and read do not. */
 export const BYTES_COPIED = 4
+/**
+ * Sleeps that were called off: the thread had said that it sleeps, and was rung before it did. Each is one of the rings that
+ * found nobody, so whoever rings only those who say that they sleep makes the two numbers equal.
+ */
+export const CALLED_OFF = 5
 
 const COUNT = 16
 

@@ -8,8 +8,8 @@
 
 import { now, sharedNow } from '../host/clock.ts'
 import type { Cpu } from '../host/cpu.ts'
-import { Doorbells, TIMED_OUT } from '../host/doorbells.ts'
-import { countersOf, EMPTY_RINGS, PARKS } from './counters.ts'
+import { DIFFERED, Doorbells, TIMED_OUT } from '../host/doorbells.ts'
+import { CALLED_OFF, countersOf, EMPTY_RINGS, PARKS } from './counters.ts'
 import { ThreadSlot } from './slot.ts'
 import type { Thread } from './thread.ts'
 
@@ -51,12 +51,13 @@ export class LiveThread implements Thread {
       if (left <= 0) return false
       const ended = this.doorbells.wait(at, value, Math.min(left, SLICE_MS))
       this.onSlice?.(now() - began)
+      if (ended === DIFFERED) this.count(CALLED_OFF)
       if (ended !== TIMED_OUT) return true
     }
   }
 
-  ring(at: number): void {
-    if (this.doorbells.ring(at) === 0) this.count(EMPTY_RINGS)
+  ring(at: number, perhaps = false): void {
+    if (this.doorbells.ring(at) === 0 && !perhaps) this.count(EMPTY_RINGS)
   }
 
   count(counter: number): void {

@@ -22,8 +22,8 @@ export interface Thread {
    * True when it was rung or holds something else; false when `deadline` has passed.
    */
   sleep(at: number, value: number, deadline: number): boolean
-  /** Wakes the thread that sleeps on a doorbell word. */
-  ring(at: number): void
+  /** Wakes the thread that sleeps on a doorbell word. `perhaps`: after a death nobody knows whether there is one. */
+  ring(at: number, perhaps?: boolean): void
   /** Waits a little, until the word is likely to differ from `value`: for the short locks of the kernel itself. */
   awaitChange(at: number, value: number): void
   /** Adds one to a counter of this thread (counters.ts). Nobody's decision may depend on it. */
