@@ -5,11 +5,19 @@ const EOWNERDEAD = 130
 const TIMED = { timeout_ms: 'i64', sec: 'i64', nsec: 'i64' }
 const OBJECT = { obj: 'u64' }
 
-/** What a timed call gets: milliseconds from now; or, where the scenario spoils a field, the structure of C. */
-function timeoutOf({ timeout_ms = 0, sec, nsec }, base = Date.now()) {
+/**
+ * What a timed call gets: milliseconds from now; or, where the scenario spoils a field, the structure of C. Of a moment only
+ * the nanoseconds can be spoiled.
+ */
+function timeoutOf({ timeout_ms = 0, nsec }, base = Date.now()) {
+  if (nsec === undefined) return timeout_ms
+  return { sec: Math.floor((base + timeout_ms) / 1000), nsec }
+}
+
+/** The same where C takes a span. */
+function spanOf({ timeout_ms = 0, sec, nsec }) {
   if (sec === undefined && nsec === undefined) return timeout_ms
-  const moment = base + timeout_ms
-  return { sec: sec ?? Math.floor(moment / 1000), nsec: nsec ?? Math.floor((moment % 1000) * 1e6) }
+  return { sec: sec ?? Math.floor(timeout_ms / 1000), nsec: nsec ?? (timeout_ms % 1000) * 1e6 }
 }
 
 const FUTEX = { addr: 'u64', private: 'int' }
@@ -18,9 +26,13 @@ function options({ private: isPrivate = 0 }) {
   return { private: isPrivate !== 0 }
 }
 
-function waitOptions(args, base) {
+function waitOptions(args, timeout) {
   const isTimed = ['timeout_ms', 'sec', 'nsec'].some((name) => args[name] !== undefined)
-  return isTimed ? { ...options(args), timeout: timeoutOf(args, base) } : options(args)
+  return isTimed ? { ...options(args), timeout: timeout(args) } : options(args)
+}
+
+function monotonicNow() {
+  return Number(process.hrtime.bigint() / 1_000_000n)
 }
 
 /** The lock is had, but the call says EOWNERDEAD. */
@@ -66,7 +78,7 @@ export const SYNC_CALLS = {
   cond_timedwait: [
     { ...OBJECT, ...TIMED, mutex: 'u64', monotonic: 'int' },
     (self, args) => {
-      const now = args.monotonic ? Number(process.hrtime.bigint() / 1_000_000n) : Date.now()
+      const now = args.monotonic ? monotonicNow() : Date.now()
       return noticed(self.condTimedWait(args.obj, args.mutex, timeoutOf(args, now)))
     },
   ],
@@ -105,16 +117,19 @@ export const SYNC_CALLS = {
 
   futex_wait: [
     { ...FUTEX, ...TIMED, val: 'int' },
-    (self, args) => self.futexWait(args.addr, args.val ?? 0, waitOptions(args, 0)),
+    (self, args) => self.futexWait(args.addr, args.val ?? 0, waitOptions(args, spanOf)),
   ],
   futex_wake: [{ ...FUTEX, n: 'int' }, (self, args) => self.futexWake(args.addr, args.n ?? 1, options(args))],
   futex_wait_bitset: [
     { ...FUTEX, ...TIMED, val: 'int', bitset: 'int', realtime: 'int' },
     (self, args) => {
-      const now = args.realtime ? Date.now() : Number(process.hrtime.bigint() / 1_000_000n)
+      const now = args.realtime ? Date.now() : monotonicNow()
       const more = { realtime: Boolean(args.realtime) }
       const { addr, val = 0, bitset = -1 } = args
-      return self.futexWaitBitset(addr, val, bitset, { ...waitOptions(args, now), ...more })
+      return self.futexWaitBitset(addr, val, bitset, {
+        ...waitOptions(args, (timed) => timeoutOf(timed, now)),
+        ...more,
+      })
     },
   ],
   futex_wake_bitset: [
@@ -140,7 +155,10 @@ export const SYNC_CALLS = {
     { ...TIMED, private: 'int', waiters: 'list' },
     (self, { waiters = [], ...rest }) => {
       const list = waiters.map(([addr, val]) => ({ addr, val: val | 0 }))
-      return self.futexWaitv(list, waitOptions(rest, Number(process.hrtime.bigint() / 1_000_000n)))
+      return self.futexWaitv(
+        list,
+        waitOptions(rest, (timed) => timeoutOf(timed, monotonicNow())),
+      )
     },
   ],
 }

@@ -34,12 +34,13 @@ import type { SyncWords } from './words.ts'
 const HIGH = 2 ** 32
 const PROCESS = 0x80000000 | 0
 const NOT_PRIVATE = 0x8000
+const KERNEL_HALF = 2 ** 63
 
 /** The key of an address, or -EINVAL (not aligned), -EFAULT. */
 export function futexKey(sync: SyncWords, address: number, isPrivate: boolean): FutexKey | number {
   const { space } = sync
   if (!Number.isInteger(address) || address % 4 !== 0) return -EINVAL
-  if (!(address >= 0 && address < space.kernel.layout.taskSize)) return -EFAULT
+  if (!(address >= 0 && address < KERNEL_HALF)) return -EFAULT
   if (isPrivate) return ownKey(sync, address, 0)
   const vpn = Math.floor(address / PAGE_SIZE)
   const area = space.areas.find(vpn)
@@ -59,7 +60,7 @@ export function futexKey(sync: SyncWords, address: number, isPrivate: boolean): 
 
 function ownKey({ space }: SyncWords, address: number, flag: number): FutexKey {
   const word = address / 4
-  return { key0: PROCESS | (space.index << 16) | flag | Math.floor(word / HIGH), key1: word | 0 }
+  return { key0: PROCESS | (space.index << 16) | flag | (Math.floor(word / HIGH) & 0x7fff), key1: word | 0 }
 }
 
 function objectKey(object: number, page: number, address: number): FutexKey {

@@ -39,6 +39,7 @@ import {
   EDEADLK,
   EINVAL,
   ENOMEM,
+  ENOTRECOVERABLE,
   EOWNERDEAD,
   EPERM,
   ErrnoError,
@@ -116,7 +117,10 @@ export function mutexTryLock(sync: SyncWords, address: number): number {
   })
 }
 
-/** 0, or -EPERM: somebody else holds it, or nobody (table above). -EINVAL: no mutex. */
+/**
+ * 0, or -EPERM: somebody else holds it, or nobody (table above); -EINVAL: no mutex. -ENOTRECOVERABLE: still held, for it was
+ * locked more than once, and its last owner died: glibc says so on the way.
+ */
 export function mutexUnlock(sync: SyncWords, address: number): number {
   const { cpu, tid } = sync
   const found = sync.find(address, BYTES)
@@ -126,7 +130,7 @@ export function mutexUnlock(sync: SyncWords, address: number): number {
   if (ownerAt(sync, found) === tid) {
     if ((seen & TYPE) === PTHREAD_MUTEX_RECURSIVE && cpu.plainLoad(found + raw + mode) > 0) {
       cpu.plainStore(found + raw + mode, cpu.plainLoad(found + raw + mode) - 1)
-      return 0
+      return (cpu.load(found + raw) & OWNER_DIED) === 0 ? 0 : -ENOTRECOVERABLE
     }
   } else if (seen !== PTHREAD_MUTEX_NORMAL) return -EPERM
   if ((seen & ROBUST) === 0) cpu.sub(found + users, 1)
