@@ -61,9 +61,11 @@ export const BARRIER_PURPOSE = 7
 /** What arrive() and its like answer to the one in each phase who came last. */
 export const SERIAL = 1
 
-/** Turns of spinning before anything else is looked at: where all parties run, that is the whole wait. */
-const FIRST_BURST = 256
+/** Together about as long as a sleep and its wake-up take (spin.ts, spinForSignal). Where all parties run, it is enough. */
+const BURST = 256
+const BURSTS = 16
 const PROBE_EVERY = 64
+const PATIENCE = 8
 
 /** A phase that broke is noted until so many have followed. */
 const RECENT_PHASES = 0x1000
@@ -120,8 +122,12 @@ export function spinForPhase(lot: Lot, at: number, mine: number): number {
   const { cpu, thread } = lot
   if (thread.spinTurns === 0) return mine
   thread.count(SPINS)
-  const seen = cpu.spinWhileEqual(at, mine, FIRST_BURST)
-  return isOver(mine, seen) ? seen : spinOn(lot, at, mine)
+  let seen = mine
+  for (let i = 0; i < BURSTS; i++) {
+    seen = cpu.spinWhileEqual(at, seen, BURST)
+    if (isOver(mine, seen)) return seen
+  }
+  return spinOn(lot, at, mine, seen)
 }
 
 /** Sleeps until the end of the phase; as arrive(). */
@@ -273,17 +279,17 @@ function outcomeByNote(lot: Lot, at: number, mine: number, seen: number, note: n
 }
 
 /** Spins on, as long as that has paid lately (spin.ts). */
-function spinOn(lot: Lot, at: number, mine: number): number {
+function spinOn(lot: Lot, at: number, mine: number, from: number): number {
   const { cpu } = lot
   const most = lot.thread.spinTurns
   const hint = cpu.plainLoad(at + spins)
   const average = hint >>> 8
   const tries = (hint + 1) & 0xff
-  const budget = tries % PROBE_EVERY === 1 ? most : Math.min(most, 2 * average + FIRST_BURST)
+  const budget = tries % PROBE_EVERY === 1 ? PATIENCE * most : Math.min(most, 2 * average + BURST)
 
-  let seen = mine
+  let seen = from
   let turns = 0
-  for (let burst = FIRST_BURST; turns < budget && !isOver(mine, seen); burst *= 2) {
+  for (let burst = BURST; turns < budget && !isOver(mine, seen); burst *= 2) {
     seen = cpu.spinWhileEqual(at, seen, burst)
     turns += burst
   }

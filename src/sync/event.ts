@@ -28,7 +28,7 @@
 
 import { i32, layout } from '../words/layout.ts'
 import type { Lot } from './lot.ts'
-import { spinFor } from './spin.ts'
+import { spinForSignal } from './spin.ts'
 import { abandon, begin, BUSY, onBell, waitBlocked, type Waitable } from './wait.ts'
 
 export const RawEvent = layout('RawEvent', 8, { word: i32, spins: i32 })
@@ -46,7 +46,7 @@ export const EVENT_PURPOSE = 9
 /** Waits until the event is set, and takes that if it is automatic. 0, or -ETIMEDOUT, or -ESTALE. */
 export function awaitEvent(lot: Lot, at: number, deadline: number): number {
   if (eventWait.take(lot, at) !== BUSY) return 0
-  const spun = spinFor(lot, eventWait, at, at + spins)
+  const spun = spinForSignal(lot, eventWait, at, at + spins)
   return spun === BUSY ? waitBlocked(lot, eventWait, at, deadline) : spun
 }
 

@@ -21,7 +21,7 @@
 
 import { i32, layout } from '../words/layout.ts'
 import type { Lot } from './lot.ts'
-import { spinFor } from './spin.ts'
+import { spinForSignal } from './spin.ts'
 import { abandon, begin, BUSY, onBell, waitBlocked, type Waitable } from './wait.ts'
 
 export const RawLatch = layout('RawLatch', 8, { word: i32, spins: i32 })
@@ -37,7 +37,7 @@ export const LATCH_PURPOSE = 8
 /** Waits until the latch is open. 0, or -ETIMEDOUT, or -ESTALE. */
 export function awaitLatch(lot: Lot, at: number, deadline: number): number {
   if (isOpen(lot, at)) return 0
-  const spun = spinFor(lot, latchWait, at, at + spins)
+  const spun = spinForSignal(lot, latchWait, at, at + spins)
   return spun === BUSY ? waitBlocked(lot, latchWait, at, deadline) : spun
 }
 
