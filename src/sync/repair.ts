@@ -37,6 +37,8 @@ import { FUTEX_PURPOSE, passOnFutexWake } from './futex.ts'
 import { MUTEX_PURPOSE, mutexWait } from './mutex.ts'
 import { forgetReads, hasRead } from './readers.ts'
 import { finishLeaving, RWLOCK_READ_PURPOSE, RWLOCK_WRITE_PURPOSE, readWait, writeWait } from './rwlock.ts'
+import { EPOCH_PURPOSE, graceWait } from './epoch.ts'
+import { evenWait, SEQLOCK_PURPOSE } from './seqlock.ts'
 import { SEMAPHORE_PURPOSE, semaphoreWait } from './semaphore.ts'
 import type { Waitable } from './wait.ts'
 
@@ -49,6 +51,8 @@ const waitables = new Map<number, Waitable>([
   [CONDITION_PURPOSE, conditionWaitable],
   [BARRIER_PURPOSE, barrierWait],
   [LATCH_PURPOSE, latchWait],
+  [SEQLOCK_PURPOSE, evenWait],
+  [EPOCH_PURPOSE, graceWait(0)],
   [RWLOCK_READ_PURPOSE, readWait],
   [RWLOCK_WRITE_PURPOSE, writeWait],
   [EVENT_PURPOSE, eventWait],

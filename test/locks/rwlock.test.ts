@@ -350,7 +350,7 @@ describe('as an object', () => {
     const lock = RwLock.open('a lock to share', { prefer: 'readers' })
 
     expect(RwLock.open('a lock to share')).toBe(lock)
-    expect(RwLock.from({ ...lock })).toBe(lock)
+    expect(RwLock.from(structuredClone(lock))).toBe(lock)
     expect(Object.keys(lock)).toEqual(['$pageframe', 'memory', 'at', 'generation'])
     expect(thrownBy(() => RwLock.open('a lock to share', { prefer: 'writers' }))).toMatchObject({
       code: 'EEXIST',

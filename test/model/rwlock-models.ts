@@ -39,8 +39,8 @@ const TORN = 0
 const RESULT = 1
 const IN = 8
 
-const READING = 1
-const WRITING = 2
+export const READING = 1
+export const WRITING = 2
 
 const TASKS = [1, 2]
 
