@@ -4,7 +4,9 @@
  *
  *   driver                                   agent
  *          ◄───────────── { hello }
- *   { id, call, args } ─────────────►        CALLS[call](self, args)
+ *   { id, call, args } ─────────────►
+ *          ◄───────────── { id, begun }
+ *                                            CALLS[call](self, args)
  *          ◄───────────── { id, outcome }
  */
 
@@ -24,6 +26,7 @@ export default async function main(self, { wire: name }) {
   for (;;) {
     if (orders.length === 0) await new Promise((resolve) => (hasOrder = resolve))
     const { id, call, args } = orders.shift()
+    wire.postMessage({ id, begun: true })
     wire.postMessage({ id, outcome: await perform(self, call, args) })
   }
 }

@@ -16,6 +16,10 @@ const MEMORY = '64MiB'
 const START_MS = 10_000
 const END_MS = 10_000
 
+/** How long a call may take to fall asleep, and how often that is looked at. */
+const ASLEEP_MS = 1_000
+const LOOK_MS = 2
+
 const LAYOUTS = {
   lp64: { window: 2 ** 40, taskSize: 2 ** 47 - 4096 },
   ilp32: { window: 2 ** 30, taskSize: 3 * 2 ** 30 },
@@ -72,10 +76,14 @@ class MachineProcess {
   status
   /** The outcome that the call will have that was started and has not been collected. */
   started
+  /** Resolves when the process has got its last order. */
+  begun
 
   #wire
+  #machine
   #calls = new Map()
   #lastId = 0
+  #hasBegun = () => undefined
   #hello
   #ended
 
@@ -85,6 +93,7 @@ class MachineProcess {
     this.#hello = new Promise((resolve) => {
       this.#wire.onmessage = ({ data }) => {
         if (data.hello) resolve(true)
+        else if (data.begun) this.#hasBegun()
         else this.#settle(data.id, data.outcome)
       }
     })
@@ -95,6 +104,7 @@ class MachineProcess {
   }
 
   async start(machine) {
+    this.#machine = machine
     this.view = await machine.spawn(AGENT, { args: { wire: this.#wire.name }, name: this.name })
     this.#ended = this.#watch()
     const first = await within(START_MS, Promise.race([this.#hello, this.#ended]))
@@ -105,9 +115,20 @@ class MachineProcess {
   call(call, args) {
     const id = ++this.#lastId
     const { promise, resolve } = withResolvers()
+    this.begun = new Promise((begun) => (this.#hasBegun = begun))
     this.#calls.set(id, resolve)
     this.#wire.postMessage({ id, call, args })
     return promise
+  }
+
+  /** Resolves when the last call is seen waiting in the library, or has been at it for a while without. */
+  async asleep() {
+    await this.begun
+    for (const until = performance.now() + ASLEEP_MS; performance.now() < until;) {
+      const { waits } = inspect.waitGraph(this.#machine.memory)
+      if (waits.some(({ thread }) => thread.threadId === this.view.threadId)) return
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    }
   }
 
   /** Its end, or what kept it from ending. */

@@ -14,6 +14,7 @@ import { CALLS } from './calls.mjs'
 import { describe, mismatch } from './expectations.mjs'
 import { ExpressionError } from './expressions.mjs'
 import { ScenarioFailure } from './failure.mjs'
+import { SYNC_CALLS } from './sync-calls.mjs'
 import { RETURN_MS, SETTLE_MS, STEPS } from './steps.mjs'
 import { within } from './time.mjs'
 import { VIEWS } from './views.mjs'
@@ -107,15 +108,18 @@ class Run {
     if (Object.hasOwn(VIEWS, call)) return this.#look(process, call, args)
 
     const outcome = process.call(call, this.argumentsFor(call, args))
-    if (start !== undefined && start !== false) return this.#start(process, outcome, start)
+    if (start !== undefined && start !== false) return this.#start(process, outcome, step)
     const returned = await within(RETURN_MS, outcome)
     if (returned === undefined) throw new ScenarioFailure(`it did not return in ${RETURN_MS} ms`)
     return returned
   }
 
-  async #start(process, outcome, start) {
+  async #start(process, outcome, { call, start, spin }) {
     process.started = outcome
     if (start === 'maybe') return undefined
+    // On a machine that is busy with something else the process may not have come to its call yet.
+    const sleeps = spin !== true && Object.hasOwn(SYNC_CALLS, call)
+    await Promise.race([outcome, sleeps ? process.asleep?.() : process.begun])
     const returned = await within(SETTLE_MS, outcome)
     if (returned !== undefined) throw new ScenarioFailure('it returned at once instead of blocking', returned)
     return undefined
