@@ -80,6 +80,7 @@ describe('a primitive that does not do what it promises is found, and exit code 
   test.each([
     ['mutex', 'exclusion', /worker \d came in while worker \d was inside|was inside, and found|left section/],
     ['mutex', 'wakeup', /worker \d got no further for [\d.]+ s \(\w+\)/],
+    ['rwlock', 'exclusion', /worker \d reads while|worker \d writes while|where that should be the same/],
     ['semaphore', 'exclusion', /worker \d came in as number 2, by a semaphore of 1/],
     ['semaphore', 'wakeup', /got no further|permits? .* left/],
     ['semaphore', 'loss', /got no further|permits? .* left/],
@@ -89,14 +90,19 @@ describe('a primitive that does not do what it promises is found, and exit code 
       /worker \d came to the buffer while worker \d was at it|was at the buffer, and found/,
     ],
     ['condition', 'wakeup', /worker \d got no further/],
+    ['barrier', 'exclusion', /worker \d was let through at the end of phase \d+ with worker \d in phase \d+/],
+    ['barrier', 'loss', /phases had [\d,]+ serial arrivals/],
     ['futex', 'exclusion', /came in while|was inside, and found|left section/],
     ['futex', 'wakeup', /worker \d got no further/],
     ['spin', 'exclusion', /came in while|was inside, and found|left section/],
     ['channel', 'loss', /received message \d+ where message \d+ was due/],
+    ['channel', 'damage', /received message \d+ with other contents than were sent/],
     ['peterson', 'exclusion', /came in while|was inside, and found|left section/],
     ['dekker', 'exclusion', /came in while|was inside, and found|left section/],
   ])('%s: %s', async (primitive, fault, what) => {
-    const args = [primitive, '--workers', '2', '--seconds', '8', '--hold', '300']
+    // Long enough to be caught, however slow the machine; over with the first violation.
+    const seconds = primitive === 'barrier' && fault === 'loss' ? '0.5' : '8'
+    const args = [primitive, '--workers', '2', '--seconds', seconds, '--hold', '300', '--read-ratio', '0.5']
 
     const { code, stdout, stderr, report, figures } = await stress(args, { PAGEFRAME_STRESS_FAULT: fault })
 
@@ -196,16 +202,30 @@ describe('a lock of your own', () => {
 })
 
 describe('workers that are killed at random are replaced, and what they held is handed on', () => {
-  test.each(['mutex', 'semaphore', 'condition', 'spin', 'channel'])('%s', async (primitive) => {
-    const args = [primitive, '--workers', '4', '--seconds', '2', '--hold', '2000', '--kill-every', '40']
+  test.each(['mutex', 'rwlock', 'semaphore', 'condition', 'barrier', 'spin', 'channel'])(
+    '%s',
+    async (primitive) => {
+      const args = [primitive, '--workers', '4', '--seconds', '2', '--hold', '2000', '--kill-every', '40']
 
-    const { code, stdout, stderr, figures } = await stress(args)
+      const { code, stdout, stderr, figures } = await stress(args)
 
-    expect(code, stdout + stderr).toBe(0)
-    const { count = 0, holding = NaN, waiting = NaN, elsewhere = NaN } = figures?.kills ?? {}
-    expect(count).toBeGreaterThan(0)
-    expect(holding + waiting + elsewhere).toBe(count)
-    expect(stdout).toMatch(/\d+ deaths?: \d+ inside, \d+ waiting, \d+ elsewhere/)
+      expect(code, stdout + stderr).toBe(0)
+      const { count = 0, holding = NaN, waiting = NaN, elsewhere = NaN } = figures?.kills ?? {}
+      expect(count).toBeGreaterThan(0)
+      expect(holding + waiting + elsewhere).toBe(count)
+      expect(stdout).toMatch(/\d+ deaths?: \d+ inside, \d+ waiting, \d+ elsewhere/)
+    },
+  )
+
+  test('and a lock that does not tell the next owner of a death is found', async () => {
+    const args = ['mutex', '--workers', '2', '--seconds', '8', '--hold', '20000', '--kill-every', '30']
+
+    const { code, figures } = await stress(args, { PAGEFRAME_STRESS_FAULT: 'loss' })
+
+    expect(code).toBe(1)
+    expect(figures?.violations.join()).toMatch(
+      /came in while|left section|died inside, and the next owners|ENOTRECOVERABLE/,
+    )
   })
 
   test('but not where nothing can be done about it, which is said', async () => {

@@ -47,8 +47,19 @@ export const INSIDE = 3
 export const LEAVING = 4
 export const PAUSED = 5
 export const GONE = 6
+/** Inside, alone, and about to change something, where others may be inside together. */
+export const WRITING = 7
 
-export const STATES = ['absent', 'outside', 'waiting', 'inside', 'leaving', 'paused', 'gone'] as const
+export const STATES = [
+  'absent',
+  'outside',
+  'waiting',
+  'inside',
+  'leaving',
+  'paused',
+  'gone',
+  'writing',
+] as const
 
 /** Figures of a place, in words. */
 const STATE = 0

@@ -1,14 +1,23 @@
 /** Which drill goes with which primitive. */
 
-import { Channel, Condition, Mutex, Semaphore, SpinLock } from 'pageframe'
+import { Barrier, Channel, Condition, Mutex, RwLock, Semaphore, SpinLock } from 'pageframe'
 import { Buffer } from './buffer.ts'
 import type { Drill, Setting } from './drill.ts'
 import { Exclusion, type Lock } from './exclusion.ts'
-import { faultyBuffer, faultyChannel, faultyLock, faultySemaphore } from './faults.ts'
+import {
+  faultyBarrier,
+  faultyBuffer,
+  faultyChannel,
+  faultyLock,
+  faultyRwLock,
+  faultySemaphore,
+} from './faults.ts'
 import { byDekker, byFutex, byMutex, byPeterson, bySpinLock } from './locks.ts'
 import type { StressData } from './orders.ts'
 import { byOwnLock, loadOwnLock } from './own.ts'
 import { Permits } from './permits.ts'
+import { Phases } from './phases.ts'
+import { Readers } from './readers.ts'
 import { Receiving, Sending } from './stream.ts'
 
 export async function drillOf(data: StressData, setting: Setting): Promise<Drill> {
@@ -18,6 +27,10 @@ export async function drillOf(data: StressData, setting: Setting): Promise<Drill
   switch (data.primitive) {
     case 'mutex':
       return exclusion(byMutex(Mutex.from(things.mutex), kills))
+    case 'rwlock': {
+      const lock = RwLock.from(things.rwlock)
+      return new Readers(setting, fault === undefined ? lock : faultyRwLock(lock))
+    }
     case 'semaphore': {
       const semaphore = Semaphore.from(things.semaphore)
       return new Permits(setting, fault === undefined ? semaphore : faultySemaphore(semaphore, fault))
@@ -33,7 +46,11 @@ export async function drillOf(data: StressData, setting: Setting): Promise<Drill
       const { index } = setting.place
       const channel = Channel.from(things.channels?.[index >>> 1])
       if (index % 2 === 0) return new Sending(setting, channel)
-      return new Receiving(setting, fault === undefined ? channel : faultyChannel(channel))
+      return new Receiving(setting, fault === undefined ? channel : faultyChannel(channel, fault))
+    }
+    case 'barrier': {
+      const barrier = Barrier.from(things.barrier)
+      return new Phases(setting, fault === undefined ? barrier : faultyBarrier(barrier, fault))
     }
     case 'futex':
       return exclusion(byFutex(setting))

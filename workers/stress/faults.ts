@@ -2,9 +2,10 @@
  * Faults: what each drill must find. For the tests of the load tester: PAGEFRAME_STRESS_FAULT puts one of these between a drill
  * and its primitive.
  *
- *   exclusion   now and then somebody is let in who should wait
+ *   exclusion   after a while everybody is let in at once
  *   wakeup      after a while nobody is woken any more
- *   loss        now and then something gets lost: a message, a permit, the serial one of a phase
+ *   loss        now and then something gets lost: a message, a permit, the serial one of a phase, the notice of a death
+ *   damage      now and then what is received is not what was sent
  */
 
 import type { Channel, Condition, Mutex, Semaphore, UnlockToken } from 'pageframe'
@@ -12,7 +13,7 @@ import type { Lock } from './exclusion.ts'
 import type { Meeting } from './phases.ts'
 import type { ReadersOrWriter } from './readers.ts'
 
-export type Fault = 'exclusion' | 'wakeup' | 'loss'
+export type Fault = 'exclusion' | 'wakeup' | 'loss' | 'damage'
 
 /** How often it happens, or after how long. */
 const EVERY = 1000
@@ -31,13 +32,14 @@ function afterAWhile(): () => boolean {
 const NOT_HELD = { ownerDied: false } as UnlockToken
 
 export function faultyLock(lock: Lock, fault: Fault): Lock {
-  const isNow = fault === 'exclusion' ? happens() : afterAWhile()
+  const isNow = afterAWhile()
   let isHeld = false
   return {
     ...lock,
     lock() {
       isHeld = fault !== 'exclusion' || !isNow()
-      return isHeld && lock.lock()
+      const ownerDied = isHeld && lock.lock()
+      return fault !== 'loss' && ownerDied
     },
     unlock() {
       if (fault === 'wakeup' && isNow()) return
@@ -47,7 +49,7 @@ export function faultyLock(lock: Lock, fault: Fault): Lock {
 }
 
 export function faultySemaphore(semaphore: Semaphore, fault: Fault): Semaphore {
-  const isNow = fault === 'wakeup' ? afterAWhile() : happens()
+  const isNow = fault === 'loss' ? happens() : afterAWhile()
   return Object.assign(Object.create(semaphore) as Semaphore, {
     acquire() {
       if (fault !== 'exclusion' || !isNow()) semaphore.acquire()
@@ -58,13 +60,17 @@ export function faultySemaphore(semaphore: Semaphore, fault: Fault): Semaphore {
   })
 }
 
-/** A message is lost. */
-export function faultyChannel(channel: Channel): Channel {
+/** A message is lost, or its last byte is another. */
+export function faultyChannel(channel: Channel, fault: Fault): Channel {
   const isNow = happens()
   return Object.assign(Object.create(channel) as Channel, {
     read() {
-      if (isNow()) channel.read()?.[Symbol.dispose]()
-      return channel.read()
+      const isFaulty = isNow()
+      if (isFaulty && fault === 'loss') channel.read()?.[Symbol.dispose]()
+      const message = channel.read()
+      if (isFaulty && fault === 'damage' && message !== undefined)
+        message.bytes[message.bytes.length - 1] ^= 1
+      return message
     },
   })
 }
@@ -75,7 +81,7 @@ export function faultyBuffer(
   conditions: readonly [Condition, Condition],
   fault: Fault,
 ): [Mutex, Condition, Condition] {
-  const isNow = happens()
+  const isNow = afterAWhile()
   const isOver = afterAWhile()
   let isHeld = false
   const faultyMutex = Object.assign(Object.create(mutex) as Mutex, {
@@ -103,6 +109,7 @@ export function faultyBuffer(
 export function faultyBarrier(barrier: Meeting, fault: Fault): Meeting {
   const isNow = happens()
   return {
+    broken: false,
     arrive() {
       if (!isNow()) return barrier.arrive()
       return fault === 'loss' && barrier.arrive() && false
@@ -112,7 +119,7 @@ export function faultyBarrier(barrier: Meeting, fault: Fault): Meeting {
 
 /** Writes while others read. */
 export function faultyRwLock(lock: ReadersOrWriter): ReadersOrWriter {
-  const isNow = happens()
+  const isNow = afterAWhile()
   let isHeld = false
   const write = {
     lock() {

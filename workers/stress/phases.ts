@@ -10,8 +10,8 @@
  * it, and everybody looks behind the barrier.
  */
 
-import { INSIDE, OUTSIDE, STOP, WAITING, type Board } from './board.ts'
-import { DONE, THROUGH, type Drill, type Setting, type Step } from './drill.ts'
+import { INSIDE, OUTSIDE, PAUSE, PAUSED, STOP, WAITING, type Board } from './board.ts'
+import { DONE, NOTHING, THROUGH, type Drill, type Setting, type Step } from './drill.ts'
 import { work } from './work.ts'
 
 const LAST = 0
@@ -20,6 +20,7 @@ const SERIALS = 1
 /** What a barrier does. */
 export interface Meeting {
   arrive(): boolean
+  readonly broken: boolean
 }
 
 export class Phases implements Drill {
@@ -39,7 +40,8 @@ export class Phases implements Drill {
     place.next = phase
     place.state = WAITING
     const began = pace.begin()
-    const isSerial = this.#barrier.arrive()
+    const isSerial = this.#arrive()
+    if (isSerial === undefined) return this.#awaitRepair()
     pace.end(began)
     place.state = INSIDE
     this.#check(phase)
@@ -52,6 +54,28 @@ export class Phases implements Drill {
       return THROUGH
     }
     return DONE
+  }
+
+  /** Undefined: a worker died, and the barrier is broken. */
+  #arrive(): boolean | undefined {
+    try {
+      return this.#barrier.arrive()
+    } catch (error) {
+      if (!this.#setting.kills || (error as { code?: unknown }).code !== 'EOWNERDEAD') throw error
+      return undefined
+    }
+  }
+
+  /** The main thread puts everybody in the same phase, and mends the barrier, as soon as all have come here. */
+  #awaitRepair(): Step {
+    const { board, place, attachment } = this.#setting
+    place.state = PAUSED
+    for (let phase = board.phase; phase !== STOP; phase = board.phase) {
+      if (phase >= PAUSE) place.pausedIn = phase
+      else if (place.pausedIn >= PAUSE && !this.#barrier.broken) break
+      attachment.thread.awaitChange(board.phaseAt, phase)
+    }
+    return NOTHING
   }
 
   #check(phase: number): void {

@@ -2,8 +2,10 @@
 
 export const PRIMITIVES = [
   'mutex',
+  'rwlock',
   'semaphore',
   'condition',
+  'barrier',
   'futex',
   'spin',
   'channel',

@@ -7,7 +7,7 @@
  *         └────────┴───────────┴────────────┘
  */
 
-import { INSIDE, LEAVING, OUTSIDE, WAITING, type Board } from './board.ts'
+import { INSIDE, LEAVING, OUTSIDE, WAITING, WRITING, type Board } from './board.ts'
 import { DONE, type Drill, type Setting, type Step } from './drill.ts'
 import { work } from './work.ts'
 
@@ -21,7 +21,7 @@ const WRITES = 1
 
 /** What a reader-writer lock does. */
 export interface ReadersOrWriter {
-  readonly read: { lock(): unknown; unlock(): void }
+  readonly read: { lock(): { readonly ownerDied: boolean }; unlock(): void }
   readonly write: { lock(): { readonly ownerDied: boolean }; unlock(): void }
   markConsistent(): void
 }
@@ -47,12 +47,17 @@ export class Readers implements Drill {
   }
 
   #read(): void {
-    const { board, place, pace, holdTurns } = this.#setting
+    const { board, place, pace, holdTurns, kills } = this.#setting
     place.state = WAITING
     const began = pace.begin()
-    this.#lock.read.lock()
+    const held = this.#lock.read.lock()
     pace.end(began, READS)
     place.state = INSIDE
+    if (kills && held.ownerDied) {
+      this.#lock.read.unlock()
+      this.#write() // which puts it right
+      return
+    }
     const first = board.arenaFloat(FIRST)
     const writer = board.arena(WRITER)
     if (writer !== 0) this.#setting.violation(`reads while worker ${writer} writes`)
@@ -71,7 +76,7 @@ export class Readers implements Drill {
     const began = pace.begin()
     const held = this.#lock.write.lock()
     pace.end(began, WRITES)
-    place.state = INSIDE
+    place.state = WRITING
     if (kills && held.ownerDied) this.#repair()
     const writer = board.arena(WRITER)
     if (writer !== 0) this.#setting.violation(`writes while worker ${writer} does`)

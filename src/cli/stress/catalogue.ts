@@ -2,9 +2,11 @@
 
 import { PRIMITIVES, type PrimitiveName } from '../../../workers/stress/primitives.ts'
 import type { Site } from './site.ts'
+import { barrierEntry } from './barrier-entry.ts'
 import { channelEntry } from './channel-entry.ts'
 import { conditionEntry } from './condition-entry.ts'
 import { exclusionEntry, futexEntry, mutexEntry, ownEntry, spinEntry } from './exclusion-entries.ts'
+import { rwLockEntry } from './rwlock-entry.ts'
 import { semaphoreEntry } from './semaphore-entry.ts'
 
 /** What there is to know of a primitive before and after the workers have had it. */
@@ -37,8 +39,10 @@ export interface Exhibit {
 
 const CATALOGUE: Readonly<Record<PrimitiveName, Entry>> = {
   mutex: mutexEntry,
+  rwlock: rwLockEntry,
   semaphore: semaphoreEntry,
   condition: conditionEntry,
+  barrier: barrierEntry,
   futex: futexEntry,
   spin: spinEntry,
   channel: channelEntry,

@@ -18,6 +18,8 @@ interface Hand {
   readonly ready: Promise<void>
   isReady: boolean
   place: number | undefined
+  /** How much had been done there when it came. */
+  from: number
   hasLeft: boolean
   mayDie: boolean
 }
@@ -64,9 +66,7 @@ export class Crew {
    */
   async kill(onDeath: (place: number, state: number) => Promise<void>): Promise<number | undefined> {
     if (![...this.#hands].some((hand) => this.#isSpare(hand))) return undefined
-    const working = [...this.#hands].filter(
-      ({ place, hasLeft }) => place !== undefined && !hasLeft && this.#board.places[place].state !== ABSENT,
-    )
+    const working = [...this.#hands].filter((hand) => this.#isWorking(hand))
     if (working.length === 0) return undefined
     const victim = working[Math.floor(Math.random() * working.length)]
     const index = victim.place ?? 0
@@ -93,10 +93,16 @@ export class Crew {
     return hand.isReady && hand.place === undefined
   }
 
+  /** It has done something in its place: it takes part, and its death is noticed by those who need to. */
+  #isWorking({ place, hasLeft, from }: Hand): boolean {
+    return place !== undefined && !hasLeft && this.#board.places[place].operations > from
+  }
+
   #fill(place: number): void {
     const spare = [...this.#hands].find((hand) => this.#isSpare(hand))
     if (spare === undefined) throw new Error('no worker for a place')
     spare.place = place
+    spare.from = this.#board.places[place].operations
     const order: Order = { place }
     spare.worker.postMessage(order)
   }
@@ -105,7 +111,15 @@ export class Crew {
     const worker = new Worker(url, { name: `stress ${this.#data.primitive}`, workerData: this.#data })
     let isReadyNow: () => void = () => undefined
     const ready = new Promise<void>((resolve) => (isReadyNow = resolve))
-    const hand: Hand = { worker, ready, isReady: false, place: undefined, hasLeft: false, mayDie: false }
+    const hand: Hand = {
+      worker,
+      ready,
+      isReady: false,
+      place: undefined,
+      from: 0,
+      hasLeft: false,
+      mayDie: false,
+    }
     this.#hands.add(hand)
     worker.on('message', (report: Report) => {
       if (report === 'ready') {

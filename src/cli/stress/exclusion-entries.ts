@@ -47,9 +47,9 @@ export function recover(lock: Mutex | SpinLock, board: Board): void {
 }
 
 /** Of each death inside, the next owner was told. Who seemed to be waiting or leaving may have held it, too. */
-export function untold(board: Board, deaths: readonly number[]): string[] {
+export function untold(board: Board, deaths: readonly number[], holding: number = INSIDE): string[] {
   const told = board.places.reduce((sum, { notices }) => sum + notices, 0)
-  const inside = deaths.filter((state) => state === INSIDE).length
+  const inside = deaths.filter((state) => state === holding).length
   const atMost = deaths.filter((state) => state !== OUTSIDE).length
   if (told >= inside && told <= atMost) return []
   return [`${plural(inside, 'worker')} died inside, and the next owners were told ${plural(told, 'time')}`]

@@ -25,6 +25,7 @@ import {
   STOP,
   WAITING,
   WARM,
+  WRITING,
 } from '../../../workers/stress/board.ts'
 import type { Fault } from '../../../workers/stress/faults.ts'
 import type { StressData } from '../../../workers/stress/orders.ts'
@@ -126,7 +127,7 @@ export class Run {
       const cameOut = await this.#stop()
       const { problems, verified } = cameOut ? this.#exhibit.audit(this.#deaths) : NOT_AUDITED
       for (const problem of problems) this.#violation(problem)
-      return this.#outcome(first, last, verified, signal.aborted)
+      return this.#outcome(first, last, problems.length === 0 ? verified : '', signal.aborted)
     } finally {
       signal.removeEventListener('abort', onAbort)
       await this.#crew.end()
@@ -311,7 +312,7 @@ export class Run {
     const { places } = this.#board
     const sum = (figure: 'notices' | 'repairs' | 'redelivered') =>
       places.reduce((total, place) => total + place[figure], 0)
-    const holding = this.#deaths.filter((state) => state === INSIDE || state === LEAVING).length
+    const holding = this.#deaths.filter((state) => HOLDING.has(state)).length
     const waiting = this.#deaths.filter((state) => state === WAITING).length
     return {
       count: this.#deaths.length,
@@ -326,6 +327,9 @@ export class Run {
     }
   }
 }
+
+/** States of somebody who had it, or nearly so. */
+const HOLDING = new Set<number>([INSIDE, LEAVING, WRITING])
 
 const NOT_AUDITED = { problems: [], verified: '' }
 
