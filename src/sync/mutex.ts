@@ -226,7 +226,11 @@ function wakeOne(lot: Lot, at: number): void {
 /** The reaper: a mutex that a dead thread holds becomes OWNER_DIED, and one waiter is woken. Its waits are withdrawn. */
 export function releaseDead(lot: Lot, at: number, dead: number): void {
   // No thread but it writes its id, and no waker hands over to a wait that is withdrawn: what it holds now is all.
-  if ((lot.cpu.load(at) & OWNER_MASK) === dead) releaseHanded(lot, at, dead)
+  const seen = lot.cpu.load(at)
+  if ((seen & OWNER_MASK) !== dead) return
+  // Nobody waits, by invariant 2: whoever wants to sets WAITERS first, and then this fails.
+  if ((seen & WAITERS) === 0 && lot.cpu.compareExchange(at, seen, OWNER_DIED) === seen) return
+  releaseHanded(lot, at, dead)
 }
 
 /** The same for a lock that was handed to the dead: the waker may not have written the word yet, under the bucket's lock. */
