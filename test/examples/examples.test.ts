@@ -17,6 +17,7 @@ const says: Readonly<Record<string, string>> = {
     'it saw the same frame: true',
     'SegmentationFault: SEGV_ACCERR\n',
   ].join('\n'),
+  '05-locks': '3 workers are ready\nhalf of the way\n132 generations: the glider is where it was\n',
 }
 
 const names = readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
