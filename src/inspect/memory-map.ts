@@ -9,6 +9,8 @@ import { Frame } from '../frames/frame.ts'
 import { CACHE_COUNT, SlabCache } from '../frames/slab-table.ts'
 import { Cell } from '../frames/slab.ts'
 import { Zone } from '../frames/zone.ts'
+import { LedgerEntry } from '../locks/diagnostics/ledger.ts'
+import { LockClass, LockNotes, LockOrder } from '../locks/diagnostics/notes.ts'
 import { MutexObject } from '../locks/mutex-kind.ts'
 import { SemaphoreObject } from '../locks/semaphore.ts'
 import { MachineHeader, ProcessSlot } from '../machine/process-slot.ts'
@@ -46,6 +48,10 @@ const layouts = [
   RegionObject,
   MutexObject,
   SemaphoreObject,
+  LedgerEntry,
+  LockNotes,
+  LockClass,
+  LockOrder,
   RawChannel,
   ChannelObject,
   TlbState,

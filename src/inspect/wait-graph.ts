@@ -15,6 +15,7 @@
 import '../channel/channel.ts'
 import '../locks/diagnostics/index.ts'
 
+import { holdEntryOf, stackOf, waitEntryOf } from '../locks/diagnostics/ledger.ts'
 import { everyLock, labelAround, objectAround, type Around } from '../memory/around.ts'
 import type { Attachment } from '../memory/attachment.ts'
 import { runningThreads } from '../memory/check.ts'
@@ -61,6 +62,8 @@ export interface WaitEdge {
   readonly forMs: number
   /** The threads that hold what is waited for, as far as it is a thing that threads hold. */
   readonly heldBy: readonly GraphThread[]
+  /** Where it came to wait, the nearest caller first, if the memory notes deadlocks of its locks; else nothing. */
+  readonly stack: readonly string[]
 }
 
 export interface HoldEdge {
@@ -68,6 +71,8 @@ export interface HoldEdge {
   readonly thread: GraphThread
   readonly isAsync: boolean
   readonly mode: 'read' | 'write' | undefined
+  /** Where it was taken, likewise. */
+  readonly stack: readonly string[]
 }
 
 /** Each waits for what the next one's thread holds, and the last for what the first one's does. */
@@ -148,7 +153,8 @@ class Snapshot {
     this.waits = waits.sort((a, b) => b.forMs - a.forMs)
     for (const found of everyLock(attachment)) {
       for (const { tid, isAsync, mode } of holdersOf(attachment, found)) {
-        this.holds.push({ lock: this.#object(found), thread: this.#thread(tid), isAsync, mode })
+        const stack = stackOf(attachment, holdEntryOf(attachment, tid, found.at))
+        this.holds.push({ lock: this.#object(found), thread: this.#thread(tid), isAsync, mode, stack })
       }
     }
   }
@@ -169,10 +175,15 @@ class Snapshot {
       isAsync,
       forMs: Math.max(0, (thread.now() - since) | 0),
       heldBy: found === undefined ? this.#ownersOf(key0, key1) : this.#holders(found, record),
+      stack: found === undefined ? [] : this.#stackOf(tid, found.at),
       record,
       ticket,
       since,
     }
+  }
+
+  #stackOf(tid: number, lockAt: number): string[] {
+    return stackOf(this.#attachment, waitEntryOf(this.#attachment, tid, lockAt))
   }
 
   /** Those that the wait of a record is for. */
@@ -327,9 +338,10 @@ function lineOf({ thread, lock, isAsync, forMs, heldBy }: WaitEdge): string {
 /** A cycle, a line for each of its waits. */
 export function showCycle({ waits, isCertain }: WaitCycle): string {
   const title = isCertain ? 'deadlock:' : 'perhaps a deadlock (a thread whose task waits may go on):'
-  const lines = waits.map(({ thread, lock, isAsync }, index) => {
+  const lines = waits.map(({ thread, lock, isAsync, stack }, index) => {
     const next = waits[(index + 1) % waits.length].thread
-    return `  ${thread.label} waits${isAsync ? ' asynchronously' : ''} for ${lock.label}, which ${next.label} holds\n`
+    const line = `  ${thread.label} waits${isAsync ? ' asynchronously' : ''} for ${lock.label}, which ${next.label} holds`
+    return [line, ...stack.map((caller) => `    ${caller}`)].map((each) => `${each}\n`).join('')
   })
   return `${title}\n${lines.join('')}`
 }

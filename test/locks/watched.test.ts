@@ -115,6 +115,12 @@ describe('deadlocks', () => {
 
     expect(error.code).toBe('ETIMEDOUT')
     expect(error.message).toContain(`thread ${actor.threadId} took it at\n    eval`)
+    const { waits: edges, holds } = waitGraph(memory)
+    expect(edges[0].stack[0]).toMatch(/^eval/)
+    expect(holds.map(({ lock, stack }) => [lock.name, stack.length > 0])).toEqual([
+      ['a', true],
+      ['b', true],
+    ])
     a.unlock()
     expect(await waiting).toBe('locked')
   })

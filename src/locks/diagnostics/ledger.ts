@@ -151,6 +151,14 @@ export function holdEntryOf(attachment: Attachment, tid: number, lockAt: number)
   return 0
 }
 
+/** The entry in which a thread notes that it, or a task of it, waits for a lock, or 0. */
+export function waitEntryOf(attachment: Attachment, tid: number, lockAt: number): number {
+  for (const entry of entriesOf(attachment, tid, [BLOCKED, PENDING])) {
+    if (attachment.cpu.load(entry + lock) === lockAt) return entry
+  }
+  return 0
+}
+
 /** True if an entry was written by code of a section, or by what that started. `hold` is the section's entry. */
 export function isPartOf({ cpu, words }: Attachment, entry: number, hold: number): boolean {
   let at = entry

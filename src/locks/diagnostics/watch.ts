@@ -11,14 +11,13 @@
 
 import { now } from '../../host/clock.ts'
 import { callers } from '../../host/stack.ts'
-import { TaskValue } from '../../host/tasks.ts'
 import { objectAround } from '../../memory/around.ts'
 import type { Attachment } from '../../memory/attachment.ts'
 import { nameOf, objectEntry } from '../../memory/directory.ts'
 import { DEADLOCKS, STATISTICS } from '../../memory/lock-switch.ts'
 import { labelOf } from '../../memory/object.ts'
 import type { Watched } from '../../memory/watchers.ts'
-import { countersOf, PARKS, SPINS } from '../../threads/counters.ts'
+import { PARKS, SPINS } from '../../threads/counters.ts'
 import { EDEADLK, ErrnoError, ETIMEDOUT } from '../../words/errno.ts'
 import { bucketOf } from '../../words/histogram.ts'
 import { circleLocked, describeCircle, placed } from './deadlock.ts'
@@ -29,82 +28,20 @@ import {
   HELD,
   HELD_BY_TASK,
   holdEntryOf,
-  Ledger,
   PENDING,
   READING,
   stackOf,
   UNUSED,
 } from './ledger.ts'
 import { LockClass, notesOf, OTHERS, SUB_BITS, type Notes } from './notes.ts'
-import { noteOrder, type HeldBefore } from './order.ts'
+import { noteOrder } from './order.ts'
+import { threadWatchOf, type Hold, type ThreadWatch } from './thread-watch.ts'
 
 const STACK_LINES = 4
 const SELF = 'this thread'
 
 /** Word of a shared object's header (`spare`): the class of a lock, plus one; 0 if nobody has said it. */
 const CLASS_WORD = 3
-
-/** A lock that this thread holds. */
-export interface Hold extends HeldBefore {
-  readonly entry: number
-  readonly isAsync: boolean
-  readonly isReading: boolean
-  since: number
-  /** The section whose code took it, or what that started. */
-  readonly section: Hold | undefined
-  /** How often beyond once, by this thread. */
-  depth: number
-  isOver: boolean
-  /** Its lock has not been destroyed. */
-  readonly isLive: () => boolean
-}
-
-/** What one thread notes about all locks of one memory. */
-class ThreadWatch {
-  readonly ledger: Ledger
-  readonly counters: Float64Array
-  readonly holds = new Set<Hold>()
-  readonly section = new TaskValue<Hold>()
-
-  constructor(attachment: Attachment) {
-    this.ledger = new Ledger(attachment)
-    this.counters = countersOf(attachment.buffer, attachment.thread.at)
-  }
-
-  /** What the code that asks holds: the thread's own holds, and the sections that it is a part of. */
-  held(isAsync: boolean): Hold[] {
-    const found: Hold[] = []
-    for (const hold of this.holds) {
-      if (!hold.isLive()) this.forget(hold)
-      else if (!isAsync && !hold.isAsync) found.push(hold)
-    }
-    for (let hold = this.section.get(); hold !== undefined; hold = hold.section) {
-      if (!hold.isOver && !found.includes(hold)) found.push(hold)
-    }
-    return found
-  }
-
-  forget(hold: Hold): void {
-    this.holds.delete(hold)
-    hold.isOver = true
-    this.ledger.remove(hold.entry)
-  }
-
-  /** The innermost section that is not over. */
-  get innermost(): Hold | undefined {
-    let hold = this.section.get()
-    while (hold?.isOver === true) hold = hold.section
-    return hold
-  }
-}
-
-const threads = new WeakMap<Attachment, ThreadWatch>()
-
-function threadWatchOf(attachment: Attachment): ThreadWatch {
-  let watch = threads.get(attachment)
-  if (watch === undefined) threads.set(attachment, (watch = new ThreadWatch(attachment)))
-  return watch
-}
 
 export class Watch {
   readonly #attachment: Attachment
