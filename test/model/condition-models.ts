@@ -26,7 +26,9 @@ export const NOTIFIED = 2
 export const TOLD = 3
 /** How many have come to wait. */
 export const CAME = 4
-/** What task n's wait has come to; who has died after its wait. */
+/** Who came last: its index, plus 1. */
+export const LAST = 5
+/** What task n's wait has come to; how many waits are over. */
 export const RESULT = 8
 export const THROUGH = 12
 
@@ -116,9 +118,11 @@ type Notify = typeof conditionNotify
 export function waits(world: SyncWorld, thread: ModelThread, deadline: number, wait: Wait): number {
   thread.ghost((ghost) => {
     ghost[INSIDE]--
+    ghost[LAST] = thread.index + 1
     return ++ghost[CAME]
   })
   const got = wait(world.lot(thread), world.otherAt, world.lockAt, deadline)
+  thread.ghost((ghost) => ++ghost[THROUGH])
   thread.assert(got === 0 || got === EOWNERDEAD || got === -ETIMEDOUT, `wait() answered ${got}`)
   if (got === 0) thread.ghost((ghost) => ++ghost[NOTIFIED])
   enters(world, thread, got)
@@ -164,6 +168,12 @@ export function produces(
     releases(world, thread)
     if (!isHeld) notifies(world, thread, count, notify)
   }
+}
+
+/** Starts when so many have come to wait: whoever has come has queued by the time that the mutex can be had. */
+export function after(came: number, operation: Operation): Operation {
+  const run = typeof operation === 'function' ? operation : operation.run
+  return { when: (state) => state.ghost[CAME] >= came || state.isDead(0), run }
 }
 
 export function notifies(world: SyncWorld, thread: ModelThread, count: number, notify: Notify): number {
