@@ -13,6 +13,7 @@ export {
   type Linearization,
   type SequentialModel,
 } from './testing/linearizable.ts'
+export { litmus, type LitmusName, type LitmusOptions, type LitmusReport } from './testing/litmus.ts'
 export type {
   Bounds,
   GatedOperation,
