@@ -12,10 +12,10 @@
  *
  *   the process                                        who takes the frame away
  *   translate; place = pfn                             change the entry ─► gen += 2 ─► wait until the process has
- *   gen still as it was? else translate again          acknowledged or is offline ─► look at the places ─► free it
+ *   wait, offline                                      acknowledged or is offline ─► look at the places ─► free it
  *
- * Dekker: either the process loads the new generation, or the other finds the place filled. No page table is walked: a
- * translation that is current is as good as the entry (presence.ts).
+ * So no second look is needed, as a view's record needs one: until the process acknowledges or goes offline nobody looks at
+ * the places, and it fills one before. What it holds may have left its page meanwhile; it stays the same frame.
  *
  * A place that is empty names frame 0, which is never anybody's. What a process unmaps itself cannot be held: it has one
  * thread, and that waits.
@@ -36,12 +36,12 @@ const { space: spaceField, runCount, runs, sizeof, signature } = PinRecord
 
 export class HeldFrames {
   declare private readonly frames: Frames
-  declare private readonly mmu: Pick<Mmu, 'wordOf' | 'isCurrent'>
+  declare private readonly mmu: Pick<Mmu, 'wordOf'>
   declare private readonly spaceAt: number
   /** The record, or 0 before it is needed. */
   private record = 0
 
-  constructor(frames: Frames, mmu: Pick<Mmu, 'wordOf' | 'isCurrent'>, spaceAt: number) {
+  constructor(frames: Frames, mmu: Pick<Mmu, 'wordOf'>, spaceAt: number) {
     this.frames = frames
     this.mmu = mmu
     this.spaceAt = spaceAt
@@ -67,12 +67,10 @@ export class HeldFrames {
    * as an access would. prepare() has succeeded.
    */
   hold(place: number, address: number, access: AccessKind): number {
-    const { mmu, frames } = this
-    for (;;) {
-      const word = mmu.wordOf(address, access)
-      frames.cpu.store(this.record + runs + 2 * place, Math.floor(word / PAGE_WORDS)) // one half of Dekker
-      if (mmu.isCurrent()) return word
-    }
+    const word = this.mmu.wordOf(address, access)
+    // Release: pairs with the load in Pins, which comes after this thread's next acknowledgement, or after it went offline.
+    this.frames.cpu.store(this.record + runs + 2 * place, Math.floor(word / PAGE_WORDS))
+    return word
   }
 
   /** The word is not looked at any more. */

@@ -189,11 +189,6 @@ export class Mmu extends Ranges {
     return this.translate(address, access) + ((address & OFFSET) >>> 2)
   }
 
-  /** True if nobody has taken anything away since this thread translated last. */
-  isCurrent(): boolean {
-    return this.cpu.load(this.genAt) === this.presence.seen
-  }
-
   /** Word index of the memory where an address lies now; faults until there is one. */
   private wordAt(address: number, access: AccessKind, call: string): number {
     this.address(address, call)

@@ -1,5 +1,6 @@
 /** The words of a wait for many: more than a process has places for (paging/held-frames.ts), so they are pinned as a view's are. */
 
+import { OFFLINE } from '../../paging/presence.ts'
 import { PAGE_WORDS } from '../../words/constants.ts'
 import type { SyncWords } from './words.ts'
 
@@ -10,7 +11,8 @@ export function pinWords(
 ): { readonly words: readonly number[]; readonly cells: readonly number[] } | number {
   const { mmu, presence } = space
   const { pins, limbo } = space.kernel
-  if (limbo.prepare() < 0) return limbo.prepare()
+  const failed = limbo.prepare()
+  if (failed < 0) return failed
   for (;;) {
     presence.sync()
     const { syncs } = presence
@@ -21,8 +23,8 @@ export function pinWords(
       space.at,
     )
     if (typeof cells === 'number') return cells
-    // Pairs with the look at the pins in limbo, as in HeldFrames.hold().
-    if (presence.syncs === syncs && mmu.isCurrent()) return { words, cells }
+    // Published before this thread has acknowledged anything or gone offline: as in HeldFrames.hold().
+    if (presence.syncs === syncs && presence.seen !== OFFLINE) return { words, cells }
     pins.unpin(cells)
   }
 }
