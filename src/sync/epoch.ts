@@ -13,13 +13,14 @@
  *   number n   sections of phases n and n - 1 are in. Anybody may make it n + 1 when none of n - 1 is left, since their
  *              tags are used again then. After two steps, all who were in at the start have gone.
  *
- * Dekker: a section publishes its tag, then loads the word, and begins only if the phase is still that of its tag; who
- * takes a step has loaded the word, looks for tags, and then changes the word by compareExchange.
+ * Dekker: a section publishes its tag, then looks at the data; who synchronizes has unlinked something, then looks for tags.
+ * A section that published a tag too late to be seen finds the data without what was unlinked. So it does not matter if
+ * the phase in its tag is long past: as there are two only, the tag is that of the present phase or of the one before, and
+ * either is waited for.
  *
- * Invariants
- *  1. A section that has begun has the tag of the present phase or of the one before.
- *  2. While a record waits in a bucket that is not locked, WAITERS is set. Who leaves, or changes its tag, and finds it set,
- *     looks whether the number can grow now, and wakes all who wait.
+ * Invariant
+ *  1. While a record waits in a bucket that is not locked, WAITERS is set. Who leaves and finds it set looks whether the
+ *     number can grow now, and wakes all who wait.
  *
  * A dead thread's sections have ended: forgetReads() clears them, and the kind's step wakes those who wait. There is no
  * owner, so nothing else can be left behind.
@@ -67,19 +68,9 @@ export function enterEpoch(lot: Lot, at: number): number {
   register(lot, at + set)
   const entry = takeEntry(lot, at)
   if (entry === 0) return -EAGAIN
-  enterWith(lot, at, entry, lot.cpu.load(at) & 1)
+  // Dekker: pairs with the look at all entries before the number grows. The phase is a hint: see the top of the page.
+  publish(lot, entry, at + (lot.cpu.plainLoad(at) & 1), at)
   return 0
-}
-
-/** Begins a section with an entry that is free, or has the tag of another phase. */
-export function enterWith(lot: Lot, at: number, entry: number, first: number): void {
-  for (let phase = first, isFirst = true; ; isFirst = false) {
-    const seen = publish(lot, entry, at + phase, at)
-    // The tag that we had until now may have been waited for.
-    if (!isFirst && (seen & WAITERS) !== 0) afterSection(lot, at)
-    if ((seen & 1) === phase) return
-    phase = seen & 1
-  }
 }
 
 /** Ends a section. -EPERM if this thread is in none. */
