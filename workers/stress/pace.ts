@@ -2,7 +2,8 @@
  * Pace: which operations are timed, and where the times go.
  *
  * Reading the clock twice takes as long as four uncontended locks. So of short operations one in 16 is timed, chosen at random
- * lest it fall in step with something; of those that take a microsecond by themselves, each.
+ * lest it fall in step with something; of those that take a microsecond by themselves, each. The first thousand are timed
+ * in any case: where waits are so long that there will hardly be more, they are what there is to show.
  */
 
 import { bucketOf } from 'pageframe/internals'
@@ -11,10 +12,13 @@ import type { Place } from './board.ts'
 /** Relative error 1 / 32. */
 export const SUB_BITS = 5
 
+const FIRST = 1000
+
 export class Pace {
   readonly #histograms: readonly Uint32Array<SharedArrayBuffer>[]
   readonly #every: number
   #left = 1
+  #first = FIRST
   #random = 0x9e3779b9
 
   constructor(place: Place, every: number) {
@@ -25,8 +29,10 @@ export class Pace {
   /** To be called before the wait: what end() wants to know. 0: not this time. */
   begin(): number {
     if (--this.#left > 0) return 0
-    if (this.#every === 1) this.#left = 1
-    else {
+    if (this.#every === 1 || this.#first > 0) {
+      this.#first--
+      this.#left = 1
+    } else {
       this.#random = (Math.imul(this.#random, 1664525) + 1013904223) | 0
       this.#left = 1 + ((this.#random >>> 16) % (2 * this.#every - 1))
     }

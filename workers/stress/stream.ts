@@ -91,7 +91,7 @@ export class Sending extends Side {
     for (let word = FIRST_FILLED; word < WORDS; word++) this.words[at + word] = filling(number, word)
     this.words[at + EPOCH] = this.#epoch
     if (holdTurns !== 0) work(holdTurns)
-    this.floats[at / 2 + 1] = number % 16 === 0 ? sharedNow() : 0
+    this.floats[at / 2 + 1] = number < 1000 || number % 16 === 0 ? sharedNow() : 0
     loan.commit()
     place.next = number + 1
     place.state = OUTSIDE

@@ -77,9 +77,7 @@ function summary({ outcome }: Result): string {
   const fair = fairness(outcome)
   return [
     `${rate(perSecond(outcome))} ${entryOf(outcome.load.primitive).unit}/s by ${plural(outcome.load.workers, 'worker')}`,
-    `p50 ${at(0.5)}`,
-    `p99 ${at(0.99)}`,
-    `p99.99 ${at(0.9999)}`,
+    ...(totalOf(buckets) === 0 ? [] : [`p50 ${at(0.5)}`, `p99 ${at(0.99)}`, `p99.99 ${at(0.9999)}`]),
     fair === Infinity ? 'a worker starved' : `fairness ${fair.toFixed(2)}`,
   ].join('  ·  ')
 }
@@ -98,6 +96,9 @@ function latencies({ outcome }: Result, box: Parameters<typeof chart>[0]): strin
   const curves = waits.map(({ title, buckets }): Series => {
     return { label: waits.length > 1 ? title : undefined, points: curve(buckets), hasDots: false }
   })
+  if (curves.length === 0) {
+    return text(box.x + box.width / 2, box.y + box.height / 2, 'nothing was timed', 'dim', 'middle')
+  }
   const all = curves.flatMap(({ points }) => points.map(([, ns]) => ns))
   const y = decades('waited', Math.min(...all, 1e9), Math.max(...all, 1), (ns) => short(time(ns)))
   return chart(box, 'Latency: so many waited no longer', nines('share of operations'), y, curves)
