@@ -9,9 +9,12 @@ import { Frame } from '../frames/frame.ts'
 import { CACHE_COUNT, SlabCache } from '../frames/slab-table.ts'
 import { Cell } from '../frames/slab.ts'
 import { Zone } from '../frames/zone.ts'
+import { BarrierObject } from '../locks/barrier-kind.ts'
 import { LedgerEntry } from '../locks/diagnostics/ledger.ts'
 import { LockClass, LockNotes, LockOrder } from '../locks/diagnostics/notes.ts'
+import { LatchObject } from '../locks/latch.ts'
 import { MutexObject } from '../locks/mutex-kind.ts'
+import { EventObject } from '../locks/reset-event.ts'
 import { SemaphoreObject } from '../locks/semaphore.ts'
 import { MachineHeader, ProcessSlot } from '../machine/process-slot.ts'
 import { NameEntry } from '../memory/directory.ts'
@@ -24,6 +27,10 @@ import { TlbState } from '../paging/presence.ts'
 import { SpaceState } from '../space/space-state.ts'
 import { Vma } from '../space/vma.ts'
 import { ShmObject } from '../storage/shm-object.ts'
+import { RawBarrier } from '../sync/barrier.ts'
+import { BarrierMembers } from '../sync/barrier-members.ts'
+import { RawEvent } from '../sync/event.ts'
+import { RawLatch } from '../sync/latch.ts'
 import { Bucket, WaitRecord } from '../sync/wait-record.ts'
 import { RawMutex } from '../sync/mutex.ts'
 import { RawSemaphore } from '../sync/semaphore.ts'
@@ -38,6 +45,10 @@ const layouts = [
   WaitRecord,
   RawMutex,
   RawSemaphore,
+  RawBarrier,
+  BarrierMembers,
+  RawLatch,
+  RawEvent,
   Zone,
   Frame,
   SlabCache,
@@ -48,6 +59,9 @@ const layouts = [
   RegionObject,
   MutexObject,
   SemaphoreObject,
+  BarrierObject,
+  LatchObject,
+  EventObject,
   LedgerEntry,
   LockNotes,
   LockClass,
