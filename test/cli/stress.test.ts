@@ -126,6 +126,27 @@ describe('a lock of your own', () => {
     ])
   })
 
+  test('as the documentation shows it works, deaths included', async () => {
+    const guide = readFileSync(new URL('../../docs/stress.md', import.meta.url), 'utf8')
+    const source = /```js\n([^]*?)```/.exec(guide)?.[1] ?? ''
+    const args = [
+      '--lock',
+      write('documented.mjs', source),
+      '--workers',
+      '3',
+      '--seconds',
+      '1.5',
+      '--hold',
+      '1000',
+    ]
+
+    const { code, stderr, figures } = await stress([...args, '--kill-every', '50'])
+
+    expect(code, stderr).toBe(0)
+    expect(figures?.name).toBe('MyLock')
+    expect(figures?.kills?.count).toBeGreaterThan(0)
+  })
+
   test('that lets two in is caught', async () => {
     const { code, stderr, figures } = await stress([
       '--lock',
