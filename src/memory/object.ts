@@ -8,6 +8,7 @@
  *
  *   status, generation   the slab's (frames/slab.ts): a cell that was freed has another generation, or none
  *   entry                the name's entry in the directory (directory.ts), 0 for an anonymous object
+ *   spare                of a watched lock: its class, plus one (locks/diagnostics/notes.ts)
  *
  * A thing is its own handle: the only enumerable data of a SharedObject are { $pageframe, memory, at, generation }, so it
  * can be posted, put into workerData or returned from a pool as it is, and `X.from(it)` finds it again.

@@ -49,7 +49,7 @@ function run(file: string): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile(process.execPath, [file], { timeout: 50_000 }, (error, stdout) => {
       if (error === null) resolve(stdout)
-      else reject(error)
+      else reject(new Error(`${file} ended with ${error.code ?? 'a signal'}`))
     })
   })
 }
