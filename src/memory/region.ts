@@ -10,7 +10,7 @@
  */
 
 import { bytesView } from '../host/text.ts'
-import { PAGE_SIZE } from '../words/constants.ts'
+import { PAGE_SIZE, PAGE_WORDS } from '../words/constants.ts'
 import { EEXIST, ErrnoError } from '../words/errno.ts'
 import { i32, layout } from '../words/layout.ts'
 import { assertOptions, bytesOf, present, rangeError, typeError, type Size } from '../words/usage.ts'
@@ -181,7 +181,10 @@ export const REGION: Kind<RegionOptions, Region> = {
 
   demolish(attachment, at) {
     const run = attachment.cpu.exchange(at + pfn, 0)
-    if (run !== 0) attachment.frames.freeRun(run)
+    if (run === 0) return
+    const [from, length] = [run * PAGE_WORDS, Math.ceil(lengthOf(attachment, at) / 4)]
+    attachment.lot.endWaits(from, from + length) // who sleeps on a futex in there
+    attachment.frames.freeRun(run)
   },
 
   noMemory(attachment, options) {

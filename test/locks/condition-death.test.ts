@@ -17,8 +17,8 @@ async function waiting(lock: Mutex, changed: Condition): Promise<{ actor: Actor;
         return told
       })
     },
-    lock as object,
-    changed as object,
+    lock,
+    changed,
   )
   over.catch(() => undefined)
   await actor.told('waits')
@@ -63,8 +63,8 @@ test('an owner that dies while others wait: who is notified has the mutex, and i
       Mutex.from(lockHandle).lock()
       Condition.from(conditionHandle).notify()
     },
-    lock as object,
-    changed as object,
+    lock,
+    changed,
   )
 
   await owner.end()
@@ -89,8 +89,8 @@ test('with until, a dead owner is EOWNERDEAD unless until is true; nothing is lo
       Mutex.from(lockHandle).lock()
       Condition.from(conditionHandle).notify()
     },
-    lock as object,
-    changed as object,
+    lock,
+    changed,
   )
   await owner.end()
 
@@ -125,9 +125,9 @@ test('random kills among waiters and notifiers leave everybody who lives going o
           })
         }
       },
-      lock as object,
-      changed as object,
-      region as object,
+      lock,
+      changed,
+      region,
     )
     return actor
   }

@@ -18,8 +18,8 @@ function waitsThere(actor: Actor, lock: Mutex, changed: Condition): Promise<stri
         Condition.from(conditionHandle).wait(held, { timeoutMs: 9000 })
         return held.locked ? 'told' : 'lost'
       }),
-    lock as object,
-    changed as object,
+    lock,
+    changed,
   )
 }
 
@@ -91,8 +91,8 @@ describe('until', () => {
           return [asked, count[0]]
         })
       },
-      lock as object,
-      changed as object,
+      lock,
+      changed,
       region,
     )
     for (let i = 0; i < 3; i++) {
@@ -266,7 +266,7 @@ describe('the token', () => {
     expect(error.code).toBe('EINVAL')
     changed.notify()
     await waiting
-    two.run((held) => expect(thrownBy(() => { changed.wait(held, { timeoutMs: 1 }) }).code).toBe('ETIMEDOUT')) // prettier-ignore
+    two.run((held) => { expect(thrownBy(() => { changed.wait(held, { timeoutMs: 1 }) }).code).toBe('ETIMEDOUT'); }) // prettier-ignore
   })
 })
 
