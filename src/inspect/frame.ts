@@ -14,6 +14,7 @@ import { isCell, slabOf, cacheOf, signatureOf } from '../frames/slab.ts'
 import { frameAt } from '../frames/zone.ts'
 import { ProcessSlot } from '../machine/process-slot.ts'
 import { pidIn } from '../machine/process-table.ts'
+import { heldFrames } from '../machine/sync/held-mutexes.ts'
 import { RegionObject } from '../memory/region.ts'
 import { showAddress } from '../paging/addresses.ts'
 import { LimboBatch } from '../paging/limbo.ts'
@@ -33,7 +34,7 @@ import { insideKernel, kernelOf, type Where } from './where.ts'
 /**
  *   kernel       fixed parts: superblock to frame table          slab      small objects of the kernel
  *   free         in the buddy allocator or a magazine            table     a page table, of a process or of an object
- *   held         allocated by a thread and linked nowhere        process   a private page, or the descriptors of a process
+ *   held         allocated by a thread and linked nowhere        process   a private page, descriptors, or held mutexes of a process
  *   retired      unlinked, perhaps still being walked            shared    a page of shared memory
  *   limbo        unmapped, perhaps still translated              zero      the page of zeroes
  *                                                                region    a Region's, or another object's of the memory
@@ -116,6 +117,8 @@ function ownedUse(kernel: Kernel, pfn: number, ownerAt: number, isMapped: boolea
     const owner = `process ${pidOf(kernel, ownerAt)}`
     if (cpu.load(ownerAt + ProcessSlot.descriptors) === pfn)
       return { use: 'process', what: `the descriptors of ${owner}` }
+    if ([...heldFrames(kernel.attachment, ownerAt + ProcessSlot.held)].includes(pfn))
+      return { use: 'process', what: `the robust mutexes that ${owner} holds` }
     // What a space owns is linked: a page by an entry of an area, or else a table.
     return isMapped
       ? { use: 'process', what: `a private page of ${owner}` }

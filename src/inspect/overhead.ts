@@ -5,7 +5,7 @@
  *   machine      process slots and their header
  *   slabs        small objects: areas, objects of shared memory, names, locks ...
  *   tables       page tables of processes, and of the pages of shared memory
- *   descriptors  a frame for each process
+ *   descriptors  a frame for each process; and one for each 511 robust mutexes that it holds
  *   zeroPage     one
  */
 
@@ -13,6 +13,7 @@ import { kindOf, SLAB } from '../frames/frame.ts'
 import { visitChunk } from '../frames/truth.ts'
 import { chunkCount, lockZone, unlockZone } from '../frames/zone.ts'
 import { ProcessSlot, REGION_WORDS } from '../machine/process-slot.ts'
+import { heldFrames } from '../machine/sync/held-mutexes.ts'
 import { processAt } from '../paging/processes.ts'
 import type { Kernel } from '../space/kernel.ts'
 import { ShmObject } from '../storage/shm-object.ts'
@@ -80,6 +81,7 @@ function framesOfProcesses(kernel: Kernel): Pick<OverheadParts, 'tables' | 'desc
     const at = processAt(processes, index)
     tables += sumOf(tableOf(kernel, at).countTables())
     if (cpu.load(at + ProcessSlot.descriptors) !== 0) descriptors++
+    descriptors += [...heldFrames(attachment, at + ProcessSlot.held)].length
   }
   for (const at of frames.cellsOf(ShmObject.signature)) {
     tables += sumOf(indexTableOf(kernel, at).countTables())

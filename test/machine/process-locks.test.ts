@@ -1,0 +1,370 @@
+/** Locks at addresses, between real processes: exclusion, waiting, time, ends in the middle of a wait, and wrong arguments. */
+
+import {
+  EOWNERDEAD, MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, O_CREAT, O_RDWR, PROT_READ, PROT_WRITE, PTHREAD_MUTEX_RECURSIVE,
+  type Machine, type Process,
+} from 'pageframe/machine' // prettier-ignore
+import { waitGraph } from 'pageframe/inspect'
+import { describe, expect, test } from 'vitest'
+import { eventually, thrownBy } from '../support.ts'
+import { boot, type ProgramTools } from './machines.ts'
+
+const BOTH = PROT_READ | PROT_WRITE
+const LIMIT_MS = 60_000
+
+/** A page that every process of the machine maps as '/shared'. */
+function share(self: Process, pages = 1): number {
+  const fd = self.shmOpen('/shared', O_CREAT | O_RDWR)
+  self.ftruncate(fd, pages * 4096)
+  return self.mmap(null, pages * 4096, BOTH, MAP_SHARED, fd)
+}
+
+/** In a process: where it maps the same. */
+const SHARED = `(() => {
+  const fd = self.shmOpen('/shared', 2)
+  return self.mmap(null, self.fstat(fd).size, 3, 1, fd)
+})()`
+
+/** Runs a text as the program of a process, with `at`, `self` and the machine's exports. */
+function run(machine: Machine, text: string) {
+  const source = `({ self, ...os }) => { const at = ${SHARED}; ${text} }`
+  return machine.spawn(new URL('../fixtures/program.mjs', import.meta.url), { args: { source, args: [] } })
+}
+
+/** Until so many threads sleep in the library. */
+async function asleep(machine: Machine, count: number): Promise<void> {
+  await eventually(
+    () => waitGraph(machine.memory).waits.filter(({ isAsync }) => !isAsync).length >= count,
+    'their sleep',
+  )
+}
+
+describe.each(['lp64', 'ilp32'] as const)('in a machine of layout %s', (layout) => {
+  test('a mutex excludes: no increment of three processes is lost', { timeout: LIMIT_MS }, async () => {
+    const machine = await boot({ layout })
+    const { self } = machine
+    const at = share(self)
+    self.mutexInit(at)
+
+    const crew = await Promise.all(
+      [1, 2, 3].map(() =>
+        run(
+          machine,
+          'for (let i = 0; i < 4000; i++) { self.mutexLock(at); self.store32(at + 64, self.load32(at + 64) + 1); self.mutexUnlock(at) }',
+        ),
+      ),
+    )
+    const ends = await Promise.all(crew.map((child) => child.waitAsync()))
+
+    expect(ends).toEqual([1, 2, 3].map(() => ({ code: 0, signal: null })))
+    expect(self.load32(at + 64)).toBe(12_000)
+    expect(machine.check().problems).toEqual([])
+  })
+
+  test('a semaphore hands over, back and forth', { timeout: LIMIT_MS }, async () => {
+    const machine = await boot({ layout })
+    const { self } = machine
+    const at = share(self)
+    self.semInit(at, 0)
+    self.semInit(at + 64, 0)
+
+    const child = await run(
+      machine,
+      'for (let i = 0; i < 500; i++) { self.semWait(at); self.add32(at + 128, 1); self.semPost(at + 64) }',
+    )
+    for (let i = 1; i <= 500; i++) {
+      self.semPost(at)
+      self.semWait(at + 64)
+      expect(self.load32(at + 128)).toBe(i)
+    }
+
+    expect(await child.waitAsync()).toEqual({ code: 0, signal: null })
+  })
+
+  test(
+    'a condition tells everybody, once each; a barrier lets them go together',
+    { timeout: LIMIT_MS },
+    async () => {
+      const machine = await boot({ layout })
+      const { self } = machine
+      const at = share(self)
+      self.mutexInit(at)
+      self.condInit(at + 64)
+      self.barrierInit(at + 128, 4)
+      const crew = await Promise.all(
+        [1, 2, 3].map(() =>
+          run(
+            machine,
+            `self.mutexLock(at)
+          while (self.load32(at + 256) === 0) self.condWait(at + 64, at)
+          self.store32(at + 260, self.load32(at + 260) + 1)
+          self.mutexUnlock(at)
+          self.barrierWait(at + 128)
+          return self.load32(at + 260)`,
+          ),
+        ),
+      )
+      await asleep(machine, 3)
+
+      self.mutexLock(at)
+      self.store32(at + 256, 1)
+      self.condBroadcast(at + 64)
+      self.mutexUnlock(at)
+      self.barrierWait(at + 128)
+
+      const ends = await Promise.all(crew.map((child) => child.waitAsync()))
+      expect(ends.map(({ code }) => code)).toEqual([3, 3, 3])
+    },
+  )
+
+  test('read-write lock: readers together, a writer alone', { timeout: LIMIT_MS }, async () => {
+    const machine = await boot({ layout })
+    const { self } = machine
+    const at = share(self)
+    self.rwlockInit(at, { prefer: 'writers' })
+    const reader = `let torn = 0
+      for (let i = 0; i < 2000; i++) {
+        self.rwlockRdLock(at)
+        if (self.load32(at + 128) !== self.load32(at + 256)) torn++
+        self.rwlockUnlock(at)
+      }
+      return Math.min(torn, 99)`
+    const writer = `for (let i = 0; i < 1000; i++) {
+        self.rwlockWrLock(at)
+        self.add32(at + 128, 1)
+        self.add32(at + 256, 1)
+        self.rwlockUnlock(at)
+      }`
+
+    const crew = await Promise.all([reader, writer, reader, writer].map((text) => run(machine, text)))
+    const ends = await Promise.all(crew.map((child) => child.waitAsync()))
+
+    expect(ends.map(({ code }) => code)).toEqual([0, 0, 0, 0])
+    expect(self.load32(at + 128)).toBe(2000)
+  })
+})
+
+describe('who is asked to end while it waits, ends', () => {
+  test.each([
+    ['a mutex', 'self.mutexLock(at)'],
+    ['a robust mutex', 'self.mutexLock(at + 64)'],
+    ['a semaphore', 'self.semWait(at + 128)'],
+    ['a named semaphore', "self.semWait(self.semOpen('/none', 0o100))"],
+    ['a condition', 'self.mutexLock(at + 256); self.condWait(at + 192, at + 256)'],
+    ['a read lock', 'self.rwlockRdLock(at + 320)'],
+    ['a write lock', 'self.rwlockWrLock(at + 320)'],
+    ['a barrier', 'self.barrierWait(at + 384)'],
+    ['a futex', 'self.futexWait(at + 448, 0)'],
+    ['two futexes', 'self.futexWaitv([{ addr: at + 448, val: 0 }, { addr: at + 452, val: 0 }])'],
+  ])('at %s', { timeout: LIMIT_MS }, async (_what, wait) => {
+    const machine = await boot()
+    const { self } = machine
+    const at = share(self)
+    self.mutexInit(at)
+    self.mutexLock(at)
+    self.mutexInit(at + 64, { robust: true })
+    self.mutexLock(at + 64)
+    self.semInit(at + 128, 0)
+    self.condInit(at + 192)
+    self.mutexInit(at + 256)
+    self.rwlockInit(at + 320)
+    self.rwlockWrLock(at + 320)
+    self.barrierInit(at + 384, 2)
+
+    const child = await run(machine, wait)
+    await asleep(machine, 1)
+    child.kill('SIGTERM')
+
+    expect(await child.waitAsync()).toEqual({ code: null, signal: 'SIGTERM' })
+    expect(machine.check().problems).toEqual([])
+    expect(self.futexWake(at + 448, 9)).toBe(0)
+    self.mutexUnlock(at)
+    self.mutexLock(at)
+    expect(self.mutexTryLock(at + 256)).toBe(0)
+  })
+})
+
+test(
+  'a process that waits at a page that is cut off holds its frame, and nobody else gets it',
+  { timeout: LIMIT_MS },
+  async () => {
+    const machine = await boot({ memory: '8MiB' })
+    const { self } = machine
+    const at = share(self)
+    const fd = self.shmOpen('/shared', O_RDWR)
+    self.semInit(at, 0)
+    const child = await run(machine, 'self.semWait(at)')
+    await asleep(machine, 1)
+
+    self.ftruncate(fd, 0)
+    const filled = self.mmap(null, 200 * 4096, BOTH, MAP_PRIVATE | MAP_ANONYMOUS)
+    self.fill(filled, 0xff, 200 * 4096) // some of it would be a semaphore with permits
+    self.munmap(filled, 200 * 4096)
+    expect(child.status).toBeUndefined()
+    const used = machine.memory.usedBytes
+    child.kill('SIGKILL')
+
+    expect(await child.waitAsync()).toEqual({ code: null, signal: 'SIGKILL' })
+    await eventually(() => machine.memory.usedBytes < used, 'the frame that it held')
+    expect(machine.check().problems).toEqual([])
+  },
+)
+
+describe('time', () => {
+  test('milliseconds, or a moment of C on the clock of the day; what is past is past', async () => {
+    const { self } = await boot()
+    const at = share(self)
+    self.semInit(at, 0)
+    const inAWhile = () => ({ sec: Math.floor(Date.now() / 1000), nsec: 0 })
+
+    for (const timeout of [0, 5, -5, inAWhile(), { sec: 0, nsec: 0 }, { sec: -1, nsec: 5 }]) {
+      expect(thrownBy(() => { self.semTimedWait(at, timeout) })).toMatchObject({ code: 'ETIMEDOUT', syscall: 'sem_timedwait' }) // prettier-ignore
+    }
+    expect(thrownBy(() => { self.semTimedWait(at, { sec: 2 ** 40, nsec: 1e9 }) })).toMatchObject({ code: 'EINVAL' }) // prettier-ignore
+    expect(thrownBy(() => { self.futexWait(at + 64, 0, { timeout: { sec: -1, nsec: 0 } }) })).toMatchObject({ code: 'EINVAL' }) // prettier-ignore
+    self.semPost(at)
+    self.semTimedWait(at, -5)
+  })
+
+  test('a condition counts on its own clock', async () => {
+    const { self } = await boot()
+    const at = share(self)
+    self.condInit(at, { clock: 'monotonic' })
+    self.mutexLock(at + 64)
+    const [sec] = process.hrtime()
+
+    const before = performance.now()
+    expect(thrownBy(() => self.condTimedWait(at, at + 64, { sec: sec + 1, nsec: 0 }))).toMatchObject({ code: 'ETIMEDOUT' }) // prettier-ignore
+
+    expect(performance.now() - before).toBeLessThan(1500)
+    expect(thrownBy(() => self.mutexTryLock(at + 64))).toMatchObject({ code: 'EBUSY' })
+  })
+})
+
+describe('wrong arguments change nothing', () => {
+  test('they are Linux’s errors, or a TypeError that says what is wrong', async () => {
+    const { self } = await boot()
+    const at = share(self)
+    const calls: [() => unknown, object][] = [
+      [() => { self.mutexInit(at + 2) }, { code: 'EINVAL', syscall: 'pthread_mutex_init' }],
+      [() => { self.mutexInit(at + 4092) }, { code: 'EINVAL' }],
+      [() => { self.semInit(at + 0.5, 1) }, { code: 'EINVAL' }],
+      [() => { self.semInit(NaN, 1) }, { code: 'EINVAL' }],
+      [() => { self.semInit(at, -1) }, { code: 'EINVAL' }],
+      [() => { self.barrierInit(at, 65_536) }, { code: 'EINVAL' }],
+      [() => { self.barrierWait(at) }, { code: 'EINVAL' }],
+      [() => { self.semInit(16, 1) }, { signal: 'SIGSEGV', code: 'SEGV_MAPERR' }],
+      [() => { self.mutexInit(at, { robust: 1 as never }) }, { name: 'TypeError', code: 'ERR_PAGEFRAME_INVALID_ARGUMENT' }],
+      [() => { self.condInit(at, { clock: 'sundial' as never }) }, { name: 'TypeError' }],
+      [() => { self.rwlockInit(at, null as never) }, { name: 'TypeError' }],
+      [() => { self.semTimedWait(at, 'soon' as never) }, { name: 'TypeError' }],
+      [() => { self.semTimedWait(at, NaN) }, { name: 'RangeError' }],
+      [() => { self.semWait('x' as never) }, { name: 'TypeError' }],
+      [() => { self.semOpen(7 as never, 0) }, { name: 'TypeError' }],
+      [() => { self.futexWait(at, 0, { private: 1 as never }) }, { name: 'TypeError' }],
+      [() => { self.futexWaitv('x' as never) }, { name: 'TypeError' }],
+    ] // prettier-ignore
+    const before = new Uint8Array(4096)
+    self.read(at, before)
+
+    for (const [call, error] of calls) expect(thrownBy(call)).toMatchObject(error)
+
+    const after = new Uint8Array(4096)
+    self.read(at, after)
+    expect(after).toEqual(before)
+  })
+
+  test('what a getter of the options does comes before, and is seen', async () => {
+    const machine = await boot()
+    const { self } = machine
+    const at = share(self)
+    let reads = 0
+    const options = {
+      get type() {
+        reads++
+        self.munmap(at, 4096)
+        return PTHREAD_MUTEX_RECURSIVE
+      },
+    }
+
+    expect(thrownBy(() => { self.mutexInit(at, options) })).toMatchObject({ code: 'SEGV_MAPERR' }) // prettier-ignore
+    expect(reads).toBe(1)
+  })
+
+  test('an object of one kind is none of another', async () => {
+    const { self } = await boot()
+    const at = share(self)
+    self.semInit(at, 1)
+
+    for (const call of [() => self.mutexLock(at), () => { self.condSignal(at) }, () => { self.rwlockRdLock(at) }, () => { self.spinLock(at) }]) {
+      expect(thrownBy(call)).toMatchObject({ code: 'EINVAL' })
+    } // prettier-ignore
+    self.semWait(at)
+  })
+})
+
+test('in a machine that is gone: ESTALE', async () => {
+  const machine = await boot()
+  const { self } = machine
+  const at = share(self)
+  await machine[Symbol.asyncDispose]()
+
+  expect(thrownBy(() => self.mutexLock(at))).toMatchObject({ code: 'ESTALE' })
+})
+
+describe('robust mutexes', () => {
+  test(
+    '10,000 that a process held when it died: each tells its next owner',
+    { timeout: LIMIT_MS },
+    async () => {
+      const machine = await boot({ memory: '32MiB' })
+      const { self } = machine
+      const at = share(self, 160)
+      for (let i = 0; i < 10_000; i++) self.mutexInit(at + i * 64, { robust: true })
+
+      const child = await run(machine, 'for (let i = 0; i < 10_000; i++) self.mutexLock(at + i * 64)')
+      await child.waitAsync()
+
+      let told = 0
+      for (let i = 0; i < 10_000; i++) if (self.mutexLock(at + i * 64) === EOWNERDEAD) told++
+      expect(told).toBe(10_000)
+      expect(machine.check().problems).toEqual([])
+    },
+  )
+
+  test('killed anywhere: what two words say is mended by who is told', { timeout: LIMIT_MS }, async () => {
+    const machine = await boot()
+    const { self } = machine
+    const at = share(self)
+    self.mutexInit(at, { robust: true, type: PTHREAD_MUTEX_RECURSIVE })
+    const mend = ({ self: me }: Pick<ProgramTools, 'self'>, where: number) => {
+      if (me.mutexLock(where) !== 130) return
+      me.store32(where + 256, me.load32(where + 128))
+      me.mutexConsistent(where)
+    }
+    const churn = `const mend = ${String(mend)}
+      for (;;) {
+        mend({ self }, at)
+        self.mutexLock(at)
+        if (self.load32(at + 128) !== self.load32(at + 256)) return 9
+        self.add32(at + 128, 1)
+        self.add32(at + 256, 1)
+        self.mutexUnlock(at)
+        self.mutexUnlock(at)
+      }`
+
+    for (let round = 0; round < 8; round++) {
+      const crew = await Promise.all([1, 2, 3].map(() => run(machine, churn)))
+      await eventually(() => crew.every((child) => child.isRunning), 'their start')
+      const before = self.load32(at + 128)
+      await eventually(() => self.load32(at + 128) !== before, 'their work')
+      for (const child of crew) child.kill('SIGKILL')
+      const ends = await Promise.all(crew.map((child) => child.waitAsync()))
+      expect(ends.map(({ code }) => code)).not.toContain(9)
+    }
+
+    mend({ self }, at)
+    expect(self.load32(at + 128)).toBe(self.load32(at + 256))
+    expect(machine.check().problems).toEqual([])
+  })
+})
