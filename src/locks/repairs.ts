@@ -8,7 +8,9 @@ import { releaseDead } from '../sync/mutex.ts'
 import { spinReleaseDead } from '../sync/spin-lock.ts'
 import { BarrierObject, barrierProblems, breakBarrier } from './barrier-kind.ts'
 import { MutexObject, mutexProblems } from './mutex-kind.ts'
+import { dropSections, epochAfterDeath, EpochObject } from './epoch-kind.ts'
 import { dropEntries, rwLockAfterDeath, RwLockObject, rwLockProblems } from './rwlock-kind.ts'
+import { seqLockAfterDeath, SeqLockObject } from './seqlock-kind.ts'
 import { SpinLockObject, spinLockProblems } from './spin-lock-kind.ts'
 
 const { raw, isRobust } = MutexObject
@@ -27,6 +29,8 @@ export const lockRepairs: readonly KindRepair[] = [
     unfinished: dropEntries,
     check: rwLockProblems,
   },
+  { signature: SeqLockObject.signature, afterDeath: seqLockAfterDeath },
+  { signature: EpochObject.signature, afterDeath: epochAfterDeath, unfinished: dropSections },
   {
     signature: SpinLockObject.signature,
     afterDeath: ({ lot }, at, dead) => {

@@ -12,7 +12,7 @@ import {
   releaseDeadSeqWriter,
   validateSeqRead,
 } from '../../src/sync/seqlock.ts'
-import type { Bounds, Model, Operation } from '../../src/testing/model.ts'
+import type { Bounds, Model, Operation, Run } from '../../src/testing/model.ts'
 import { lock, RawMutex, unlock } from '../../src/sync/mutex.ts'
 import { EOWNERDEAD, ETIMEDOUT } from '../../src/words/errno.ts'
 import { ThreadSlot } from '../../src/threads/slot.ts'
@@ -89,7 +89,7 @@ interface Lock {
 const shipped: Lock = { begin: beginSeqWrite, end: endSeqWrite }
 
 /** Makes both words one more than the first was; a writer that was told of a death does just that. */
-function writes(world: SyncWorld, its = shipped): Operation {
+function writes(world: SyncWorld, its = shipped): Run {
   return (thread) => {
     const lot = world.lot(thread)
     const got = its.begin(lot, world.lockAt, Infinity)
