@@ -2,7 +2,7 @@
 
 import { Barrier } from '../../locks/barrier.ts'
 import { serialsOf } from '../../../workers/stress/phases.ts'
-import type { Entry } from './catalogue.ts'
+import type { Entry } from './entry.ts'
 import { whole } from './units.ts'
 
 export const barrierEntry: Entry = {

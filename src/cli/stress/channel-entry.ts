@@ -1,7 +1,7 @@
 /** Channels: in the end everything that was sent has been received. */
 
 import { Channel } from '../../channel/channel.ts'
-import type { Entry } from './catalogue.ts'
+import type { Entry } from './entry.ts'
 import { whole } from './units.ts'
 
 const CAPACITY_BYTES = 4096

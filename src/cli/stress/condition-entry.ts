@@ -3,7 +3,7 @@
 import { Condition } from '../../locks/condition.ts'
 import { Mutex } from '../../locks/mutex.ts'
 import { bufferOf, isProducer } from '../../../workers/stress/buffer.ts'
-import type { Entry } from './catalogue.ts'
+import type { Entry } from './entry.ts'
 import { recover, untold } from './exclusion-entries.ts'
 import { whole } from './units.ts'
 

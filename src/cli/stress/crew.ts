@@ -11,7 +11,8 @@ import { Worker } from '../../host/workers.ts'
 import { ABSENT, GONE, type Board } from '../../../workers/stress/board.ts'
 import type { Order, Report, StressData } from '../../../workers/stress/orders.ts'
 
-const SPARES = 2
+/** A new worker takes long to start where others use all cores. */
+const SPARES = 4
 
 interface Hand {
   readonly worker: Worker

@@ -5,8 +5,7 @@ import { SpinLock } from '../../locks/spin-lock.ts'
 import { INSIDE, OUTSIDE, type Board } from '../../../workers/stress/board.ts'
 import { exclusionOf } from '../../../workers/stress/exclusion.ts'
 import { OWN_WORDS } from '../../../workers/stress/own.ts'
-import type { Entry, Exhibit } from './catalogue.ts'
-import type { Site } from './site.ts'
+import type { Entry, Exhibit, Site } from './entry.ts'
 import { plural, whole } from './units.ts'
 
 const common = {

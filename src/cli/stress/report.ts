@@ -142,9 +142,9 @@ export function describeKills(kills: Kills): string {
     `${plural(count, 'death')}: ${whole(holding)} inside, ${whole(waiting)} waiting, ${whole(elsewhere)} elsewhere`,
   ]
   if (notices > 0) {
-    parts.push(
-      `the next owner was told ${plural(notices, 'time')}, at most ${time(worstRecoveryMs * 1e6)} after the kill, and found something half done ${plural(repairs, 'time')}`,
-    )
+    const torn = repairs === 0 ? '' : `, and found something half done ${plural(repairs, 'time')}`
+    const within = time(worstRecoveryMs * 1e6)
+    parts.push(`the next owner was told ${plural(notices, 'time')}, at most ${within} after the kill${torn}`)
   }
   if (permits > 0) parts.push(`${plural(permits, 'permit')} went with them and were given back`)
   if (redelivered > 0) parts.push(`${plural(redelivered, 'message')} delivered again, marked so`)

@@ -3,7 +3,7 @@
 import { RwLock } from '../../locks/rwlock.ts'
 import { WRITING, type Board } from '../../../workers/stress/board.ts'
 import { writesOf } from '../../../workers/stress/readers.ts'
-import type { Entry } from './catalogue.ts'
+import type { Entry } from './entry.ts'
 import { untold } from './exclusion-entries.ts'
 import { whole } from './units.ts'
 

@@ -3,7 +3,7 @@
 import { Semaphore } from '../../locks/semaphore.ts'
 import { INSIDE, OUTSIDE, WAITING } from '../../../workers/stress/board.ts'
 import { INSIDE_AT, permitsFor } from '../../../workers/stress/permits.ts'
-import type { Entry } from './catalogue.ts'
+import type { Entry } from './entry.ts'
 import { plural, whole } from './units.ts'
 
 export const semaphoreEntry: Entry = {
