@@ -17,6 +17,7 @@ import { MutexObject } from '../locks/mutex-kind.ts'
 import { EventObject } from '../locks/reset-event.ts'
 import { SemaphoreObject } from '../locks/semaphore.ts'
 import { MachineHeader, ProcessSlot } from '../machine/process-slot.ts'
+import { ProcessObject } from '../machine/sync/object.ts'
 import { NameEntry } from '../memory/directory.ts'
 import { RegionObject } from '../memory/region.ts'
 import { NamedMemory } from '../memory/shared-memory.ts'
@@ -32,7 +33,9 @@ import { BarrierMembers } from '../sync/barrier-members.ts'
 import { RawEvent } from '../sync/event.ts'
 import { RawLatch } from '../sync/latch.ts'
 import { Bucket, WaitRecord } from '../sync/wait-record.ts'
+import { RawCondition } from '../sync/condition.ts'
 import { RawMutex } from '../sync/mutex.ts'
+import { RawRwLock } from '../sync/rwlock.ts'
 import { RawSemaphore } from '../sync/semaphore.ts'
 import { ThreadSlot } from '../threads/slot.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
@@ -45,6 +48,8 @@ const layouts = [
   WaitRecord,
   RawMutex,
   RawSemaphore,
+  RawCondition,
+  RawRwLock,
   RawBarrier,
   BarrierMembers,
   RawLatch,
@@ -74,6 +79,7 @@ const layouts = [
   ShmObject,
   SpaceState,
   Vma,
+  ProcessObject,
   ProcessSlot,
   MachineHeader,
 ]

@@ -20,9 +20,22 @@ import { ShmObject } from '../storage/shm-object.ts'
 import type { Offer } from '../memory/protocol.ts'
 import { combine } from '../words/layout.ts'
 import { MachineHeader, ProcessSlot } from './process-slot.ts'
+import { ProcessObject } from './sync/object.ts'
+import { RawCondition } from '../sync/condition.ts'
+import { RawRwLock } from '../sync/rwlock.ts'
 
 /** Everything above `memory` that two copies of pageframe must agree on to share a machine. */
-export const SIGNATURE = combine(MachineHeader, ProcessSlot, Vma, ShmObject, LimboBatch, PinRecord)
+export const SIGNATURE = combine(
+  MachineHeader,
+  ProcessSlot,
+  Vma,
+  ShmObject,
+  LimboBatch,
+  PinRecord,
+  ProcessObject,
+  RawCondition,
+  RawRwLock,
+)
 
 export interface Booted {
   readonly order: 'booted'
