@@ -44,7 +44,7 @@ describe('an automatic event', () => {
 
   test('2 setters at once: what nobody took is remembered once, in full', () => {
     holds({
-      name: 'auto, 2 setters, a waiter',
+      name: 'event, auto, 2 setters, a waiter',
       word: AUTO,
       threads: (world) => [[sets(world)], [sets(world)], [waits(world, awaitEvent)]],
     })
@@ -52,7 +52,7 @@ describe('an automatic event', () => {
 
   test('a time-out takes no set() from the one who waits for ever, 3 preemptions', () => {
     holds({
-      name: 'auto, a timed waiter and another',
+      name: 'event, auto, a timed waiter and another',
       word: AUTO,
       threads: (world) => [
         [sets(world)],
@@ -66,7 +66,7 @@ describe('an automatic event', () => {
 
   test('the longest waiting comes first, in full', () => {
     holds({
-      name: 'auto, in order',
+      name: 'event, auto, in order',
       word: AUTO,
       threads: (world) => [
         [waits(world, awaitEvent)],
@@ -89,7 +89,7 @@ describe('an automatic event', () => {
 describe('tasks that wait for an automatic event', () => {
   test('two of them, and 2 sets, in full', () => {
     holds({
-      name: 'auto, 2 tasks, 2 sets',
+      name: 'event, auto, 2 tasks, 2 sets',
       word: AUTO,
       threads: (world) => [
         { tasks: [task(world, 1, async), task(world, 2, async)] },
@@ -106,7 +106,7 @@ describe('tasks that wait for an automatic event', () => {
     ['runs out of time', TIMED_OUT],
   ])('one that %s gives back the set() that was on its way, in full', (how, outcome) => {
     holds({
-      name: `auto, a task ${how}`,
+      name: `event, auto, a task ${how}`,
       word: AUTO,
       threads: (world) => [{ tasks: [abandons(world, 1, async, outcome)] }, [sets(world)]],
       final: passedOrSet,
@@ -115,7 +115,7 @@ describe('tasks that wait for an automatic event', () => {
 
   test('the same, and the next one in the queue gets it, 2 preemptions', () => {
     holds({
-      name: 'auto, a task aborts, another thread waits',
+      name: 'event, auto, a task aborts, another thread waits',
       word: AUTO,
       threads: (world) => [
         { tasks: [abandons(world, 1, async, ABORTED)] },
@@ -131,7 +131,7 @@ describe('tasks that wait for an automatic event', () => {
 describe('a manual event', () => {
   test('lets all pass, 3 preemptions', () => {
     holds({
-      name: 'manual, 2 waiters',
+      name: 'event, manual, 2 waiters',
       word: 0,
       threads: (world) => [[opens(world)], [waits(world, awaitEvent)], [waits(world, awaitEvent)]],
       bounds: { preemptions: 3 },
@@ -140,7 +140,7 @@ describe('a manual event', () => {
 
   test('reset() right after set() takes nothing back from those who wait, in full', () => {
     holds({
-      name: 'manual, set and reset',
+      name: 'event, manual, set and reset',
       word: 0,
       threads: (world) => [[waits(world, awaitEvent)], [pulses(world)]],
     })
@@ -148,7 +148,7 @@ describe('a manual event', () => {
 
   test('reset() of another thread beside set(), 3 preemptions', () => {
     holds({
-      name: 'manual, set beside reset',
+      name: 'event, manual, set beside reset',
       word: 0,
       threads: (world) => [
         [waits(world, awaitEvent)],
@@ -171,7 +171,7 @@ describe('deaths', () => {
 
   test('a task that is killed swallows no set(), 1 preemption', () => {
     holds({
-      name: 'auto, kill a task',
+      name: 'event, auto, kill a task',
       word: AUTO,
       threads: (world) => [
         { tasks: [task(world, 1, async)] },
@@ -186,7 +186,7 @@ describe('deaths', () => {
 
   test('a killed setter has set it or not, 2 preemptions', () => {
     holds({
-      name: 'auto, kill a setter',
+      name: 'event, auto, kill a setter',
       word: AUTO,
       threads: (world) => [
         [sets(world)],
@@ -207,7 +207,7 @@ describe('planted bugs are found', () => {
   test('a set() that looks for waiters before it sets', () => {
     finds(
       {
-        name: 'looks too early',
+        name: 'event, looks too early',
         word: AUTO,
         threads: (world) => [[sets(world, 1, looksTooEarly)], [waits(world, awaitEvent)]],
       },
@@ -222,7 +222,7 @@ describe('planted bugs are found', () => {
   test('a task that aborts and keeps the set() which was on its way', () => {
     finds(
       {
-        name: 'keeps the set()',
+        name: 'event, keeps the set()',
         word: AUTO,
         threads: (world) => [
           { tasks: [abandons(world, 1, { ...async, abandon: keeps }, ABORTED)] },
@@ -237,7 +237,7 @@ describe('planted bugs are found', () => {
   test('a waiter that queues without looking again under the bucket lock', () => {
     finds(
       {
-        name: 'no second look',
+        name: 'event, no second look',
         word: AUTO,
         threads: (world) => [[sets(world)], [waits(world, withoutRecheck)]],
       },
@@ -248,7 +248,7 @@ describe('planted bugs are found', () => {
   test('a waiter that takes by load and store: one set() lets two pass', () => {
     finds(
       {
-        name: 'takes by store',
+        name: 'event, takes by store',
         word: AUTO | SET,
         threads: (world) => [[takesByStore(world)], [takesByStore(world)]],
       },
@@ -302,7 +302,7 @@ function pulses(world: SyncWorld): Operation {
 /** Both wait, then both sets come. */
 function twoForTwo(how: SetEvent): Shape {
   return {
-    name: `auto, 2 sets for 2 who sleep, ${how.name}`,
+    name: `event, auto, 2 sets for 2 who sleep, ${how.name}`,
     word: AUTO,
     threads: (world) => [
       [waits(world, awaitEvent)],
@@ -324,7 +324,7 @@ function twoForTwo(how: SetEvent): Shape {
 /** The set() comes when thread 0 sleeps, so it never finds it in the word. */
 function killedWaiter(reaper?: Shape['reaper']): Shape {
   return {
-    name: 'auto, kill a waiter',
+    name: 'event, auto, kill a waiter',
     word: AUTO,
     threads: (world) => [
       [waits(world, awaitEvent)],

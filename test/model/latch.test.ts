@@ -86,7 +86,7 @@ describe('planted bugs are found', () => {
   test('a count that looks for waiters before it counts', () => {
     finds(
       {
-        name: 'looks too early',
+        name: 'latch, looks too early',
         word: 1,
         threads: (world) => [
           [(thread) => void looksTooEarly(world.lot(thread), world.lockAt)],
@@ -100,7 +100,7 @@ describe('planted bugs are found', () => {
   test('a waiter that queues without looking again under the bucket lock', () => {
     finds(
       {
-        name: 'no second look',
+        name: 'latch, no second look',
         word: 1,
         threads: (world) => [counts(world, 1), [waits(world, withoutRecheck)]],
       },
