@@ -64,6 +64,16 @@ describe('nobody passes before all have arrived, one of each phase is the serial
     })
   })
 
+  test('a sleep that ends for no reason ends no phase, in full', () => {
+    holds({
+      name: '2 x 2, spurious',
+      parties: 2,
+      threads: (world) => [phases(world, 2, 2), phases(world, 2, 2)],
+      phases: 2,
+      bounds: { spurious: 1 },
+    })
+  })
+
   test('an arrival whose time is up has not been, or has passed, in full', () => {
     holds({
       name: 'one tries twice',

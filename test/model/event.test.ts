@@ -42,6 +42,15 @@ describe('an automatic event', () => {
     holds({ ...twoForTwo(setEvent), bounds: { preemptions: 3 } })
   })
 
+  test('a sleep that ends for no reason lets nobody pass, in full', () => {
+    holds({
+      name: 'event, auto, spurious',
+      word: AUTO,
+      threads: (world) => [[sets(world)], [waits(world, awaitEvent)]],
+      bounds: { spurious: 1 },
+    })
+  })
+
   test('2 setters at once: what nobody took is remembered once, in full', () => {
     holds({
       name: 'event, auto, 2 setters, a waiter',

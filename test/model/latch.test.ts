@@ -38,6 +38,16 @@ describe('nobody passes before it is open, and nobody is left behind', () => {
     })
   })
 
+  test('a sleep that ends for no reason lets nobody pass, 2 preemptions', () => {
+    holds({
+      name: 'latch, spurious',
+      word: 2,
+      threads: (world) => [counts(world, 2), counts(world, 2), ...waiters(world, 1)],
+      final: isOpenFor(1),
+      bounds: { preemptions: 2, spurious: 1 },
+    })
+  })
+
   test('one of two waiters runs out of time, 3 preemptions', () => {
     holds({
       name: 'latch, a timed waiter and another',
