@@ -6,6 +6,7 @@ import { INSIDE, OUTSIDE, type Board } from '../../../workers/stress/board.ts'
 import { exclusionOf } from '../../../workers/stress/exclusion.ts'
 import { OWN_WORDS } from '../../../workers/stress/own.ts'
 import type { Entry, Exhibit, Site } from './entry.ts'
+import { sumOf } from './figures.ts'
 import { plural, whole } from './units.ts'
 
 const common = {
@@ -47,7 +48,7 @@ export function recover(lock: Mutex | SpinLock, board: Board): void {
 
 /** Of each death inside, the next owner was told. Who seemed to be waiting or leaving may have held it, too. */
 export function untold(board: Board, deaths: readonly number[], holding: number = INSIDE): string[] {
-  const told = board.places.reduce((sum, { notices }) => sum + notices, 0)
+  const told = sumOf(board.places, 'notices')
   const inside = deaths.filter((state) => state === holding).length
   const atMost = deaths.filter((state) => state !== OUTSIDE).length
   if (told >= inside && told <= atMost) return []
@@ -121,7 +122,7 @@ function plain(board: Board): Exhibit {
 
 export function auditExclusion(board: Board, deaths: readonly number[]): ReturnType<Exhibit['audit']> {
   const { sections, isAtRest } = exclusionOf(board)
-  const counted = board.places.reduce((sum, place) => sum + place.operations, 0)
+  const counted = sumOf(board.places, 'operations')
   const problems: string[] = []
   if (!isAtRest && deaths.length === 0) problems.push('a section was entered and not left')
   // Who dies between leaving and counting is a section that nobody counted.

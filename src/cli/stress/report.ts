@@ -5,7 +5,7 @@ import { machine } from '../../host/process.ts'
 import { lowestOf, middleOf, quantile, totalOf } from '../../words/histogram.ts'
 import { entryOf } from './catalogue.ts'
 import { fairness, perSecond, type Kills, type Options, type Outcome, type Result } from './load.ts'
-import { SUB_BITS } from './run.ts'
+import { SUB_BITS } from './figures.ts'
 import { plural, rate, share, time, whole } from './units.ts'
 
 const HEADINGS = [

@@ -7,36 +7,27 @@
  */
 
 import { now } from '../../host/clock.ts'
-import { cpuMs } from '../../host/process.ts'
-import { defaultAttachment } from '../../memory/inventory.ts'
 import { Region } from '../../memory/region.ts'
-import { EMPTY_RINGS, PARKS, SPINS, sumCounters, WAKES } from '../../threads/counters.ts'
 import { bucketCount } from '../../words/histogram.ts'
 import {
   Board,
   boardBytes,
   GONE,
-  INSIDE,
-  LEAVING,
   MEASURE,
   PAUSE,
   PAUSED,
   STATES,
   STOP,
-  WAITING,
   WARM,
-  WRITING,
 } from '../../../workers/stress/board.ts'
 import type { Fault } from '../../../workers/stress/faults.ts'
 import type { StressData } from '../../../workers/stress/orders.ts'
 import { entryOf } from './catalogue.ts'
 import type { Exhibit } from './entry.ts'
 import { Crew } from './crew.ts'
+import { between, killsOf, sample, SUB_BITS, sumOf, type Sample } from './figures.ts'
 import type { Kills, Load, Outcome } from './load.ts'
 import { time } from './units.ts'
-
-/** Relative error of a latency: 1 / 32. */
-export const SUB_BITS = 5
 
 /** Until then V8 has compiled what runs. */
 const WARM_MS = 300
@@ -45,16 +36,6 @@ const STUCK_AFTER_MS = 5000
 /** Where it is planted, it need not be waited for so long. */
 const FAULTY_STUCK_AFTER_MS = 1500
 const MOST_TOLD = 10
-
-/** Figures of all workers at one moment. */
-interface Sample {
-  readonly at: number
-  readonly operations: readonly number[]
-  readonly writes: number
-  readonly waits: readonly [Uint32Array, Uint32Array]
-  readonly counters: Float64Array
-  readonly cpuMs: number
-}
 
 /** What a run tells while it goes on. */
 export interface Moment {
@@ -128,7 +109,15 @@ export class Run {
       const cameOut = await this.#stop()
       const { problems, verified } = cameOut ? this.#exhibit.audit(this.#deaths) : NOT_AUDITED
       for (const problem of problems) this.#violation(problem)
-      return this.#outcome(first, last, problems.length === 0 ? verified : '', signal.aborted)
+      return {
+        ...between(first, last),
+        load: this.#load,
+        kills: this.#load.killEveryMs === undefined ? undefined : this.#kills(),
+        violations: this.#violations,
+        violationCount: Math.max(this.#violationCount, sumOf(this.#board.places, 'violations')),
+        verified: problems.length === 0 ? verified : '',
+        wasInterrupted: signal.aborted,
+      }
     } finally {
       signal.removeEventListener('abort', onAbort)
       await this.#crew.end()
@@ -154,9 +143,13 @@ export class Run {
   }
 
   #progress() {
-    const operations = this.#board.places.reduce((sum, place) => sum + place.operations, 0)
+    const operations = sumOf(this.#board.places, 'operations')
     const seconds = this.#first === undefined ? 0 : (now() - this.#first.at) / 1000
     return { load: this.#load, seconds, operations }
+  }
+
+  #kills(): Kills {
+    return killsOf(this.#deaths, this.#board.places, this.#exhibit.permits ?? 0)
   }
 
   async #measure(): Promise<[Sample, Sample]> {
@@ -165,14 +158,14 @@ export class Run {
     this.#board.phase = WARM
     if (!this.#mustStop) this.#crew.begin()
     await this.#look(WARM_MS)
-    const first = this.#sample()
+    const first = sample(this.#board)
     this.#first = first
     this.#phase = 'measuring'
     this.#board.phase = MEASURE
     const killing =
       killEveryMs === undefined ? undefined : this.#killEvery(killEveryMs, first.at + seconds * 1000)
     await this.#look(first.at + seconds * 1000 - now())
-    const last = this.#sample()
+    const last = sample(this.#board)
     await killing
     return [first, last]
   }
@@ -260,77 +253,7 @@ export class Run {
     if (!isMoving()) work()
     this.#board.phase = before
   }
-
-  // ── figures ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #sample(): Sample {
-    const { places } = this.#board
-    const { buffer, map } = defaultAttachment()
-    const merged = (which: number) => {
-      const sum = new Uint32Array(bucketCount(SUB_BITS))
-      for (const place of places) place.histogram(which).forEach((count, bucket) => (sum[bucket] += count))
-      return sum
-    }
-    return {
-      at: now(),
-      operations: places.map(({ operations }) => operations),
-      writes: places.reduce((sum, { writes }) => sum + writes, 0),
-      waits: [merged(0), merged(1)],
-      counters: sumCounters(buffer, map.slotsAt, map.frames.slotCount),
-      cpuMs: cpuMs(),
-    }
-  }
-
-  #outcome(first: Sample, last: Sample, verified: string, wasInterrupted: boolean): Outcome {
-    const perWorker = last.operations.map((count, index) => count - first.operations[index])
-    const waits = (which: 0 | 1) =>
-      last.waits[which].map((count, bucket) => count - first.waits[which][bucket])
-    const counted = (counter: number) => last.counters[counter] - first.counters[counter]
-    return {
-      load: this.#load,
-      seconds: (last.at - first.at) / 1000,
-      perWorker,
-      operations: perWorker.reduce((sum, count) => sum + count, 0),
-      writes: last.writes - first.writes,
-      waits: [waits(0), waits(1)],
-      spins: counted(SPINS),
-      parks: counted(PARKS),
-      wakes: counted(WAKES),
-      emptyRings: counted(EMPTY_RINGS),
-      cpuMs: last.cpuMs - first.cpuMs,
-      kills: this.#load.killEveryMs === undefined ? undefined : this.#kills(),
-      violations: this.#violations,
-      violationCount: Math.max(
-        this.#violationCount,
-        this.#board.places.reduce((sum, { violations }) => sum + violations, 0),
-      ),
-      verified,
-      wasInterrupted,
-    }
-  }
-
-  #kills(): Kills {
-    const { places } = this.#board
-    const sum = (figure: 'notices' | 'repairs' | 'redelivered') =>
-      places.reduce((total, place) => total + place[figure], 0)
-    const holding = this.#deaths.filter((state) => HOLDING.has(state)).length
-    const waiting = this.#deaths.filter((state) => state === WAITING).length
-    return {
-      count: this.#deaths.length,
-      holding,
-      waiting,
-      elsewhere: this.#deaths.length - holding - waiting,
-      notices: sum('notices'),
-      repairs: sum('repairs'),
-      redelivered: sum('redelivered'),
-      permits: this.#exhibit.permits ?? 0,
-      worstRecoveryMs: Math.max(...places.map(({ recoveryMs }) => recoveryMs)),
-    }
-  }
 }
-
-/** States of somebody who had it, or nearly so. */
-const HOLDING = new Set<number>([INSIDE, LEAVING, WRITING])
 
 const NOT_AUDITED = { problems: [], verified: '' }
 

@@ -4,6 +4,7 @@ import { RwLock } from '../../locks/rwlock.ts'
 import { WRITING, type Board } from '../../../workers/stress/board.ts'
 import { writesOf } from '../../../workers/stress/readers.ts'
 import type { Entry } from './entry.ts'
+import { sumOf } from './figures.ts'
 import { untold } from './exclusion-entries.ts'
 import { whole } from './units.ts'
 
@@ -21,8 +22,8 @@ export const rwLockEntry: Entry = {
       audit(deaths) {
         recover(rwlock, board)
         const { writes, isAtRest } = writesOf(board)
-        const counted = board.places.reduce((sum, place) => sum + place.writes, 0)
-        const sections = board.places.reduce((sum, place) => sum + place.operations, 0)
+        const counted = sumOf(board.places, 'writes')
+        const sections = sumOf(board.places, 'operations')
         const problems = untold(board, deaths, WRITING)
         if (!isAtRest && deaths.length === 0) problems.push('a write was begun and not ended')
         // Who dies between unlocking and counting has written what nobody counted.

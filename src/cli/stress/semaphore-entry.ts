@@ -4,6 +4,7 @@ import { Semaphore } from '../../locks/semaphore.ts'
 import { INSIDE, OUTSIDE, WAITING } from '../../../workers/stress/board.ts'
 import { INSIDE_AT, permitsFor } from '../../../workers/stress/permits.ts'
 import type { Entry } from './entry.ts'
+import { sumOf } from './figures.ts'
 import { plural, whole } from './units.ts'
 
 export const semaphoreEntry: Entry = {
@@ -50,7 +51,7 @@ export const semaphoreEntry: Entry = {
         if (value !== permits) problems.push(`there were ${plural(permits, 'permit')}, and ${value} are left`)
         if (board.arena(INSIDE_AT) !== 0)
           problems.push(`${board.arena(INSIDE_AT)} are inside, though all have left`)
-        const taken = board.places.reduce((sum, place) => sum + place.operations, 0)
+        const taken = sumOf(board.places, 'operations')
         return {
           problems,
           verified: `${whole(taken)} permits taken, never more than ${permits} at once, all returned`,

@@ -9,7 +9,7 @@ import { entryOf } from './catalogue.ts'
 import { chart, counts, decades, escaped, linear, nines, text, type Series } from './chart.ts'
 import { fairness, perSecond, type Options, type Result } from './load.ts'
 import { circumstances, titleOf, waitsOf } from './report.ts'
-import { SUB_BITS } from './run.ts'
+import { SUB_BITS } from './figures.ts'
 import { plural, rate, short, time } from './units.ts'
 
 const WIDTH = 960
