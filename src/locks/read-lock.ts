@@ -8,19 +8,16 @@ import type { AsyncSteps } from '../memory/async-waits.ts'
 import { homeEntry, register } from '../sync/readers.ts'
 import {
   abandonRead,
-  afterReader,
   beginRead,
-  bitsAgainstReaders,
-  isTorn,
-  leave,
   onBellRead,
-  RawRwLock,
   readLock,
   readsOf,
   readUnlock,
   tryReadLock,
-  WRITERS,
 } from '../sync/rwlock.ts'
+import { leave } from '../sync/rwlock-tries.ts'
+import { afterReader } from '../sync/rwlock-turns.ts'
+import { bitsAgainstReaders, isTorn, RawRwLock, WRITERS } from '../sync/rwlock-word.ts'
 import { PENDING } from '../sync/wait.ts'
 import { EBUSY, EPERM, ETIMEDOUT } from '../words/errno.ts'
 import { timeoutOf } from '../words/usage.ts'

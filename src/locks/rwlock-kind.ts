@@ -19,7 +19,8 @@ import {
   type Place,
 } from '../memory/kind.ts'
 import { dropReads, readersOf } from '../sync/readers.ts'
-import { initRwLock, PREFER_WRITERS, RawRwLock, releaseDeadRw, WRITERS, writerOf } from '../sync/rwlock.ts'
+import { releaseDeadRw } from '../sync/rwlock.ts'
+import { initRwLock, PREFER_WRITERS, RawRwLock, WRITERS, writerOf } from '../sync/rwlock-word.ts'
 import { ThreadSlot, tidOfState } from '../threads/slot.ts'
 import { EEXIST, ErrnoError } from '../words/errno.ts'
 import { layout, newLine, words } from '../words/layout.ts'
@@ -97,6 +98,11 @@ function holders({ cpu, lot, map }: Attachment, at: number, forReader = false): 
     found.push({ tid: tidOfState(index, cpu.load(slot + ThreadSlot.state)), isAsync: false, mode: 'read' })
   }
   return found
+}
+
+/** A writer that waits keeps new readers out. */
+export function writersGoFirst({ cpu }: Attachment, at: number): boolean {
+  return (cpu.load(at + raw + RawRwLock.flags) & PREFER_WRITERS) !== 0
 }
 
 function noMemory(attachment: Attachment, { name }: RwLockOptions): string {

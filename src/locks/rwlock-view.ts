@@ -3,7 +3,7 @@
 import type { Attachment } from '../memory/attachment.ts'
 import { staleError } from '../memory/open.ts'
 import { readersOf } from '../sync/readers.ts'
-import { RawRwLock, writerOf } from '../sync/rwlock.ts'
+import { RawRwLock, writerOf } from '../sync/rwlock-word.ts'
 import { EAGAIN, EDEADLK, ENOMEM, EPERM, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
 import { assertFunction } from '../words/usage.ts'
 import { aheadOfYou, noRecord } from './explain.ts'

@@ -5,14 +5,13 @@ import type { AsyncSteps } from '../memory/async-waits.ts'
 import {
   abandonWrite,
   beginWrite,
-  isTorn,
   onBellWrite,
   readsOf,
   tryWriteLock,
   writeLock,
-  writerOf,
   writeUnlock,
 } from '../sync/rwlock.ts'
+import { isTorn, writerOf } from '../sync/rwlock-word.ts'
 import { PENDING } from '../sync/wait.ts'
 import { EBUSY, EDEADLK, EPERM, ETIMEDOUT } from '../words/errno.ts'
 import { timeoutOf } from '../words/usage.ts'

@@ -22,7 +22,7 @@ import { combine } from '../words/layout.ts'
 import { MachineHeader, ProcessSlot } from './process-slot.ts'
 import { ProcessObject } from './sync/object.ts'
 import { RawCondition } from '../sync/condition.ts'
-import { RawRwLock } from '../sync/rwlock.ts'
+import { RawRwLock } from '../sync/rwlock-word.ts'
 
 /** Everything above `memory` that two copies of pageframe must agree on to share a machine. */
 export const SIGNATURE = combine(

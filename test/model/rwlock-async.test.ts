@@ -8,10 +8,10 @@ import {
   beginWrite,
   onBellRead,
   onBellWrite,
-  PREFER_WRITERS,
   readUnlock,
   writeUnlock,
 } from '../../src/sync/rwlock.ts'
+import { PREFER_WRITERS } from '../../src/sync/rwlock-word.ts'
 import { ABORTED, TIMED_OUT, WAITING } from '../../src/sync/wait-record.ts'
 import { PENDING } from '../../src/sync/wait.ts'
 import { holds, READING, reads, task, writes, WRITING, type AsyncLock } from './rwlock-models.ts'

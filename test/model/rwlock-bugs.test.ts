@@ -1,14 +1,9 @@
 /** Bugs of read-write locks, planted: the explorer must find each. */
 
 import { describe, test } from 'vitest'
-import {
-  PREFER_WRITERS,
-  readLock,
-  readUnlock,
-  releaseDeadRw,
-  writeLock,
-  writeWait,
-} from '../../src/sync/rwlock.ts'
+import { readLock, readUnlock, releaseDeadRw, writeLock } from '../../src/sync/rwlock.ts'
+import { writeWait } from '../../src/sync/rwlock-tries.ts'
+import { PREFER_WRITERS } from '../../src/sync/rwlock-word.ts'
 import { entryOf, homeEntry } from '../../src/sync/readers.ts'
 import { repairSync } from '../../src/sync/repair.ts'
 import { waitBlocked } from '../../src/sync/wait.ts'

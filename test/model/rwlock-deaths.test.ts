@@ -1,7 +1,7 @@
 /** The read-write lock with a death between any two instructions: reads end, what was written goes on with notice. */
 
 import { describe, test } from 'vitest'
-import { PREFER_WRITERS } from '../../src/sync/rwlock.ts'
+import { PREFER_WRITERS } from '../../src/sync/rwlock-word.ts'
 import { holds, reads, writes } from './rwlock-models.ts'
 
 describe.each([

@@ -7,16 +7,14 @@
 
 import type { Lot } from '../../src/sync/lot.ts'
 import {
-  initRwLock,
   markRwConsistent,
-  RawRwLock,
   readLock,
   readUnlock,
   releaseDeadRw,
-  RW_OWNER,
   writeLock,
   writeUnlock,
 } from '../../src/sync/rwlock.ts'
+import { initRwLock, RawRwLock, RW_OWNER } from '../../src/sync/rwlock-word.ts'
 import { homeEntry, register } from '../../src/sync/readers.ts'
 import { repairSync } from '../../src/sync/repair.ts'
 import { ASYNC, UNUSED, WaitRecord } from '../../src/sync/wait-record.ts'

@@ -8,18 +8,8 @@
  */
 
 import { showAddress } from '../../paging/addresses.ts'
-import {
-  COUNTED,
-  initRwLock,
-  PREFER_WRITERS,
-  RawRwLock,
-  readLock,
-  rwUnlock,
-  tryReadLock,
-  tryWriteLock,
-  writeLock,
-  writerOf,
-} from '../../sync/rwlock.ts'
+import { readLock, rwUnlock, tryReadLock, tryWriteLock, writeLock } from '../../sync/rwlock.ts'
+import { COUNTED, initRwLock, PREFER_WRITERS, RawRwLock, writerOf } from '../../sync/rwlock-word.ts'
 import { EBUSY, EDEADLK, EINVAL } from '../../words/errno.ts'
 import type { Until } from '../arguments.ts'
 import { bytesWith, endObject, isOf, makeObject, ProcessObject, RWLOCK } from './object.ts'
