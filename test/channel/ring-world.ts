@@ -53,17 +53,18 @@ export function ringWorld(threads: number, capacityWords: number): RingWorld {
   const dataAt = at + RawChannel.sizeof
   const scratch = dataAt + capacityWords
   const record = scratch + 1
-  const { since, purpose, tid, key0, key1 } = WaitRecord
+  const { since, purpose, tid, key0, key1, bucket } = WaitRecord
   const records = [...Array(slots).keys()].map((slot) => slot * ThreadSlot.sizeof + ThreadSlot.record)
   const hints = new Set([
     ...[RawChannel.fullSpins, RawChannel.emptySpins].map((word) => at + word),
     ...[...records, record].flatMap((each) => [each + since, each + purpose]),
   ])
   // Plain looks at words that others change: a flag that is a hint; one's own position beside the other's bit; in Lot.ring()
-  // and the reaper whose a record is and what for, while its owner may write the same there again.
+  // and the reaper whose a record is and what for, while its owner may write the same there again; in Lot.unlink() in which
+  // bucket it is, a guess until that is locked.
   const racy = new Set([
     ...[RawChannel.status, RawChannel.head, RawChannel.tail].map((word) => at + word),
-    ...[...records, record].flatMap((each) => [each + tid, each + key0, each + key1]),
+    ...[...records, record].flatMap((each) => [each + tid, each + key0, each + key1, each + bucket]),
   ])
   const geometry = { bucketsAt, bucketCount: 1, slotsAt: 0, slotCount: slots, more: () => 0 }
   return {

@@ -36,12 +36,12 @@ describe('mapping an object page', () => {
     })
   })
 
-  test('the process is killed anywhere, 2 preemptions', () => {
+  test('the process is killed anywhere, 1 preemption', () => {
     holds({
       name: 'fault: object page, kill the process',
       ...shape(VM_SHARED, mapShared),
       kill: [0],
-      bounds: { preemptions: 2 },
+      bounds: { preemptions: 1 },
     })
   })
 
