@@ -9,7 +9,7 @@
  *
  *   counted   with COUNTED: how many read it; no line says who, and a dead reader's reads stay, as POSIX has it
  *   spins     a hint: how many turns of spinning have paid lately
- *   flags     PREFER_WRITERS, COUNTED: written before anybody sees the lock. OWNER_DIED: a writer died holding it
+ *   flags     PREFER_WRITERS, COUNTED: written before anybody sees the lock. DIED: a writer died holding it
  *
  *   word               who may come in                          who waits
  *   0                  readers; a writer when nobody reads      nobody
@@ -20,7 +20,8 @@
  *   ... | READERS                                               a reader: the writer must look after it
  *
  * A reader publishes its entry, then loads the word; a writer puts its id into the word, then looks for entries (Dekker).
- * Who finds the other there was late, takes back what it wrote, tells those who may go now, and waits.
+ * Who finds the other there was late, takes back what it wrote, tells those who may go now, and waits. It does so once: then it tries under the bucket's lock
+ * only, or the two could be in each other's way for ever.
  *
  *   prefer readers   a reader waits only while a writer holds the lock
  *   prefer writers   also while one waits for it. The last reader hands the lock to the writer who waits longest, so new
@@ -36,7 +37,7 @@
  *  5. A lock that is handed over passes from a writer to a writer, or by the last reader to a writer while WRITERS keeps
  *     all others out: nobody can have begun to read.
  *
- * A death between any two lines leaves: an id (releaseDeadWrite), entries (forgetReads), a bucket locked (everyone in it is
+ * A death between any two lines leaves: an id (releaseDeadRw), entries (forgetReads), a bucket locked (everyone in it is
  * woken), records (passOn, giveBack, withdrawn), or readers gone and nobody told (settle: the kind, for the locks in whose
  * sets it finds the dead; the note `leaving`, with COUNTED).
  *
