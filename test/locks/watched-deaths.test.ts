@@ -1,6 +1,6 @@
 /** Watched locks under load while their threads die: nothing is lost, nobody is told of a deadlock that is none. */
 
-import { Mutex, SharedMemory } from 'pageframe'
+import { Mutex, RwLock, SharedMemory } from 'pageframe'
 import { deadlocks, lockOrder, lockStatistics, waitGraph } from 'pageframe/inspect'
 import { expect, test } from 'vitest'
 import { Actor, eventually, pause } from '../support.ts'
@@ -74,3 +74,63 @@ test('what a dead thread noted returns to the memory', { timeout: 60_000 }, asyn
 
   memory.destroy()
 })
+
+test(
+  'threads and tasks that take locks in any order: each deadlock is found, so all come through',
+  { timeout: 60_000 },
+  async () => {
+    const memory = new SharedMemory({ size: '64MiB', locks: { deadlocks: true } })
+    const locks = Array.from({ length: 3 }, (_, i) => new Mutex({ name: `lock ${i}`, memory }))
+    const shared = new RwLock({ name: 'shared', memory })
+    const crew = await Actor.crew(3)
+    const blocking = crew.map((actor) =>
+      actor.runWithin(
+        40_000,
+        ({ Mutex, RwLock }, handles, handle) => {
+          const shared = RwLock.from(handle)
+          const all = [...handles.map((each) => Mutex.from(each)), shared.read, shared.write]
+          let refused = 0
+          for (let round = 0; round < 300; round++) {
+            const [outer, inner] = all
+              .map((lock) => ({ lock, at: Math.random() }))
+              .sort((a, b) => a.at - b.at)
+            try {
+              outer.lock.run(() => {
+                inner.lock.run(() => undefined)
+              })
+            } catch (error) {
+              if ((error as { code?: string }).code !== 'EDEADLK') throw error
+              refused++
+            }
+          }
+          return refused
+        },
+        locks,
+        shared,
+      ),
+    )
+    const task = async () => {
+      let refused = 0
+      for (let round = 0; round < 100; round++) {
+        const [outer, inner] = locks.map((lock) => ({ lock, at: Math.random() })).sort((a, b) => a.at - b.at)
+        try {
+          await outer.lock.runAsync(() => inner.lock.runAsync(() => undefined))
+        } catch (error) {
+          if ((error as { code?: string }).code !== 'EDEADLK') throw error
+          refused++
+        }
+      }
+      return refused
+    }
+
+    const refused = await Promise.all([...blocking, task(), task()])
+
+    expect(refused.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(0)
+    expect(waitGraph(memory).holds).toEqual([])
+    expect(waitGraph(memory).waits).toEqual([])
+    await Promise.all(crew.map((actor) => actor.end()))
+    await eventually(() => memory.check().ok, 'the reaper').catch(() => undefined)
+    expect(memory.check().problems).toEqual([])
+    memory.destroy()
+  },
+)

@@ -20,7 +20,7 @@ import type { Watched } from '../../memory/watchers.ts'
 import { PARKS, SPINS } from '../../threads/counters.ts'
 import { EDEADLK, ErrnoError, ETIMEDOUT } from '../../words/errno.ts'
 import { bucketOf } from '../../words/histogram.ts'
-import { circleLocked, describeCircle, placed } from './deadlock.ts'
+import { describeCircle, placed, searchLocked } from './deadlock.ts'
 import { withGraph } from './graph.ts'
 import {
   BLOCKED,
@@ -39,6 +39,9 @@ import { threadWatchOf, type Hold, type ThreadWatch } from './thread-watch.ts'
 
 const STACK_LINES = 4
 const SELF = 'this thread'
+
+/** How often to look again, each time a millisecond later, where it was not clear who waits. */
+const MOST_LOOKS = 10
 
 /** Word of a shared object's header (`spare`): the class of a lock, plus one; 0 if nobody has said it. */
 const CLASS_WORD = 3
@@ -265,17 +268,24 @@ export class Watch {
     }
     const entry = this.#thread.ledger.add(UNUSED, line)
     if (entry === 0) return 0
-    const found = withGraph(this.#attachment, () => {
-      this.#thread.ledger.change(entry, what)
-      const circle = isEndless ? circleLocked(this.#attachment, entry) : undefined
-      if (circle === undefined) return undefined
-      const text = describeCircle(this.#attachment, circle, SELF)
-      const mine = this.#attachment.threadName(this.#attachment.thread.tid)
-      notes?.addReportLocked(`${this.#label}: ${describeCircle(this.#attachment, circle, mine)}`)
-      this.#thread.ledger.remove(entry)
-      return text
-    })
-    if (found === undefined) return entry
+    const look = () =>
+      withGraph(this.#attachment, () => {
+        this.#thread.ledger.change(entry, what)
+        if (!isEndless) return undefined
+        const { circle, isUndecided } = searchLocked(this.#attachment, entry)
+        if (circle === undefined) return isUndecided ? '' : undefined
+        const text = describeCircle(this.#attachment, circle, SELF)
+        const mine = this.#attachment.threadName(this.#attachment.thread.tid)
+        notes?.addReportLocked(`${this.#label}: ${describeCircle(this.#attachment, circle, mine)}`)
+        this.#thread.ledger.remove(entry)
+        return text
+      })
+    let found = look()
+    for (let again = 0; found === '' && what === BLOCKED && again < MOST_LOOKS; again++) {
+      this.#attachment.sleepUntil(now() + 1)
+      found = look()
+    }
+    if (found === undefined || found === '') return entry
     throw new ErrnoError(EDEADLK, what === BLOCKED ? 'lock' : 'lockAsync', `${this.#label}: ${found}`)
   }
 
