@@ -36,7 +36,7 @@ export class Phases implements Drill {
   step(): Step {
     const { board, place, pace, holdTurns } = this.#setting
     const phase = place.next + 1
-    if (place.index === 0 && board.phase >= STOP) board.setArena(LAST, phase | 0)
+    if (place.index === 0 && board.phase === STOP) board.setArena(LAST, phase | 0)
     place.next = phase
     place.state = WAITING
     const began = pace.begin()

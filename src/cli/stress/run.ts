@@ -210,6 +210,7 @@ export class Run {
         seen.at = at
       }
       newest = Math.max(newest, seen.at)
+      if (state === GONE) this.#violation(`worker ${index + 1} has left before the end`)
     }
     for (const [index, seen] of this.#seen.entries()) {
       // Where nothing is promised as to the order, one may starve; but not all.
