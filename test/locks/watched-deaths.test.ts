@@ -28,7 +28,7 @@ test(
       await actor.told('works')
       return actor
     }
-    let crew = await Promise.all([work(), work(), work()])
+    let crew: Actor[] = await Promise.all([work(), work(), work()])
 
     for (let kill = 0; kill < KILLS; kill++) {
       await pause(20)
