@@ -22,6 +22,21 @@ test('of the core of our groups 29 scenarios are supported', () => {
   expect(core).toHaveLength(29)
 })
 
+/** Groups of locks and the like, of which nothing may be missing but what other calls are needed for. */
+const SYNC_GROUPS = [
+  'posix sem', 'mutex', 'mutex robust', 'cond', 'rwlock', 'barrier', 'spin', 'futex', 'death',
+] // prettier-ignore
+
+test('of semaphores, locks and futexes only what needs fork, signals or users is skipped', () => {
+  const skipped = scenarios
+    .filter(({ group }) => SYNC_GROUPS.includes(group))
+    .map((scenario) => reasonToSkip(scenario))
+    .filter((reason) => reason !== undefined)
+
+  expect(skipped).toHaveLength(8)
+  for (const reason of skipped) expect(reason).toMatch(/fork|signal handlers|users/)
+})
+
 test.each(['lp64', 'ilp32'])(
   'every supported scenario passes (%s)',
   { timeout: LIMIT_MS },
