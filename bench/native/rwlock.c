@@ -2,7 +2,7 @@
 
 #include "threads.h"
 
-enum { BATCH = 1000 };
+enum { BATCH = 1000, MOST_SAMPLES = 100000 };
 
 static struct {
   _Alignas(128) pthread_rwlock_t lock;
@@ -10,38 +10,38 @@ static struct {
   _Alignas(128) atomic_int stop;
 } shared = {.lock = PTHREAD_RWLOCK_INITIALIZER};
 
-static struct { _Alignas(128) long count; } done[MAX_THREADS];
+static double *samples[MAX_THREADS];
+static long counts[MAX_THREADS];
 static int threads;
-static double duration, elapsed;
+static double duration;
 
 static void *read_often(void *argument) {
   long me = (long)argument, count = 0;
   atomic_fetch_add(&shared.arrived, 1);
   while (atomic_load(&shared.arrived) < threads) sched_yield();
-  double begin = now();
-  while (!atomic_load_explicit(&shared.stop, memory_order_relaxed)) {
+  double begin = now(), before = begin;
+  while (!atomic_load_explicit(&shared.stop, memory_order_relaxed) && count < MOST_SAMPLES) {
     for (int i = 0; i < BATCH; i++) {
       pthread_rwlock_rdlock(&shared.lock);
       pthread_rwlock_unlock(&shared.lock);
     }
-    count += BATCH;
-    if (me == 0 && now() - begin > duration) atomic_store(&shared.stop, 1);
+    double after = now();
+    samples[me][count++] = (after - before) / BATCH / threads; /* they read at the same time */
+    before = after;
+    if (me == 0 && after - begin > duration) atomic_store(&shared.stop, 1);
   }
-  done[me].count = count;
-  if (me == 0) elapsed = now() - begin;
+  counts[me] = count;
   return NULL;
 }
-
 
 int main(int argc, char **argv) {
   if (argc != 3) return 1;
   pthread_t others[MAX_THREADS];
   threads = atoi(argv[1]);
   duration = atof(argv[2]) * 1e6;
+  for (int t = 0; t < threads; t++) samples[t] = calloc(MOST_SAMPLES, sizeof *samples[t]);
   for (long t = 1; t < threads; t++) start(&others[t], read_often, t);
   read_often((void *)0);
   for (int t = 1; t < threads; t++) pthread_join(others[t], NULL);
-  long total = 0;
-  for (int t = 0; t < threads; t++) total += done[t].count;
-  printf("%.3f\n", elapsed / (double)total);
+  for (int t = 0; t < threads; t++) report(samples[t], counts[t]);
 }

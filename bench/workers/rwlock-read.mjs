@@ -1,4 +1,4 @@
-/** Threads that lock for reading and unlock, as often as they can. Each answers how often it did. */
+/** Threads that lock for reading and unlock, as often as they can. Each answers how long a pair took it. */
 
 import { workerData } from 'node:worker_threads'
 import { RwLock } from 'pageframe'
@@ -16,13 +16,15 @@ function readOften() {
 }
 
 eachRound(() => {
-  let count = 0
+  const samples = []
   meet()
   const begin = now()
-  while (!isRoundOver()) {
+  for (let start = begin; !isRoundOver();) {
     readOften()
-    count += BATCH
-    if (role === 0 && now() - begin > forMs * 1e6) endRound()
+    const end = now()
+    samples.push((end - start) / BATCH)
+    start = end
+    if (role === 0 && end - begin > forMs * 1e6) endRound()
   }
-  return { count, ns: now() - begin }
+  return samples
 })

@@ -64,7 +64,7 @@ export function conditionWait(lot: Lot, at: number, mutexAt: number, deadline: n
   const record = lot.ownRecord
   const joined = join(lot, at, mutexAt, record)
   if (joined < 0) return joined
-  const ended = lot.block(record, deadline)
+  const ended = lot.blockForSignal(record, deadline)
   const settled = settle(lot, mutexAt, record, ended)
   if (settled !== PENDING) return settled
   const result = lot.cpu.plainLoad(record + answer)

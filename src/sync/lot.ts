@@ -16,6 +16,7 @@
 import { CALLED_OFF, WAKES } from '../threads/counters.ts'
 import { ASLEEP, AWAKE, RUNG, ThreadSlot, slotOf } from '../threads/slot.ts'
 import { Queues } from './queues.ts'
+import { RecordSpins } from './record-spins.ts'
 import { ASYNC, Bucket, CONDITION_PURPOSE, ENDED, TIMED_OUT, WAITING, WaitRecord } from './wait-record.ts'
 
 const { head } = Bucket
@@ -23,6 +24,8 @@ const { state, tid: owner, key0, key1, next, bucket: inBucket, kind, purpose, ot
 
 /** One thread's access to the lot of one memory. */
 export class Lot extends Queues {
+  readonly #spins = new RecordSpins()
+
   /** Rings the threads of records that were woken. No lock is held. */
   ring(woken: readonly number[]): void {
     for (const record of woken) {
@@ -53,13 +56,16 @@ export class Lot extends Queues {
     }
   }
 
-  /** Sleeps until the record of this thread's blocked wait has left WAITING. Returns the state it is in then. */
-  block(record: number, deadline: number): number {
+  /**
+   * Sleeps until the record of this thread's blocked wait has left WAITING. Returns the state it is in then. Looks at the
+   * record for `turns` before it goes to sleep.
+   */
+  block(record: number, deadline: number, turns = this.thread.spinTurns >>> 4): number {
     const { cpu, thread } = this
     const bell = thread.at + ThreadSlot.park
     for (;;) {
-      if (thread.spinTurns !== 0) {
-        const seen = cpu.spinWhileEqual(record + state, WAITING, thread.spinTurns >>> 4)
+      if (turns !== 0) {
+        const seen = cpu.spinWhileEqual(record + state, WAITING, turns)
         if (seen !== WAITING) return seen
       }
       cpu.exchange(bell, ASLEEP) // the other half of Dekker in #ringBell
@@ -83,6 +89,12 @@ export class Lot extends Queues {
       if (cpu.exchange(bell, AWAKE) === RUNG && !rung) thread.count(CALLED_OFF)
       if (!rung) return hasEnded
     }
+  }
+
+  /** As block(), for what another thread does to the record on purpose, and soon if both stay awake. */
+  blockForSignal(record: number, deadline: number): number {
+    const seen = this.#spins.spin(this.thread, record + state, WAITING)
+    return seen === WAITING ? this.block(record, deadline, 0) : seen
   }
 
   /** Ends a wait from the waiter's side. Returns `outcome`, or WOKEN or HANDED if a waker was first. */

@@ -10,14 +10,11 @@
 
 import { SPINS } from '../threads/counters.ts'
 import type { Lot } from './lot.ts'
+import { afterFailure, FIRST_BURST, PATIENCE, PROBE_EVERY } from './record-spins.ts'
 import { BUSY, type Waitable } from './wait.ts'
-
-const FIRST_BURST = 32
-const PROBE_EVERY = 64
 
 const SIGNAL_BURST = 128
 const SIGNAL_BURSTS = 32
-const PATIENCE = 8
 
 /** Tries to take something while spinning. `hintAt` is a word for the moving average. As `take`; BUSY: go and sleep. */
 export function spinFor(lot: Lot, what: Waitable, at: number, hintAt: number): number {
@@ -73,8 +70,4 @@ function spinByAverage(
   const next = result === BUSY ? afterFailure(average, budget, most) : average + ((turns - average) >> 3)
   cpu.plainStore(hintAt, (Math.min(next, 0x7fffff) << 8) | tries)
   return result
-}
-
-function afterFailure(average: number, budget: number, most: number): number {
-  return average === 0 || budget >= most ? 0 : budget
 }
