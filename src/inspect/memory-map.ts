@@ -13,7 +13,10 @@ import { BarrierObject } from '../locks/barrier-kind.ts'
 import { LedgerEntry } from '../locks/diagnostics/ledger.ts'
 import { LockClass, LockNotes, LockOrder } from '../locks/diagnostics/notes.ts'
 import { LatchObject } from '../locks/latch.ts'
+import { EpochObject } from '../locks/epoch-kind.ts'
 import { MutexObject } from '../locks/mutex-kind.ts'
+import { RwLockObject } from '../locks/rwlock-kind.ts'
+import { SeqLockObject } from '../locks/seqlock-kind.ts'
 import { EventObject } from '../locks/reset-event.ts'
 import { SemaphoreObject } from '../locks/semaphore.ts'
 import { MachineHeader, ProcessSlot } from '../machine/process-slot.ts'
@@ -34,9 +37,12 @@ import { RawEvent } from '../sync/event.ts'
 import { RawLatch } from '../sync/latch.ts'
 import { Bucket, WaitRecord } from '../sync/wait-record.ts'
 import { RawCondition } from '../sync/condition.ts'
+import { RawEpoch } from '../sync/epoch.ts'
 import { RawMutex } from '../sync/mutex.ts'
+import { ReaderLine, ReaderSet } from '../sync/readers.ts'
 import { RawRwLock } from '../sync/rwlock-word.ts'
 import { RawSemaphore } from '../sync/semaphore.ts'
+import { RawSeqLock } from '../sync/seqlock.ts'
 import { ThreadSlot } from '../threads/slot.ts'
 import { PAGE_SIZE } from '../words/constants.ts'
 import { describe, type Described } from '../words/layout.ts'
@@ -49,7 +55,11 @@ const layouts = [
   RawMutex,
   RawSemaphore,
   RawCondition,
+  ReaderLine,
+  ReaderSet,
   RawRwLock,
+  RawSeqLock,
+  RawEpoch,
   RawBarrier,
   BarrierMembers,
   RawLatch,
@@ -64,6 +74,9 @@ const layouts = [
   RegionObject,
   MutexObject,
   SemaphoreObject,
+  RwLockObject,
+  SeqLockObject,
+  EpochObject,
   BarrierObject,
   LatchObject,
   EventObject,

@@ -26,6 +26,7 @@ import type { Cpu } from '../host/cpu.ts'
 import { framesArea, type FrameGeometry } from '../frames/geometry.ts'
 import { Bucket, WaitRecord } from '../sync/wait-record.ts'
 import { RawMutex } from '../sync/mutex.ts'
+import { ReaderLine } from '../sync/readers.ts'
 import { RawSemaphore } from '../sync/semaphore.ts'
 import { SLOT_COUNT, ThreadSlot } from '../threads/slot.ts'
 import { alignUp } from '../words/bits.ts'
@@ -68,7 +69,16 @@ export const POISON_SUPERVISOR_DIED = 2
 export const POISON_CHECK_FAILED = 3
 
 /** Everything that two copies of pageframe must agree on to share a memory. */
-export const LAYOUT = combine(Superblock, ThreadSlot, Bucket, WaitRecord, RawMutex, RawSemaphore, framesArea)
+export const LAYOUT = combine(
+  Superblock,
+  ThreadSlot,
+  Bucket,
+  WaitRecord,
+  RawMutex,
+  RawSemaphore,
+  ReaderLine,
+  framesArea,
+)
 
 export interface MemoryMap {
   readonly sizeBytes: number
