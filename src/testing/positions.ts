@@ -16,20 +16,11 @@
  */
 
 import type { Cells } from './cells.ts'
+import { Guesser } from './guess.ts'
 import { instructions, type Access, type Instruction, type InstructionName } from './instructions.ts'
 import type { GatedOperation } from './model.ts'
 import { ThreadDouble } from './model-thread.ts'
-import {
-  DIFFERED,
-  isSame,
-  Rerun,
-  request,
-  RUNG,
-  tellsApart,
-  whatChanged,
-  type Request,
-  type Verb,
-} from './rerun.ts'
+import { isSame, Rerun, request, whatChanged, type Request, type Verb } from './rerun.ts'
 import type { Setting } from './setting.ts'
 
 /** The operations of one task, or of the reaper for one dead thread. */
@@ -40,9 +31,6 @@ export interface Program {
   readonly hasSiblings: boolean
   readonly roots: Map<string, Position>
 }
-
-/** Whoever asks for the same again and again is in a loop that waits for others: no use to guess how long. */
-const MOST_TURNS_GUESSED = 4
 
 const NOTHING: readonly Access[] = []
 const OVER: ReadonlySet<Verb> = new Set(['end', 'failed', 'threw', 'endless'])
@@ -143,10 +131,7 @@ interface Place {
 export class Positions {
   readonly #setting: Setting
   readonly #all: Position[] = []
-  #cells: Cells | undefined = undefined
-  #guessesLeft = 0
-  #lastGuessed: Request | undefined = undefined
-  #turns = 0
+  #guesser: Guesser | undefined = undefined
 
   constructor(setting: Setting) {
     this.#setting = setting
@@ -154,7 +139,7 @@ export class Positions {
 
   /** From now on, what an operation will ask for next is guessed from these. */
   guessFrom(cells: Cells): void {
-    this.#cells = cells
+    this.#guesser = new Guesser(cells)
   }
 
   at(id: number): Position {
@@ -200,7 +185,7 @@ export class Positions {
       return this.#enter(at, request('start'))
     }
     const { before, results } = historyOf(at)
-    const rerun = new Rerun(before, results, (wanted) => this.#guess(wanted))
+    const rerun = new Rerun(before, results, (wanted) => this.#guesser?.guess(wanted))
     const last = this.#run(at, rerun)
     if (before.length === 0) {
       // Each operation runs twice from its start, so that one which depends on something else is found out.
@@ -223,10 +208,9 @@ export class Positions {
 
   #run({ program, operation }: Place, rerun: Rerun): Request {
     const { thread, operations } = program
-    const mark = this.#cells?.mark() ?? 0
-    this.#guessesLeft = this.#setting.bounds.steps
+    this.#guesser?.begin(this.#setting.bounds.steps)
     const last = rerun.run(operations[operation].run, new ThreadDouble(this.#setting, thread, rerun))
-    this.#cells?.rewind(mark)
+    this.#guesser?.end()
     return last
   }
 
@@ -237,32 +221,6 @@ export class Positions {
     const entered = new Position(at, this.#all.length, wanted, this.#setting)
     this.#all.push(entered)
     return entered
-  }
-
-  /** Executes what is asked for, if that could return now; ghosts and choices are left to the search. */
-  #guess(wanted: Request): number | undefined {
-    const { verb, name, a, b, c } = wanted
-    const cells = this.#cells
-    if (cells === undefined || this.#guessesLeft-- === 0) return undefined
-    switch (verb) {
-      case 'cpu': {
-        if (name === 'spinWhileEqual' && cells.values[a] === b) return undefined
-        const before = this.#lastGuessed
-        this.#turns = before !== undefined && isSame(before, wanted) ? this.#turns + 1 : 0
-        this.#lastGuessed = wanted
-        if (this.#turns > MOST_TURNS_GUESSED) return undefined
-        return instructions[name as InstructionName].execute(cells, a, b, c)
-      }
-      case 'ring':
-        return c === 1 ? undefined : 0
-      case 'awaitChange':
-        return cells.values[a] === b ? undefined : 0
-      case 'sleep':
-        if (cells.values[a] === b) return undefined
-        return tellsApart(c) ? DIFFERED : RUNG
-      default:
-        return undefined
-    }
   }
 }
 
