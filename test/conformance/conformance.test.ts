@@ -33,7 +33,7 @@ test('of semaphores, locks and futexes only what needs fork, signals or users is
     .map((scenario) => reasonToSkip(scenario))
     .filter((reason) => reason !== undefined)
 
-  expect(skipped).toHaveLength(8)
+  expect(skipped).toHaveLength(7)
   for (const reason of skipped) expect(reason).toMatch(/fork|signal handlers|users/)
 })
 
