@@ -205,7 +205,11 @@ function unlockContended(lot: Lot, at: number): number {
     const heir = lot.handLocked(bucket, 0, at)
     if (heir !== 0) woken.push(heir)
     cpu.plainStore(at + since, 0)
-    const more = heir === 0 ? lot.wakeLocked(bucket, 0, at, 1, woken) : lot.firstLocked(bucket, 0, at) !== 0
+    // Those whom a condition has sent here sleep, and wake one after the other: the second wakes up while the first is at
+    // work, so that they do not add up their wake-ups. A wake-up gives nothing, so one more is no harm.
+    const wakes = lot.isSentLocked(bucket, 0, at) ? 2 : 1
+    const more =
+      heir === 0 ? lot.wakeLocked(bucket, 0, at, wakes, woken) : lot.firstLocked(bucket, 0, at) !== 0
     // Release. A plain decision suffices: by invariant 3 the word cannot change here but through us.
     cpu.store(at, (heir === 0 ? 0 : lot.ownerOf(heir)) | (more ? WAITERS : 0))
   }

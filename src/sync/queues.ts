@@ -231,6 +231,12 @@ export class Queues extends Records {
     return this.endLocked(bucket, record, HANDED) ? record : 0
   }
 
+  /** Whether the longest waiting record of a key was moved there from another (`other`). */
+  isSentLocked(bucket: number, first: number, second: number): boolean {
+    const record = this.firstLocked(bucket, first, second)
+    return record !== 0 && this.cpu.plainLoad(record + other) !== 0
+  }
+
   /** The next record of the same key behind one that is in the queue, or 0. */
   nextLocked(record: number, first: number, second: number): number {
     return this.#nextWith(first, second, this.cpu.plainLoad(record + next))
