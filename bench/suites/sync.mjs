@@ -253,6 +253,37 @@ function awaited(once, perSample) {
   }
 }
 
+const HELD_LOCKS = 10_000
+const OWNER_WORD = 4 // behind the object's header
+const OWNER_MASK = 0x3fffffff
+
+const reaper = {
+  name: 'reaper-10000',
+  unit: 'ms',
+  limit: 10,
+  contenders: () => ({ ours: { measure: async () => [await releaseTime()] } }),
+}
+
+/** From the first lock of a dead thread that is free to the last, in nanoseconds. */
+async function releaseTime() {
+  const { cpu } = defaultAttachment()
+  const locks = Array.from({ length: HELD_LOCKS }, () => new Mutex())
+  const worker = new Worker(new URL('../workers/holder.mjs', import.meta.url), { workerData: locks })
+  await once(worker, 'message')
+  const isHeld = ({ at }) => (cpu.load(at + OWNER_WORD) & OWNER_MASK) !== 0
+  const ended = once(worker, 'exit')
+  void worker.terminate()
+  while (locks.every(isHeld)) await soon()
+  const first = performance.now()
+  while (locks.some(isHeld)) await soon()
+  const last = performance.now()
+  await ended
+  for (const lock of locks) lock.destroy()
+  return (last - first) * NS_PER_MS
+}
+
+const soon = () => new Promise((resolve) => setImmediate(resolve))
+
 /** Last: what all rows above did. */
 const notifyWithoutWaiter = {
   name: 'notify-without-waiter',
@@ -313,5 +344,6 @@ await runSuite('sync', [
   rwlockReadTwo,
   barrierTwo,
   mutexAsyncMain,
+  reaper,
   notifyWithoutWaiter,
 ])
