@@ -10,6 +10,7 @@ import { url } from 'virtual:worker-file/stress'
 import { Worker } from '../../host/workers.ts'
 import { ABSENT, GONE, type Board } from '../../../workers/stress/board.ts'
 import type { Order, Report, StressData } from '../../../workers/stress/orders.ts'
+import { untilReaped } from './reaped.ts'
 
 /** A new worker takes long to start where others use all cores. */
 const SPARES = 4
@@ -73,12 +74,15 @@ export class Crew {
     const index = victim.place ?? 0
     const place = this.#board.places[index]
     victim.mayDie = true
+    const { threadId } = victim.worker
     await victim.worker.terminate()
     this.#hands.delete(victim)
     if (victim.hasLeft) return undefined // it was through before the blow fell
     const { state } = place
     if (state === GONE) return undefined
     place.state = ABSENT
+    // What it held, and what was on its way to it, is back before anybody counts.
+    await untilReaped(threadId)
     await onDeath(index, state)
     this.#fill(index)
     this.#hire()
