@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { atomicsCpu } from '../../src/host/cpu.ts'
 import type { Lot } from '../../src/sync/lot.ts'
-import { spinFor } from '../../src/sync/spin.ts'
+import { RecordSpins } from '../../src/sync/record-spins.ts'
+import { spinFor, spinForSignal } from '../../src/sync/spin.ts'
 import { BUSY, type Waitable } from '../../src/sync/wait.ts'
 
 const AT = 0
@@ -55,3 +56,63 @@ test('where it does not, next to nothing is spun, and one try in 64 asks whether
   expect(Math.min(...spun)).toBeLessThan(100)
   expect(spun.filter((turns) => turns < 100)).toHaveLength(630)
 })
+
+test('what comes within the time that a sleep would take is always spun for, whatever has been', () => {
+  const { cpu, lot, spun } = counting()
+  const never = { take: () => BUSY } as unknown as Waitable
+  for (let i = 0; i < 100; i++) spinForSignal(lot, never, AT, HINT)
+  const before = spun()
+  const soon = { take: () => (spun() - before >= 4000 ? 0 : BUSY) } as unknown as Waitable
+
+  expect(spinForSignal(lot, soon, AT, HINT)).toBe(0)
+  expect(cpu.load(AT)).toBe(0)
+})
+
+test('a notification that never comes soon is spun for now and then only, and one that does is soon spun for again', () => {
+  const { lot, spun, setAfter } = counting()
+  const spins = new RecordSpins()
+  const wait = (turns: number) => {
+    const before = spun()
+    setAfter(before + turns)
+    const seen = spins.spin(lot.thread, AT, 0)
+    return { spun: spun() - before, came: seen !== 0 }
+  }
+  for (let i = 0; i < 64; i++) wait(Infinity)
+  const idle = Array.from({ length: 64 }, () => wait(Infinity).spun)
+  const busy = Array.from({ length: 128 }, () => wait(2000).came)
+
+  expect(idle.filter((turns) => turns > 1000).length).toBeLessThanOrEqual(5)
+  expect(Math.max(...idle)).toBeGreaterThanOrEqual(8 * MOST)
+  expect(busy.slice(-64).every(Boolean)).toBe(true)
+})
+
+/** A Cpu that counts the turns that were spun; the word differs after so many of them. */
+function counting() {
+  const cpu = atomicsCpu(new SharedArrayBuffer(64))
+  let turned = 0
+  let changesAfter = Infinity
+  const double = Object.create(cpu, {
+    load: { value: () => 0 },
+    plainLoad: { value: (at: number) => cpu.plainLoad(at) },
+    plainStore: {
+      value: (at: number, value: number) => {
+        cpu.plainStore(at, value)
+      },
+    },
+    spinWhileEqual: {
+      value: (_at: number, value: number, turns: number) => {
+        turned += turns
+        return turned >= changesAfter ? value + 1 : value
+      },
+    },
+  }) as typeof cpu
+  const thread = { cpu: double, spinTurns: MOST, count: () => undefined }
+  return {
+    cpu: double,
+    lot: { cpu: double, thread } as unknown as Lot,
+    spun: () => turned,
+    setAfter: (turns: number) => {
+      changesAfter = turns
+    },
+  }
+}
