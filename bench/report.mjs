@@ -42,7 +42,7 @@ export function printRow({ name, unit, ours, details, goals, others }) {
 
 function showFigures({ missing, median, p50, p99 }, ours) {
   if (missing !== undefined) return ['', '', '', missing]
-  return [show(median), show(p50), show(p99), ours === null ? '' : show(median / ours)]
+  return [show(median), show(p50), show(p99), ours === null || ours === 0 ? '' : show(median / ours)]
 }
 
 function showGoal({ atMost, atLeast, figure, limit, unit, ratio, inRound, ok }) {
