@@ -6,7 +6,7 @@ import {
 } from 'pageframe/machine' // prettier-ignore
 import { waitGraph } from 'pageframe/inspect'
 import { describe, expect, test } from 'vitest'
-import { eventually, thrownBy } from '../support.ts'
+import { eventually, pause, thrownBy } from '../support.ts'
 import { boot, type ProgramTools } from './machines.ts'
 
 const BOTH = PROT_READ | PROT_WRITE
@@ -368,3 +368,34 @@ describe('robust mutexes', () => {
     expect(machine.check().problems).toEqual([])
   })
 })
+
+test(
+  'named semaphores: made, opened and unlinked by processes that are killed anywhere',
+  { timeout: LIMIT_MS },
+  async () => {
+    const machine = await boot()
+    const { self } = machine
+    share(self)
+    const churn = `for (let i = 0; ; i++) {
+        const sem = self.semOpen('/' + self.pid, os.O_CREAT, 0o600, 3)
+        if (self.semGetValue(sem) !== 3) return 9
+        self.semWait(sem)
+        self.semPost(sem)
+        if (i % 3 === 0) try { self.semUnlink('/' + self.pid) } catch (error) { if (error.code !== 'ENOENT') throw error }
+        self.semClose(sem)
+      }`
+
+    for (let round = 0; round < 6; round++) {
+      const crew = await Promise.all([1, 2, 3].map(() => run(machine, churn)))
+      await eventually(() => crew.every((child) => child.isRunning), 'their start')
+      await pause(20 + 7 * round)
+      for (const child of crew) child.kill('SIGKILL')
+      const ends = await Promise.all(crew.map((child) => child.waitAsync()))
+      expect(ends.map(({ signal }) => signal)).toEqual(['SIGKILL', 'SIGKILL', 'SIGKILL'])
+    }
+
+    const sem = self.semOpen('/common', O_CREAT, 0o600, 2)
+    expect(self.semGetValue(sem)).toBe(2)
+    expect(machine.check().problems).toEqual([])
+  },
+)

@@ -133,7 +133,7 @@ export function mutexUnlock(sync: SyncWords, address: number): number {
       return (cpu.load(found + raw) & OWNER_DIED) === 0 ? 0 : -ENOTRECOVERABLE
     }
   } else if (seen !== PTHREAD_MUTEX_NORMAL) return -EPERM
-  if ((seen & ROBUST) === 0) cpu.sub(found + users, 1)
+  if ((seen & ROBUST) === 0) countUser(sync, found, -1)
   const place = (seen & ROBUST) === 0 ? 0 : cpu.plainLoad(found + held)
   if (!unlockFast(cpu, found + raw, tid)) {
     sync.withHeld(address, BYTES, (at) => {
@@ -198,7 +198,7 @@ function take(sync: SyncWords, address: number, how: (at: number) => number): nu
   if ((cpu.plainLoad(found + flags) & ROBUST) !== 0) return takeRobust(sync, address, how)
   if (lockFast(cpu, found + raw, tid)) {
     cpu.plainStore(found + raw + mode, 0)
-    cpu.add(found + users, 1)
+    countUser(sync, found, 1)
     return 0
   }
   return sync.withHeld(address, BYTES, (at) => {
@@ -207,9 +207,14 @@ function take(sync: SyncWords, address: number, how: (at: number) => number): nu
     // Only a mutex that was handed to a thread in the moment of its death says so, if it is not robust.
     if (taken === EOWNERDEAD) markConsistent(sync.lot, at + raw)
     cpu.plainStore(at + raw + mode, 0)
-    cpu.add(at + users, 1)
+    countUser(sync, at, 1)
     return 0
   })
+}
+
+/** By the owner, so nobody comes between; where another unlocks it, as exact as in glibc. */
+function countUser({ cpu }: SyncWords, at: number, by: number): void {
+  cpu.plainStore(at + users, cpu.plainLoad(at + users) + by)
 }
 
 function takeRobust(sync: SyncWords, address: number, how: (at: number) => number): number {

@@ -12,8 +12,9 @@
  *   users   of a mutex: who has locked it (glibc: __nusers)
  *   held    of a robust mutex, its owner's: its place in the list of held ones (held-mutexes.ts)
  *
- * They lie in memory that the program writes to as it likes. So nothing that the kernel does rests on what stands there:
- * a wrong word here makes a wait go wrong, and nothing else.
+ * They lie in memory that the program writes to as it likes. A wrong word there makes waits go wrong and nothing else, with
+ * one exception: a condition notes where its mutex lies as a word of the machine's memory (sync/condition.ts), so a program
+ * that writes over one while others wait for it may harm them all. One Node process is one trust domain (SECURITY.md).
  */
 
 import type { Cpu } from '../../host/cpu.ts'
