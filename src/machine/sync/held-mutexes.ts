@@ -14,7 +14,8 @@
  *
  * So a lock that is held is noted, whenever the process dies. A note says nothing for itself: the mutex's word has the
  * owner's id. Addresses are virtual, as in Linux's robust list, and are translated by the dead process's table, before its
- * space is taken apart: what the process has unmapped is not looked at, and stays locked (Linux: the same). There is no limit (Linux looks at 2,048 and gives up).
+ * space is taken apart: what the process has unmapped is not looked at, and stays locked (Linux: the same). There is no
+ * limit (Linux looks at 2,048 and gives up).
  *
  * Written by     the process. `high` before `low`: a place is filled by one store
  * Read by        the reaper, after the death
