@@ -14,12 +14,6 @@ export type { Smap, SmapsRollup } from './inspect/smap.ts'
 export { smaps, smapsRollup } from './inspect/smaps.ts'
 export type { Texted } from './inspect/text.ts'
 export { waitGraph } from './inspect/wait-graph.ts'
-export type {
-  GraphLock,
-  GraphThread,
-  HoldEdge,
-  WaitCycle,
-  WaitEdge,
-  WaitGraph,
-} from './inspect/wait-graph.ts'
+export type { WaitCycle, WaitGraph } from './inspect/wait-graph.ts'
+export type { GraphLock, GraphThread, HoldEdge, WaitEdge } from './inspect/wait-snapshot.ts'
 export type { Where } from './inspect/where.ts'

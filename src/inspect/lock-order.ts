@@ -9,9 +9,8 @@ import { describeInversion, inversionsOf, showClass } from '../locks/diagnostics
 import type { Attachment } from '../memory/attachment.ts'
 import type { Handle } from '../memory/kind.ts'
 import { DEADLOCKS } from '../memory/lock-switch.ts'
-import { assertWatched } from './lock-statistics.ts'
+import { assertWatched, attachmentFor } from './asked.ts'
 import { withText, type Texted } from './text.ts'
-import { attachmentFor } from './wait-graph.ts'
 
 /** One lock was taken while another was held: the first time that it was seen. */
 export interface LockOrder {
@@ -51,14 +50,10 @@ export function lockOrder(memory?: Handle): LockOrders & Texted {
 export function deadlocks(memory?: Handle): readonly string[] {
   const attachment = attachmentFor('deadlocks()', memory)
   assertWatched('deadlocks()', attachment, DEADLOCKS)
-  return deadlocksOf(attachment)
-}
-
-export function deadlocksOf(attachment: Attachment): readonly string[] {
   return findNotes(attachment)?.reports() ?? []
 }
 
-export function ordersOf(attachment: Attachment): LockOrders {
+function ordersOf(attachment: Attachment): LockOrders {
   const notes = findNotes(attachment)
   if (notes === undefined) return { orders: [], inversions: [] }
   const seen = [...notes.orders()]

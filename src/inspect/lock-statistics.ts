@@ -12,11 +12,10 @@ import { findNotes, LockClass, SUB_BITS, type Notes } from '../locks/diagnostics
 import { showClass } from '../locks/diagnostics/order.ts'
 import type { Attachment } from '../memory/attachment.ts'
 import type { Handle } from '../memory/kind.ts'
-import { describeSwitch, STATISTICS } from '../memory/lock-switch.ts'
+import { STATISTICS } from '../memory/lock-switch.ts'
 import { bucketCount, lowestOf, quantile, totalOf } from '../words/histogram.ts'
-import { usageError } from '../words/usage.ts'
+import { assertWatched, attachmentFor } from './asked.ts'
 import { withText, type Texted } from './text.ts'
-import { attachmentFor } from './wait-graph.ts'
 
 /** How long something took, in nanoseconds, each off by an eighth at most; 0 if it never happened. */
 export interface Durations {
@@ -61,18 +60,7 @@ export function lockStatistics(memory?: Handle): readonly LockStatistics[] & Tex
   return withText(statisticsOf(attachment), textOf)
 }
 
-export function assertWatched(call: string, { label, lockDiagnostics }: Attachment, bit: number): void {
-  if ((lockDiagnostics & bit) !== 0) return
-  const part = describeSwitch(bit)
-  throw usageError(
-    'ERR_PAGEFRAME_NOT_WATCHED',
-    `${call}: memory '${label}' notes no ${part} of its locks. Start with PAGEFRAME_LOCKS=${part}, or make it with ` +
-      `new SharedMemory({ locks: { ${part}: true } })`,
-  )
-}
-
-/** The same for those who have the attachment. */
-export function statisticsOf(attachment: Attachment): LockStatistics[] {
+function statisticsOf(attachment: Attachment): LockStatistics[] {
   const notes = findNotes(attachment)
   if (notes === undefined) return []
   const all = Array.from({ length: notes.classCount }, (_, index) => classStatistics(notes, index))
@@ -144,9 +132,6 @@ function textOf(locks: readonly LockStatistics[]): string {
     column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])
   return rows.map((row) => `${row.map(padded).join('  ')}\n`).join('')
 }
-
-/** The table of lockStatistics(), for those who have the figures. */
-export const statisticsTable = textOf
 
 function percent(part: number, whole: number): string {
   if (part === 0) return '0 %'
