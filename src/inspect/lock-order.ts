@@ -4,7 +4,8 @@
  */
 
 import '../locks/diagnostics/index.ts'
-import { findNotes, type Notes, type SeenOrder } from '../locks/diagnostics/notes.ts'
+import type { Notes, SeenOrder } from '../locks/diagnostics/notes.ts'
+import { findNotes } from '../locks/diagnostics/notes-region.ts'
 import { describeInversion, inversionsOf, showClass } from '../locks/diagnostics/order.ts'
 import type { Attachment } from '../memory/attachment.ts'
 import type { Handle } from '../memory/kind.ts'

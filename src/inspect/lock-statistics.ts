@@ -8,7 +8,8 @@
  */
 
 import '../locks/diagnostics/index.ts'
-import { findNotes, LockClass, SUB_BITS, type Notes } from '../locks/diagnostics/notes.ts'
+import { LockClass, SUB_BITS, type Notes } from '../locks/diagnostics/notes.ts'
+import { findNotes } from '../locks/diagnostics/notes-region.ts'
 import { showClass } from '../locks/diagnostics/order.ts'
 import type { Attachment } from '../memory/attachment.ts'
 import type { Handle } from '../memory/kind.ts'

@@ -13,87 +13,42 @@ import { now } from '../../host/clock.ts'
 import { callers } from '../../host/stack.ts'
 import { objectAround } from '../../memory/around.ts'
 import type { Attachment } from '../../memory/attachment.ts'
-import { nameOf, objectEntry } from '../../memory/directory.ts'
-import { DEADLOCKS, STATISTICS } from '../../memory/lock-switch.ts'
+import { DEADLOCKS } from '../../memory/lock-switch.ts'
 import { labelOf } from '../../memory/object.ts'
 import type { Watched } from '../../memory/watchers.ts'
 import { PARKS, SPINS } from '../../threads/counters.ts'
 import { EDEADLK, ErrnoError, ETIMEDOUT } from '../../words/errno.ts'
-import { bucketOf } from '../../words/histogram.ts'
-import { describeCircle, placed, searchLocked } from './deadlock.ts'
-import { withGraph } from './graph.ts'
-import {
-  BLOCKED,
-  EXCLUSIVE,
-  HELD,
-  HELD_BY_TASK,
-  holdEntryOf,
-  PENDING,
-  READING,
-  stackOf,
-  UNUSED,
-} from './ledger.ts'
-import { LockClass, notesOf, OTHERS, SUB_BITS, type Notes } from './notes.ts'
+import { announce } from './announce.ts'
+import { ClassOfLock } from './class-of-lock.ts'
+import { placed } from './deadlock.ts'
+import { BLOCKED, EXCLUSIVE, HELD, HELD_BY_TASK, holdEntryOf, PENDING, READING, stackOf } from './ledger.ts'
+import { LockClass } from './notes.ts'
 import { noteOrder } from './order.ts'
 import { threadWatchOf, type Hold, type ThreadWatch } from './thread-watch.ts'
 
 const STACK_LINES = 4
-const SELF = 'this thread'
-
-/** How often to look again, each time a millisecond later, where it was not clear who waits. */
-const MOST_LOOKS = 10
-
-/** Word of a shared object's header (`spare`): the class of a lock, plus one; 0 if nobody has said it. */
-const CLASS_WORD = 3
 
 export class Watch {
   readonly #attachment: Attachment
   readonly #object: Watched
   readonly #kind: string
+  readonly #class: ClassOfLock
   readonly #thread: ThreadWatch
   readonly #findsDeadlocks: boolean
-  readonly #counts: boolean
   readonly #holds: Hold[] = []
-  #notes: Notes | undefined
-  #class = OTHERS
 
   constructor(attachment: Attachment, object: Watched, kind: string) {
     this.#attachment = attachment
     this.#object = object
     this.#kind = kind
+    this.#class = new ClassOfLock(attachment, object, kind)
     this.#thread = threadWatchOf(attachment)
     this.#findsDeadlocks = (attachment.lockDiagnostics & DEADLOCKS) !== 0
-    this.#counts = (attachment.lockDiagnostics & STATISTICS) !== 0
   }
 
   /** This thread has just made the lock, and it has no name: it is called after the place. */
   isMadeHere(): void {
-    const notes = this.#ready()
-    if (notes === undefined) return
-    this.#class = notes.classOf(this.#kind, callers(1)[0] ?? '', false)
-    this.#attachment.cpu.store(this.#object.at + CLASS_WORD, this.#class + 1)
-    notes.count(this.#class, LockClass.made)
-  }
-
-  /** The notes, with this lock's class known. Not before it is used: where it is met, the directory may be locked. */
-  #ready(): Notes | undefined {
-    if (this.#notes !== undefined) return this.#notes
-    this.#notes = notesOf(this.#attachment)
-    if (this.#notes !== undefined) this.#class = this.#findClass(this.#notes)
-    return this.#notes
-  }
-
-  #findClass(notes: Notes): number {
-    const { cpu } = this.#attachment
-    const { at } = this.#object
-    const said = cpu.load(at + CLASS_WORD)
-    if (said > 0 && said <= notes.classCount) return said - 1
-    const name = nameOf(this.#attachment, cpu.load(at + objectEntry))
-    const found = notes.classOf(this.#kind, name ?? '', name !== undefined)
-    if (name !== undefined && cpu.compareExchange(at + CLASS_WORD, 0, found + 1) === 0) {
-      notes.count(found, LockClass.made)
-    }
-    return found
+    this.#class.isMadeHere()
   }
 
   get #label(): string {
@@ -109,7 +64,7 @@ export class Watch {
     const got = attempt()
     if (got !== null) {
       this.#isHeld({ isAsync: false, isReading, stack, entry: 0 })
-      this.#countTaken()
+      this.#class.countTaken()
       return got
     }
     const entry = this.#announce(BLOCKED, isEndless, isReading, stack)
@@ -122,7 +77,7 @@ export class Watch {
       throw this.#failed(error, entry, isReading)
     }
     this.#isHeld({ isAsync: false, isReading, stack, entry })
-    this.#countTaken(began, counters[SPINS] - spins, counters[PARKS] - parks)
+    this.#class.countTaken(began, counters[SPINS] - spins, counters[PARKS] - parks)
     return had
   }
 
@@ -131,7 +86,7 @@ export class Watch {
     const got = attempt()
     if (got === null) return null
     this.#isHeld({ isAsync: false, isReading, stack: this.#stack(), entry: 0 })
-    this.#countTaken()
+    this.#class.countTaken()
     return got
   }
 
@@ -153,8 +108,8 @@ export class Watch {
       throw this.#failed(error, entry, isReading)
     }
     holdsOfTokens.set(token, this.#isHeld({ isAsync: true, isReading, stack, entry }, section))
-    if (isBusy) this.#countTaken(began)
-    else this.#countTaken()
+    if (isBusy) this.#class.countTaken(began)
+    else this.#class.countTaken()
     return token
   }
 
@@ -176,7 +131,7 @@ export class Watch {
       return
     }
     this.#drop(hold)
-    if (this.#counts) this.#countTime(LockClass.hold, hold.since)
+    this.#class.countTime(LockClass.hold, hold.since)
   }
 
   #drop(hold: Hold): void {
@@ -192,9 +147,9 @@ export class Watch {
     const hold = this.#holds.find((each) => !each.isOver && each.isAsync === isAsync)
     if (hold === undefined) return () => undefined
     this.#noteOrder(isAsync, this.#stack())
-    if (this.#counts) this.#countTime(LockClass.hold, hold.since)
+    this.#class.countTime(LockClass.hold, hold.since)
     return (isHeld) => {
-      if (this.#counts) hold.since = now()
+      if (this.#class.isCounted) hold.since = now()
       if (!isHeld) this.#drop(hold)
     }
   }
@@ -204,7 +159,7 @@ export class Watch {
   /** A blocking form: `attempt` answers false if it would have to wait. */
   pass(attempt: () => boolean, wait: () => void): void {
     if (attempt()) {
-      this.#countTaken()
+      this.#class.countTaken()
       return
     }
     const { counters } = this.#thread
@@ -214,12 +169,12 @@ export class Watch {
     } catch (error) {
       throw this.#failed(error, 0, true)
     }
-    this.#countTaken(began, counters[SPINS] - spins, counters[PARKS] - parks)
+    this.#class.countTaken(began, counters[SPINS] - spins, counters[PARKS] - parks)
   }
 
   tryPass(attempt: () => boolean): boolean {
     const got = attempt()
-    if (got) this.#countTaken()
+    if (got) this.#class.countTaken()
     return got
   }
 
@@ -230,8 +185,8 @@ export class Watch {
     } catch (error) {
       throw this.#failed(error, 0, true)
     }
-    if (isBusy) this.#countTaken(began)
-    else this.#countTaken()
+    if (isBusy) this.#class.countTaken(began)
+    else this.#class.countTaken()
   }
 
   // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -249,51 +204,30 @@ export class Watch {
     if (!this.#findsDeadlocks) return
     const held = this.#thread.held(isAsync)
     if (held.length === 0) return
-    const notes = this.#ready()
-    if (notes !== undefined) noteOrder(this.#attachment, notes, held, this.#class, () => stack)
+    const notes = this.#class.notes()
+    if (notes !== undefined) noteOrder(this.#attachment, notes, held, this.#class.index, () => stack)
   }
 
   /** Publishes a wait, and throws EDEADLK if it closes a circle. The entry, or 0. */
   #announce(what: number, isEndless: boolean, isReading: boolean, stack: string): number {
     if (!this.#findsDeadlocks) return 0
-    const notes = this.#ready()
+    const notes = this.#class.notes()
     const { at, generation } = this.#object
-    const line = {
-      lock: at,
-      generation,
-      mode: isReading ? READING : EXCLUSIVE,
-      parent: this.#thread.innermost?.entry ?? 0,
-      isEndless,
-      stack,
-    }
-    const entry = this.#thread.ledger.add(UNUSED, line)
-    if (entry === 0) return 0
-    const look = () =>
-      withGraph(this.#attachment, () => {
-        this.#thread.ledger.change(entry, what)
-        if (!isEndless) return undefined
-        const { circle, isUndecided } = searchLocked(this.#attachment, entry)
-        if (circle === undefined) return isUndecided ? '' : undefined
-        const text = describeCircle(this.#attachment, circle, SELF)
-        const mine = this.#attachment.threadName(this.#attachment.thread.tid)
-        notes?.addReportLocked(`${this.#label}: ${describeCircle(this.#attachment, circle, mine)}`)
-        this.#thread.ledger.remove(entry)
-        return text
-      })
-    let found = look()
-    for (let again = 0; found === '' && what === BLOCKED && again < MOST_LOOKS; again++) {
-      this.#attachment.sleepUntil(now() + 1)
-      found = look()
-    }
-    if (found === undefined || found === '') return entry
-    throw new ErrnoError(EDEADLK, what === BLOCKED ? 'lock' : 'lockAsync', `${this.#label}: ${found}`)
+    const mode = isReading ? READING : EXCLUSIVE
+    const parent = this.#thread.innermost?.entry ?? 0
+    const line = { lock: at, generation, mode, parent, isEndless, stack }
+    const { entry, circle } = announce(this.#attachment, this.#thread.ledger, what, line, (told) =>
+      notes?.addReportLocked(`${this.#label}: ${told}`),
+    )
+    if (circle === undefined) return entry
+    throw new ErrnoError(EDEADLK, what === BLOCKED ? 'lock' : 'lockAsync', `${this.#label}: ${circle}`)
   }
 
   /** It was waited for in vain: the same error, which says also where the holders took it. */
   #failed(error: unknown, entry: number, isReading: boolean): unknown {
     this.#thread.ledger.remove(entry)
     if (!(error instanceof ErrnoError) || error.errno !== -ETIMEDOUT) return error
-    if (this.#counts) this.#ready()?.count(this.#class, LockClass.timeouts)
+    this.#class.countTimeout()
     if (!this.#findsDeadlocks || isReading) return error
     const kind = kindOf(this.#attachment, this.#object.at)
     for (const { tid } of kind?.holders?.(this.#attachment, this.#object.at) ?? []) {
@@ -316,7 +250,7 @@ export class Watch {
       this.#thread.ledger.remove(entry)
       return again
     }
-    this.#ready()
+    this.#class.notes()
     const { at, generation } = this.#object
     const what = isAsync ? HELD_BY_TASK : HELD
     let noted = entry
@@ -327,12 +261,12 @@ export class Watch {
       noted = this.#thread.ledger.add(what, { lock: at, generation, mode, parent, isEndless: false, stack })
     }
     const hold: Hold = {
-      classIndex: this.#class,
+      classIndex: this.#class.index,
       stack,
       entry: noted,
       isAsync,
       isReading,
-      since: this.#counts ? now() : 0,
+      since: this.#class.isCounted ? now() : 0,
       section,
       depth: 0,
       isOver: false,
@@ -341,23 +275,6 @@ export class Watch {
     this.#holds.push(hold)
     this.#thread.holds.add(hold)
     return hold
-  }
-
-  #countTaken(began = -1, spins = 0, parks = 0): void {
-    if (!this.#counts) return
-    const notes = this.#ready()
-    if (notes === undefined) return
-    notes.count(this.#class, LockClass.acquisitions)
-    if (began < 0) return
-    notes.count(this.#class, LockClass.contended)
-    notes.count(this.#class, LockClass.spins, spins)
-    notes.count(this.#class, LockClass.parks, parks)
-    this.#countTime(LockClass.wait, began)
-  }
-
-  #countTime(field: number, began: number): void {
-    const nanoseconds = (now() - began) * 1e6
-    this.#ready()?.count(this.#class, field + bucketOf(nanoseconds, SUB_BITS))
   }
 }
 
