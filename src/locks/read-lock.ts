@@ -35,30 +35,22 @@ import {
 
 export class ReadLock extends Side implements TokenHolder {
   // Each stored once, here: V8 folds such fields (CONTRIBUTING.md, "Fields on fast paths").
-  readonly #lock: Sided
-  readonly #cpu: Sided['context']['cpu']
-  readonly #word: number
-  readonly #generationAt: number
-  readonly #own: number
+  readonly #cpu = this.whole.context.cpu
+  readonly #word = this.whole.word
+  readonly #generationAt = this.whole.generationAt
+  readonly #own = this.whole.generation
   /** This thread's entry for the lock, unless it reads something else there just now. */
-  readonly #home: number
-  readonly #against: number
-  readonly #token: SyncToken
+  readonly #home = homeEntry(this.whole.context.thread.at, this.#word)
+  readonly #against = bitsAgainstReaders(this.#cpu, this.#word)
+  readonly #token = new SyncToken(this)
   /** How many asynchronous sections of this thread read. */
   #asyncReads = 0
+  /** This thread reads once, by the fast path of lock(), and its entry is at home: to unlock, nothing is looked up. */
+  #isSimple = false
 
-  constructor(lock: Sided) {
-    super(lock, 'read')
-    const { context, word } = lock
-    this.#lock = lock
-    this.#cpu = context.cpu
-    this.#word = word
-    this.#generationAt = lock.generationAt
-    this.#own = lock.generation
-    this.#home = homeEntry(context.thread.at, word)
-    this.#against = bitsAgainstReaders(context.cpu, word)
-    this.#token = new SyncToken(this)
-    register(context.lot, word + RawRwLock.flags)
+  constructor(whole: Sided) {
+    super(whole, 'read')
+    register(whole.context.lot, this.#word + RawRwLock.flags)
   }
 
   /**
@@ -73,11 +65,14 @@ export class ReadLock extends Side implements TokenHolder {
   lock(wait?: Wait): UnlockToken {
     const cpu = this.#cpu
     const home = this.#home
-    if (cpu.plainLoad(this.#generationAt) !== this.#own) this.#lock.assertLive('lock')
+    if (cpu.plainLoad(this.#generationAt) !== this.#own) this.whole.assertLive('lock')
     // Dekker: pairs with writers, who write the word, then look for entries (sync/rwlock.ts).
     if (wait === undefined && cpu.plainLoad(home) === 0) {
-      if ((cpu.storeLoad(home, this.#word, this.#word) & this.#against) === 0) return this.#token
-      leave(this.#lock.context.lot, this.#word, home)
+      if ((cpu.storeLoad(home, this.#word, this.#word) & this.#against) === 0) {
+        this.#isSimple = true
+        return this.#token
+      }
+      leave(this.whole.context.lot, this.#word, home)
     }
     this.#lockSlow(wait)
     return this.#token
@@ -85,8 +80,9 @@ export class ReadLock extends Side implements TokenHolder {
 
   /** Locks for reading if that needs no waiting, else null. Throws ENOTRECOVERABLE and EAGAIN as lock(). */
   tryLock(): UnlockToken | null {
-    this.#lock.assertLive('tryLock')
-    const result = tryReadLock(this.#lock.context.lot, this.#word)
+    this.whole.assertLive('tryLock')
+    this.#isSimple = false
+    const result = tryReadLock(this.whole.context.lot, this.#word)
     if (result === -EBUSY) return null
     if (result < 0) throw this.error(result, 'tryLock')
     return this.#token
@@ -97,9 +93,9 @@ export class ReadLock extends Side implements TokenHolder {
    * the lock that it holds, and a writer waits, both wait for ever.
    */
   async lockAsync(wait: AsyncWait = {}): Promise<UnlockToken> {
-    this.#lock.assertLive('lockAsync')
+    this.whole.assertLive('lockAsync')
     const timeoutMs = timeoutOf(this.call('lockAsync'), wait)
-    const result = await this.#lock.context.waits.wait(this.#steps, timeoutMs, wait)
+    const result = await this.whole.context.waits.wait(this.#steps, timeoutMs, wait)
     if (result < 0) throw this.error(result, 'lockAsync')
     return new AsyncToken(this)
   }
@@ -107,63 +103,66 @@ export class ReadLock extends Side implements TokenHolder {
   /** Ends what lock() or tryLock() began. EPERM if this thread does not read so. */
   unlock(): void {
     const cpu = this.#cpu
-    const home = this.#home
-    if (cpu.plainLoad(this.#generationAt) !== this.#own) this.#lock.assertLive('unlock')
-    if (this.#asyncReads === 0 && cpu.plainLoad(home) === this.#word && cpu.plainLoad(home + 1) === 0) {
-      if ((cpu.storeLoad(home, 0, this.#word) & WRITERS) !== 0)
-        afterReader(this.#lock.context.lot, this.#word)
-    } else {
+    if (cpu.plainLoad(this.#generationAt) !== this.#own) this.whole.assertLive('unlock')
+    if (!this.#isSimple) {
       this.#unlockSlow()
+      return
     }
+    this.#isSimple = false
+    if ((cpu.storeLoad(this.#home, 0, this.#word) & WRITERS) !== 0)
+      afterReader(this.whole.context.lot, this.#word)
   }
 
   // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** For the tokens. */
   get [heldBySync](): boolean {
-    return this.#lock.isLive() && this.#syncReads > 0
+    return this.whole.isLive() && this.#syncReads > 0
   }
 
   get [heldByAsync](): boolean {
-    return this.#lock.isLive() && this.#asyncReads > 0
+    return this.whole.isLive() && this.#asyncReads > 0
   }
 
   get [diedBefore](): boolean {
-    return this.#lock.isLive() && isTorn(this.#lock.context.lot, this.#word)
+    return this.whole.isLive() && isTorn(this.whole.context.lot, this.#word)
   }
 
   [unlockAsync](): void {
-    this.#lock.assertLive('unlock')
+    this.whole.assertLive('unlock')
     this.#asyncReads--
-    const result = readUnlock(this.#lock.context.lot, this.#word)
+    const result = readUnlock(this.whole.context.lot, this.#word)
     if (result < 0) throw this.error(result, 'unlock')
   }
 
   get #syncReads(): number {
-    return readsOf(this.#lock.context.lot, this.#word) - this.#asyncReads
+    return readsOf(this.whole.context.lot, this.#word) - this.#asyncReads
   }
 
   readonly #steps: AsyncSteps = {
-    begin: (record) => this.#onLockedAsync(beginRead(this.#lock.context.lot, this.#word, record)),
-    onBell: (record) => this.#onLockedAsync(onBellRead(this.#lock.context.lot, this.#word, record)),
+    begin: (record) => this.#onLockedAsync(beginRead(this.whole.context.lot, this.#word, record)),
+    onBell: (record) => this.#onLockedAsync(onBellRead(this.whole.context.lot, this.#word, record)),
     abandon: (record, outcome) => {
-      abandonRead(this.#lock.context.lot, this.#word, record, outcome)
+      abandonRead(this.whole.context.lot, this.#word, record, outcome)
     },
     late: (record, timeoutMs) => this.late('lockAsync', timeoutMs, record),
   }
 
   /** In the very step that took the lock: other code of this thread runs before the promise's continuation does. */
   #onLockedAsync(result: number): number {
-    if (result >= 0 && result !== PENDING) this.#asyncReads++
+    if (result < 0 || result === PENDING) return result
+    this.#isSimple = false
+    this.#asyncReads++
     return result
   }
 
   #lockSlow(wait: Wait | undefined): void {
+    this.#isSimple = false
     const timeoutMs = timeoutOf(this.call('lock'), wait)
-    const { context } = this.#lock
+    const { context } = this.whole
     context.assertSound()
     const outer = context.awaited
-    context.awaited = { describe: () => `${this.#lock.label()} is not free to read: ${this.holders()}` }
+    context.awaited = { describe: () => `${this.whole.label()} is not free to read: ${this.holders()}` }
     const result = readLock(context.lot, this.#word, deadlineAfter(timeoutMs))
     context.awaited = outer
     if (result === -ETIMEDOUT) throw this.late('lock', timeoutMs, context.lot.ownRecord)
@@ -175,6 +174,6 @@ export class ReadLock extends Side implements TokenHolder {
       const why = 'is held by an asynchronous section only: unlock it by its token'
       throw this.error(-EPERM, 'unlock', this.#asyncReads > 0 ? why : undefined)
     }
-    readUnlock(this.#lock.context.lot, this.#word)
+    readUnlock(this.whole.context.lot, this.#word)
   }
 }

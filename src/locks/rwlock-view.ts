@@ -22,13 +22,14 @@ export interface Sided {
 }
 
 export abstract class Side implements Lockable {
-  readonly #lock: Sided
+  /** The lock that this is a side of. Declared only: see CONTRIBUTING.md, "Fields on fast paths". */
+  declare protected readonly whole: Sided
   /** 'read' or 'write'. */
-  readonly #name: string
+  declare private readonly side: string
 
-  protected constructor(lock: Sided, name: string) {
-    this.#lock = lock
-    this.#name = name
+  protected constructor(whole: Sided, side: string) {
+    this.whole = whole
+    this.side = side
   }
 
   abstract lock(wait?: Wait): UnlockToken
@@ -59,12 +60,12 @@ export abstract class Side implements Lockable {
   }
 
   protected call(verb: string): string {
-    return `RwLock.${this.#name}.${verb}()`
+    return `RwLock.${this.side}.${verb}()`
   }
 
   /** Who has it: `thread 3 'parser' writes`, `2 threads read it`. */
   protected holders(): string {
-    const { context, word } = this.#lock
+    const { context, word } = this.whole
     const writer = writerOf(context.lot, word)
     if (writer !== 0) return `${context.threadName(writer)} writes`
     const readers = readersOf(context.lot, word + RawRwLock.flags, word, word)
@@ -75,13 +76,13 @@ export abstract class Side implements Lockable {
 
   protected error(errno: number, verb: string, why?: string): ErrnoError {
     if (errno === -ESTALE) return staleError('RwLock', verb)
-    return new ErrnoError(errno, verb, `${this.#lock.label()}: ${why ?? this.#whyNot(errno)}`)
+    return new ErrnoError(errno, verb, `${this.whole.label()}: ${why ?? this.#whyNot(errno)}`)
   }
 
   protected late(verb: string, timeoutMs: number, record: number): ErrnoError {
-    const why = `${this.holders()}, ${aheadOfYou(this.#lock.context.lot, record)}`
-    const what = `not acquired to ${this.#name} in ${timeoutMs} ms`
-    return new ErrnoError(ETIMEDOUT, verb, `${this.#lock.label()}: ${what}; ${why}`)
+    const why = `${this.holders()}, ${aheadOfYou(this.whole.context.lot, record)}`
+    const what = `not acquired to ${this.side} in ${timeoutMs} ms`
+    return new ErrnoError(ETIMEDOUT, verb, `${this.whole.label()}: ${what}; ${why}`)
   }
 
   #whyNot(errno: number): string {
@@ -89,9 +90,9 @@ export abstract class Side implements Lockable {
       case -EDEADLK:
         return 'this thread holds it for writing already; to wait here would never end'
       case -EPERM:
-        return `this thread does not ${this.#name} under it; ${this.holders()}`
+        return `this thread does not ${this.side} under it; ${this.holders()}`
       case -ENOMEM:
-        return noRecord(this.#lock.context)
+        return noRecord(this.whole.context)
       case -EAGAIN:
         return 'this thread reads under so many locks that no memory is left to note another one'
       default:

@@ -28,19 +28,15 @@ import {
 } from './tokens.ts'
 
 export class WriteLock extends Side implements TokenHolder {
-  readonly #lock: Sided
-  readonly #lot: Sided['context']['lot']
-  readonly #word: number
-  readonly #token: SyncToken
+  // Each stored once, here: V8 folds such fields (CONTRIBUTING.md, "Fields on fast paths").
+  readonly #lot = this.whole.context.lot
+  readonly #word = this.whole.word
+  readonly #token = new SyncToken(this)
   /** Whether it is an asynchronous section of this thread that writes, if this thread does. */
   #isAsync = false
 
-  constructor(lock: Sided) {
-    super(lock, 'write')
-    this.#lock = lock
-    this.#lot = lock.context.lot
-    this.#word = lock.word
-    this.#token = new SyncToken(this)
+  constructor(whole: Sided) {
+    super(whole, 'write')
   }
 
   /**
@@ -52,7 +48,7 @@ export class WriteLock extends Side implements TokenHolder {
    * ENOTRECOVERABLE (a writer died and the next one did not call markConsistent()); ESTALE (destroyed).
    */
   lock(wait?: Wait): UnlockToken {
-    this.#lock.assertLive('lock')
+    this.whole.assertLive('lock')
     if (wait !== undefined || tryWriteLock(this.#lot, this.#word) < 0) this.#lockSlow(wait)
     this.#isAsync = false
     return this.#token
@@ -60,7 +56,7 @@ export class WriteLock extends Side implements TokenHolder {
 
   /** Locks for writing if nobody writes or reads, this thread included, else null. Throws ENOTRECOVERABLE as lock(). */
   tryLock(): UnlockToken | null {
-    this.#lock.assertLive('tryLock')
+    this.whole.assertLive('tryLock')
     const result = tryWriteLock(this.#lot, this.#word)
     if (result === -EBUSY) return null
     if (result < 0) throw this.error(result, 'tryLock')
@@ -70,16 +66,16 @@ export class WriteLock extends Side implements TokenHolder {
 
   /** Locks for writing without blocking the thread; queues also behind other sections of this thread. */
   async lockAsync(wait: AsyncWait = {}): Promise<UnlockToken> {
-    this.#lock.assertLive('lockAsync')
+    this.whole.assertLive('lockAsync')
     const timeoutMs = timeoutOf(this.call('lockAsync'), wait)
-    const result = await this.#lock.context.waits.wait(this.#steps, timeoutMs, wait)
+    const result = await this.whole.context.waits.wait(this.#steps, timeoutMs, wait)
     if (result < 0) throw this.error(result, 'lockAsync')
     return new AsyncToken(this)
   }
 
   /** Unlocks what lock() or tryLock() locked. EPERM if this thread does not hold it so. */
   unlock(): void {
-    this.#lock.assertLive('unlock')
+    this.whole.assertLive('unlock')
     if (this.#isAsync && this.#isOwn) {
       throw this.error(-EPERM, 'unlock', 'is held by an asynchronous section: unlock it by its token')
     }
@@ -102,12 +98,12 @@ export class WriteLock extends Side implements TokenHolder {
   }
 
   [unlockAsync](): void {
-    this.#lock.assertLive('unlock')
+    this.whole.assertLive('unlock')
     this.#unlock()
   }
 
   get #isOwn(): boolean {
-    return this.#lock.isLive() && writerOf(this.#lot, this.#word) === this.#lot.thread.tid
+    return this.whole.isLive() && writerOf(this.#lot, this.#word) === this.#lot.thread.tid
   }
 
   #unlock(): void {
@@ -132,7 +128,7 @@ export class WriteLock extends Side implements TokenHolder {
 
   #lockSlow(wait: Wait | undefined): void {
     const timeoutMs = timeoutOf(this.call('lock'), wait)
-    const { context } = this.#lock
+    const { context } = this.whole
     context.assertSound()
     if (readsOf(this.#lot, this.#word) > 0) {
       throw this.error(
@@ -142,7 +138,7 @@ export class WriteLock extends Side implements TokenHolder {
       )
     }
     const outer = context.awaited
-    context.awaited = { describe: () => `${this.#lock.label()} is not free to write: ${this.holders()}` }
+    context.awaited = { describe: () => `${this.whole.label()} is not free to write: ${this.holders()}` }
     const result = writeLock(this.#lot, this.#word, deadlineAfter(timeoutMs))
     context.awaited = outer
     if (result === -ETIMEDOUT) throw this.late('lock', timeoutMs, this.#lot.ownRecord)
