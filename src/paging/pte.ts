@@ -25,8 +25,6 @@
  * See: Intel SDM volume 3, 4.5; include/linux/pgtable.h.
  */
 
-import { PAGE_WORDS } from '../words/constants.ts'
-
 export const PRESENT = 1
 export const WRITE = 2
 export const EXEC = 4
@@ -42,13 +40,8 @@ export const TAKEN = 0x8
 /** Entries of a table. */
 export const TABLE_ENTRIES = 512
 
-/** Words from an entry's `pte` to its `aux`. */
-export const AUX = PAGE_WORDS - TABLE_ENTRIES
-
+/** So an entry can name 2^24 frames: 64 GiB of them. */
 const PFN_SHIFT = 8
-
-/** Frames that an entry can name: 64 GiB of them. */
-export const MOST_FRAMES = 2 ** (32 - PFN_SHIFT)
 
 export function pteOf(pfn: number, bits: number): number {
   return (pfn << PFN_SHIFT) | bits

@@ -34,7 +34,7 @@ import { ThreadSlot } from '../threads/slot.ts'
 import { EOWNERDEAD } from '../words/errno.ts'
 import { i32, layout, words } from '../words/layout.ts'
 import type { Lot } from './lot.ts'
-import { lock, markConsistent, RawMutex, releaseDead, tryLock, unlock } from './mutex.ts'
+import { lock, markConsistent, RawMutex, releaseDead, unlock } from './mutex.ts'
 import { abandon, begin, BUSY, onBell, waitBlocked, type Waitable } from './wait.ts'
 
 export const RawSeqLock = layout('RawSeqLock', 20, { sequence: i32, mutex: words(RawMutex.sizeof) })
@@ -120,11 +120,6 @@ export function abandonAwaitEven(lot: Lot, at: number, record: number, outcome: 
  */
 export function beginSeqWrite(lot: Lot, at: number, deadline: number): number {
   return beginLocked(lot, at, lock(lot, at + mutex, deadline))
-}
-
-/** The same if that needs no waiting, else -ETIMEDOUT (-EDEADLK: it is this thread). */
-export function tryBeginSeqWrite(lot: Lot, at: number): number {
-  return beginLocked(lot, at, tryLock(lot, at + mutex))
 }
 
 /** The mutex was locked, or not: `got` says how. */

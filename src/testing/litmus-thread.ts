@@ -28,18 +28,18 @@ export interface LitmusWork {
   readonly results: readonly number[]
 }
 
-export const COME = 0
+const COME = 0
 export const DONE = 1
 export const BATCH = 32
 const PACE = 64
 export const FIRST_ROUND = 192
 export const ROUNDS = 4096
 /** A cache line for each word, so that they travel by themselves. */
-export const LINE = 32
+const LINE = 32
 export const ROUND_WORDS = 2 * LINE
 export const RESULTS = FIRST_ROUND + ROUNDS * ROUND_WORDS
 /** How many loads a test may have. */
-export const MOST_LOADS = 4
+const MOST_LOADS = 4
 export const MEMORY_WORDS = RESULTS + MOST_LOADS * ROUNDS
 
 const TURNS = 1_000_000

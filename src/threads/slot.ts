@@ -83,7 +83,6 @@ const {
 } = ThreadSlot
 
 export const SLOT_COUNT = 256
-export const NAME_CAPACITY_BYTES = 64
 
 /** The maker of a memory is slot 0, its supervisor slot 1; the others claim. */
 export const MAKER_SLOT = 0

@@ -5,11 +5,6 @@ export function alignUp(value: number, step: number): number {
   return Math.ceil(value / step) * step
 }
 
-/** The largest multiple of `step` that is not above `value`. */
-export function alignDown(value: number, step: number): number {
-  return Math.floor(value / step) * step
-}
-
 export function isPowerOfTwo(value: number): boolean {
   return Number.isInteger(value) && value > 0 && 2 ** Math.round(Math.log2(value)) === value
 }

@@ -22,9 +22,9 @@ import { syncWorld, type SyncWorld } from './sync-world.ts'
 import * as verdicts from './verdicts.ts'
 
 /** Ghost words: arrivals begun and not taken back, those that passed, those that were the serial one. */
-export const ENTERED = 0
-export const PASSED = 1
-export const SERIALS = 2
+const ENTERED = 0
+const PASSED = 1
+const SERIALS = 2
 /** What task n's wait has come to, and its arrival's word. */
 const RESULT = 4
 const MINE = 8
@@ -314,7 +314,7 @@ function recordOf(world: SyncWorld, thread: number, task: number): number {
 
 // ── what the reaper does ──────────────────────────────────────────────────────────────────────────────────────────
 
-export function reaps(world: SyncWorld): ReaperOperation {
+function reaps(world: SyncWorld): ReaperOperation {
   return (thread, dead) => {
     const lot = world.lot(thread)
     repairSync(lot, dead)

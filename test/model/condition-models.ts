@@ -98,7 +98,7 @@ export function enters(world: SyncWorld, thread: ModelThread, got: number): void
   if (got === EOWNERDEAD) markConsistent(world.lot(thread), world.lockAt)
 }
 
-export function leaves(thread: ModelThread): void {
+function leaves(thread: ModelThread): void {
   thread.ghost((ghost) => --ghost[INSIDE])
 }
 
@@ -115,7 +115,7 @@ type Wait = typeof conditionWait
 type Notify = typeof conditionNotify
 
 /** Waits once, with the mutex held before and after. Returns what the wait answered. */
-export function waits(world: SyncWorld, thread: ModelThread, deadline: number, wait: Wait): number {
+function waits(world: SyncWorld, thread: ModelThread, deadline: number, wait: Wait): number {
   thread.ghost((ghost) => {
     ghost[INSIDE]--
     ghost[LAST] = thread.index + 1
@@ -184,7 +184,7 @@ export function notifies(world: SyncWorld, thread: ModelThread, count: number, n
 
 // ── what the reaper does ──────────────────────────────────────────────────────────────────────────────────────────
 
-export function reaps(world: SyncWorld): ReaperOperation {
+function reaps(world: SyncWorld): ReaperOperation {
   return (thread, dead) => {
     const lot = world.lot(thread)
     repairSync(lot, dead)

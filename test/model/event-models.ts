@@ -86,7 +86,7 @@ function modelOf(shape: Shape): Model {
 }
 
 /** One that waited has passed, and may. */
-export function passes(thread: ModelThread): void {
+function passes(thread: ModelThread): void {
   const isEarly = thread.ghost((ghost) => (++ghost[PASSED] > ghost[PROMISED] ? 1 : 0))
   thread.assert(isEarly === 0, 'it passes before it may')
 }
@@ -162,7 +162,7 @@ function recordOf(world: SyncWorld, thread: number, number: number): number {
   return world.record({ index: thread } as ModelThread, number)
 }
 
-export function reaps(world: SyncWorld): ReaperOperation {
+function reaps(world: SyncWorld): ReaperOperation {
   return (thread, dead) => {
     repairSync(world.lot(thread), dead)
   }

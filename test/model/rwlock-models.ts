@@ -65,7 +65,7 @@ export function finds(shape: Shape, what: RegExp): void {
   verdicts.finds(modelOf(shape), what)
 }
 
-export function modelOf(shape: Shape): Model {
+function modelOf(shape: Shape): Model {
   const count = shape.threads(syncWorld(0, true)).length
   const isAsync = shape.threads(syncWorld(0, true)).some((thread) => 'tasks' in thread)
   const world = syncWorld(count, isAsync)
@@ -137,7 +137,7 @@ function isLine(world: SyncWorld, word: number): boolean {
   return offset >= ThreadSlot.readers || PLAIN.includes(offset)
 }
 
-export function recordOf(world: SyncWorld, thread: number, task: number): number {
+function recordOf(world: SyncWorld, thread: number, task: number): number {
   return world.record({ index: thread } as ModelThread, task)
 }
 
@@ -196,7 +196,7 @@ export function writes(world: SyncWorld, deadline = Infinity, lock = shipped): O
   }
 }
 
-export function goesIn(thread: ModelThread, as: number, got: number): void {
+function goesIn(thread: ModelThread, as: number, got: number): void {
   const torn = thread.ghost((ghost) => {
     ghost[IN + thread.index] += as
     const wasTorn = ghost[TORN]
@@ -207,7 +207,7 @@ export function goesIn(thread: ModelThread, as: number, got: number): void {
   thread.assert(torn === 0 || got === EOWNERDEAD, 'a writer died in it, and nobody was told')
 }
 
-export function comesOut(world: SyncWorld, thread: ModelThread, as: number): void {
+function comesOut(world: SyncWorld, thread: ModelThread, as: number): void {
   thread.cpu.load(world.scratch) // inside: where the others come in
   thread.ghost((ghost) => (ghost[IN + thread.index] -= as))
 }
@@ -271,7 +271,7 @@ export function task(
 // ── what the reaper does ──────────────────────────────────────────────────────────────────────────────────────────
 
 /** What ships. */
-export function reaps(world: SyncWorld): ReaperOperation[] {
+function reaps(world: SyncWorld): ReaperOperation[] {
   return [
     outside,
     (thread, dead) => {

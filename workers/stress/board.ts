@@ -37,6 +37,9 @@ const ARENA_WORDS = 4096
 // ── place ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const PLACES_AT = ARENA_AT + ARENA_WORDS
+/** Relative error of a latency: 1 / 32. */
+export const SUB_BITS = 5
+
 const FIGURES_WORDS = 64
 
 /** What a worker is about. Where it died says what its death may have left. */
@@ -75,7 +78,7 @@ const WRITES = 5
 const RECOVERY_MS = 6
 const NEXT = 7
 
-export const HISTOGRAMS = 2
+const HISTOGRAMS = 2
 
 /** Bytes of the board of so many workers. */
 export function boardBytes(workers: number, buckets: number): number {

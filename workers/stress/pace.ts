@@ -7,10 +7,7 @@
  */
 
 import { bucketOf } from 'pageframe/internals'
-import type { Place } from './board.ts'
-
-/** Relative error 1 / 32. */
-export const SUB_BITS = 5
+import { SUB_BITS, type Place } from './board.ts'
 
 const FIRST = 1000
 

@@ -30,20 +30,13 @@ export class Crew {
   readonly #board: Board
   readonly #data: StressData
   readonly #hands = new Set<Hand>()
-  readonly #onFailure: (what: string) => void
-  readonly #onViolation: (what: string) => void
+  readonly #onTrouble: (what: string) => void
   #isEnding = false
 
-  constructor(
-    board: Board,
-    data: StressData,
-    onViolation: (what: string) => void,
-    onFailure: (what: string) => void,
-  ) {
+  constructor(board: Board, data: StressData, onTrouble: (what: string) => void) {
     this.#board = board
     this.#data = data
-    this.#onViolation = onViolation
-    this.#onFailure = onFailure
+    this.#onTrouble = onTrouble
     const count = board.places.length + (data.kills ? SPARES : 0)
     for (let i = 0; i < count; i++) this.#hire()
   }
@@ -130,14 +123,14 @@ export class Crew {
       if (report === 'ready') {
         hand.isReady = true
         isReadyNow()
-      } else if ('violation' in report) this.#onViolation(report.violation)
+      } else if ('violation' in report) this.#onTrouble(report.violation)
       else hand.hasLeft = true
     })
     const failed = (why: string) => {
       if (hand.mayDie || this.#isEnding) return
       hand.mayDie = true
       const who = hand.place === undefined ? 'a worker' : `worker ${hand.place + 1}`
-      this.#onFailure(`${who} failed: ${why}`)
+      this.#onTrouble(`${who} failed: ${why}`)
       isReadyNow()
     }
     worker.on('error', (error: Error) => {

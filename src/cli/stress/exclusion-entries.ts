@@ -120,7 +120,7 @@ function plain(board: Board): Exhibit {
   }
 }
 
-export function auditExclusion(board: Board, deaths: readonly number[]): ReturnType<Exhibit['audit']> {
+function auditExclusion(board: Board, deaths: readonly number[]): ReturnType<Exhibit['audit']> {
   const { sections, isAtRest } = exclusionOf(board)
   const counted = sumOf(board.places, 'operations')
   const problems: string[] = []

@@ -5,11 +5,16 @@ import { cpuMs } from '../../host/process.ts'
 import { defaultAttachment } from '../../memory/inventory.ts'
 import { EMPTY_RINGS, PARKS, SPINS, sumCounters, WAKES } from '../../threads/counters.ts'
 import { bucketCount } from '../../words/histogram.ts'
-import { INSIDE, LEAVING, WAITING, WRITING, type Board, type Place } from '../../../workers/stress/board.ts'
+import {
+  INSIDE,
+  LEAVING,
+  SUB_BITS,
+  WAITING,
+  WRITING,
+  type Board,
+  type Place,
+} from '../../../workers/stress/board.ts'
 import type { Kills, Outcome } from './load.ts'
-
-/** Relative error of a latency: 1 / 32. */
-export const SUB_BITS = 5
 
 export interface Sample {
   readonly at: number

@@ -9,7 +9,7 @@ import type { PrimitiveName } from '../../../workers/stress/primitives.ts'
 import { checkOwnLock } from '../../../workers/stress/own.ts'
 import type { Options, OwnLock } from './load.ts'
 
-export const MOST_WORKERS = 64
+const MOST_WORKERS = 64
 const MOST_SECONDS = 86_400
 const MOST_NS = 1e9
 const MOST_KILL_MS = 60_000

@@ -3,16 +3,14 @@
 import Table from 'cli-table3'
 import { machine } from '../../host/process.ts'
 import { lowestOf, middleOf, quantile, totalOf } from '../../words/histogram.ts'
+import { SUB_BITS } from '../../../workers/stress/board.ts'
 import { entryOf } from './catalogue.ts'
 import { fairness, perSecond, type Kills, type Options, type Outcome, type Result } from './load.ts'
-import { SUB_BITS } from './figures.ts'
 import { plural, rate, share, time, whole } from './units.ts'
 
 const HEADINGS = [
   'primitive', 'workers', 'per second', 'p50', 'p99', 'p99.9', 'p99.99', 'max', 'fairness', 'spins', 'parks',
 ] // prettier-ignore
-
-export const QUANTILES = [0.5, 0.9, 0.99, 0.999, 0.9999] as const
 
 export function titleOf({ load }: Outcome): string {
   return load.lock === undefined || load.primitive !== 'own' ? load.primitive : load.lock.className
@@ -100,7 +98,7 @@ function latencies(buckets: Uint32Array): string[] {
 }
 
 /** The largest value that was counted, or the middle of its bucket. */
-export function largestOf(buckets: Uint32Array): number {
+function largestOf(buckets: Uint32Array): number {
   const last = buckets.findLastIndex((count) => count > 0)
   return last < 0 ? 0 : middleOf(last, SUB_BITS)
 }
@@ -135,7 +133,7 @@ function point(outcome: Outcome): string {
   return `${outcome.load.workers}: ${rate(perSecond(outcome))}/s`
 }
 
-export function describeKills(kills: Kills): string {
+function describeKills(kills: Kills): string {
   const { count, holding, waiting, elsewhere, notices, repairs, redelivered, permits, worstRecoveryMs } =
     kills
   const parts = [

@@ -9,32 +9,19 @@
 import { now } from '../../host/clock.ts'
 import { Region } from '../../memory/region.ts'
 import { bucketCount } from '../../words/histogram.ts'
-import {
-  Board,
-  boardBytes,
-  GONE,
-  MEASURE,
-  PAUSE,
-  PAUSED,
-  STATES,
-  STOP,
-  WARM,
-} from '../../../workers/stress/board.ts'
+import { Board, boardBytes, MEASURE, PAUSE, STOP, SUB_BITS, WARM } from '../../../workers/stress/board.ts'
 import type { Fault } from '../../../workers/stress/faults.ts'
 import type { StressData } from '../../../workers/stress/orders.ts'
 import { entryOf } from './catalogue.ts'
 import type { Exhibit } from './entry.ts'
 import { Crew } from './crew.ts'
-import { between, killsOf, sample, SUB_BITS, sumOf, type Sample } from './figures.ts'
+import { between, killsOf, sample, sumOf, type Sample } from './figures.ts'
 import type { Kills, Load, Outcome } from './load.ts'
-import { time } from './units.ts'
+import { StuckWatch } from './stuck.ts'
 
 /** Until then V8 has compiled what runs. */
 const WARM_MS = 300
 const LOOK_EVERY_MS = 20
-const STUCK_AFTER_MS = 5000
-/** Where it is planted, it need not be waited for so long. */
-const FAULTY_STUCK_AFTER_MS = 1500
 const MOST_TOLD = 10
 
 /** What a run tells while it goes on. */
@@ -51,8 +38,7 @@ export class Run {
   readonly #region: Region
   readonly #exhibit: Exhibit
   readonly #crew: Crew
-  readonly #stuckAfterMs: number
-  readonly #isFair: boolean
+  readonly #stuck: StuckWatch
   readonly #violations: string[] = []
   #violationCount = 0
   readonly #deaths: number[] = []
@@ -61,16 +47,11 @@ export class Run {
   #mustStop = false
   #phase: Moment['phase'] = 'starting'
   #first: Sample | undefined
-  #seen: { operations: number; at: number }[]
   #rate = { at: now(), operations: 0, perSecond: 0 }
 
   constructor(load: Load, fault: Fault | undefined) {
     this.#load = load
     const entry = entryOf(load.primitive)
-    this.#isFair = entry.isFair
-    this.#stuckAfterMs =
-      (fault === undefined ? STUCK_AFTER_MS : FAULTY_STUCK_AFTER_MS) +
-      (2 * load.workers * (load.holdNs + load.thinkNs)) / 1e6
     const buckets = bucketCount(SUB_BITS)
     this.#region = new Region({ size: boardBytes(load.workers, buckets) })
     this.#board = new Board(this.#region.bytes, load.workers, buckets)
@@ -88,11 +69,10 @@ export class Run {
       kills: load.killEveryMs !== undefined,
       fault,
     }
-    const told = (what: string) => {
+    this.#crew = new Crew(this.#board, data, (what) => {
       this.#violation(what)
-    }
-    this.#crew = new Crew(this.#board, data, told, told)
-    this.#seen = this.#board.places.map(() => ({ operations: -1, at: now() }))
+    })
+    this.#stuck = new StuckWatch(this.#board, load, entry.isFair, fault !== undefined)
   }
 
   /** Does it all; whatever happens, no worker is left. `signal` aborted: what was measured until then. */
@@ -174,19 +154,21 @@ export class Run {
   async #stop(): Promise<boolean> {
     this.#phase = 'stopping'
     this.#board.phase = STOP
-    const deadline = now() + this.#stuckAfterMs
+    const deadline = now() + this.#stuck.afterMs
     while (this.#crew.unfinished.length > 0) {
       if (now() > deadline) {
         for (const place of this.#crew.unfinished) {
           // Another violation may have been why.
           if (this.#violationCount === 0)
-            this.#violation(`worker ${place + 1} did not come out ${this.#since(place, this.#stuckAfterMs)}`)
+            this.#violation(
+              `worker ${place + 1} did not come out ${this.#stuck.since(place, this.#stuck.afterMs)}`,
+            )
         }
         return false
       }
       this.#exhibit.letOut?.()
       await sleep(1)
-      if (this.#violationCount > 0 && now() > deadline - this.#stuckAfterMs + 500) return false
+      if (this.#violationCount > 0 && now() > deadline - this.#stuck.afterMs + 500) return false
     }
     return this.#violationCount === 0
   }
@@ -196,31 +178,8 @@ export class Run {
     const until = now() + ms
     while (!this.#mustStop && now() < until) {
       await Promise.race([sleep(Math.min(LOOK_EVERY_MS, Math.max(0, until - now()))), this.#stopped])
-      this.#lookForStuck()
+      for (const stuck of this.#stuck.look()) this.#violation(stuck)
     }
-  }
-
-  #lookForStuck(): void {
-    const at = now()
-    let newest = 0
-    for (const { index, operations, state } of this.#board.places) {
-      const seen = this.#seen[index]
-      if (operations !== seen.operations || state === GONE || state === PAUSED) {
-        seen.operations = operations
-        seen.at = at
-      }
-      newest = Math.max(newest, seen.at)
-      if (state === GONE) this.#violation(`worker ${index + 1} has left before the end`)
-    }
-    for (const [index, seen] of this.#seen.entries()) {
-      // Where nothing is promised as to the order, one may starve; but not all.
-      if (at - (this.#isFair ? seen.at : newest) < this.#stuckAfterMs) continue
-      this.#violation(`worker ${index + 1} got no further ${this.#since(index, at - seen.at)}`)
-    }
-  }
-
-  #since(place: number, ms: number): string {
-    return `for ${time(ms * 1e6)} (${STATES[this.#board.places[place].state]})`
   }
 
   #violation(what: string): void {
@@ -248,7 +207,7 @@ export class Run {
     const before = this.#board.phase
     const pause = PAUSE + this.#deaths.length
     this.#board.phase = pause
-    const deadline = now() + this.#stuckAfterMs
+    const deadline = now() + this.#stuck.afterMs
     const isMoving = () => this.#crew.unfinished.some((place) => this.#board.places[place].pausedIn !== pause)
     while (isMoving() && !this.#mustStop && now() < deadline) await sleep(0.2)
     if (!isMoving()) work()

@@ -5,11 +5,11 @@
 
 import { machine } from '../../host/process.ts'
 import { middleOf, quantile, totalOf } from '../../words/histogram.ts'
+import { SUB_BITS } from '../../../workers/stress/board.ts'
 import { entryOf } from './catalogue.ts'
 import { chart, counts, decades, escaped, linear, nines, text, type Series } from './chart.ts'
 import { fairness, perSecond, type Options, type Result } from './load.ts'
 import { circumstances, titleOf, waitsOf } from './report.ts'
-import { SUB_BITS } from './figures.ts'
 import { plural, rate, short, time } from './units.ts'
 
 const WIDTH = 960

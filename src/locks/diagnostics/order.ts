@@ -26,13 +26,13 @@ export function noteOrder(
   notes: Notes,
   held: readonly HeldBefore[],
   to: number,
-  stack: () => string,
+  stack: string,
 ): void {
   for (const { classIndex: from, stack: fromStack } of held) {
     // Two of one class: which of them comes first is not to be told.
     if (from === to || from === OTHERS || to === OTHERS || notes.isKnown(from, to)) continue
     const thread = attachment.threadName(attachment.thread.tid)
-    const order: SeenOrder = { from, to, thread, fromStack, toStack: stack() }
+    const order: SeenOrder = { from, to, thread, fromStack, toStack: stack }
     const isNew = withGraph(attachment, () => notes.addOrderLocked(order))
     if (!isNew) continue
     const back = wayBack([...notes.orders()], to, from)
@@ -41,11 +41,7 @@ export function noteOrder(
 }
 
 /** Orders that lead from one class to another, as few as possible. */
-export function wayBack(
-  orders: readonly SeenOrder[],
-  from: number,
-  to: number,
-): readonly SeenOrder[] | undefined {
+function wayBack(orders: readonly SeenOrder[], from: number, to: number): readonly SeenOrder[] | undefined {
   const cameBy = new Map<number, SeenOrder | undefined>([[from, undefined]])
   const queue = [from]
   for (const here of queue) {

@@ -205,7 +205,7 @@ export class Watch {
     const held = this.#thread.held(isAsync)
     if (held.length === 0) return
     const notes = this.#class.notes()
-    if (notes !== undefined) noteOrder(this.#attachment, notes, held, this.#class.index, () => stack)
+    if (notes !== undefined) noteOrder(this.#attachment, notes, held, this.#class.index, stack)
   }
 
   /** Publishes a wait, and throws EDEADLK if it closes a circle. The entry, or 0. */
