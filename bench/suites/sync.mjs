@@ -2,8 +2,7 @@
 
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import * as pageframe from 'pageframe'
-import { Mutex, Semaphore, SharedMemory } from 'pageframe'
+import { Barrier, Condition, Mutex, RwLock, Semaphore, SharedMemory } from 'pageframe'
 import { defaultAttachment, sumCounters } from 'pageframe/internals'
 import { crew } from '../crew.mjs'
 import { runSuite } from '../harness.mjs'
@@ -130,41 +129,43 @@ const conditionPingPong = {
   repeat: 3,
   goals: { native: { atMost: 1 } },
   contenders: async () => ({
-    ours: await ifThere('Condition', (Condition) =>
-      crew('condition-pingpong.mjs', {
-        mutex: new Mutex(),
-        ping: new Condition(),
-        pong: new Condition(),
-        region: SharedMemory.default.alloc(128),
-        samples: 50,
-        perSample: 100,
-      }),
-    ),
+    ours: await crew('condition-pingpong.mjs', {
+      mutex: new Mutex(),
+      ping: new Condition(),
+      pong: new Condition(),
+      region: SharedMemory.default.alloc(128),
+      samples: 50,
+      perSample: 100,
+    }),
     native: native('condition', 'pingpong', 5000),
   }),
 }
 
-const BROADCAST_PHASES = 500
+const BROADCAST_PHASES = 3000
+const WAITERS = 8
 
 const conditionBroadcast = {
   name: 'condition-broadcast-8',
   unit: 'us',
   goals: { native: { atMost: 1.3 } },
   contenders: async () => ({
-    ours: await ifThere('Condition', (Condition) =>
-      crew(
-        'condition-broadcast.mjs',
-        {
-          mutex: new Mutex(),
-          ping: new Condition(),
-          pong: new Condition(),
-          region: SharedMemory.default.alloc(128),
-          phases: BROADCAST_PHASES,
-        },
-        { count: 9 },
-      ),
+    floor: await crew(
+      'broadcast-floor.mjs',
+      { buffer: new SharedArrayBuffer(4096), phases: BROADCAST_PHASES },
+      { count: WAITERS + 1 },
     ),
-    native: native('condition', 'broadcast', 8, BROADCAST_PHASES),
+    ours: await crew(
+      'condition-broadcast.mjs',
+      {
+        mutex: new Mutex(),
+        ping: new Condition(),
+        pong: new Condition(),
+        region: SharedMemory.default.alloc(128),
+        phases: BROADCAST_PHASES,
+      },
+      { count: WAITERS + 1 },
+    ),
+    native: native('condition', 'broadcast', WAITERS, BROADCAST_PHASES),
   }),
 }
 
@@ -189,9 +190,7 @@ const rwlockReadTwo = {
 /** Time a pair, of all readers together: they read at the same time. */
 function readers(count) {
   const combine = (answers) => answers.flatMap((samples) => samples.map((ns) => ns / count))
-  return ifThere('RwLock', (RwLock) =>
-    crew('rwlock-read.mjs', { lock: new RwLock(), forMs: READ_MS }, { count, combine }),
-  )
+  return crew('rwlock-read.mjs', { lock: new RwLock(), forMs: READ_MS }, { count, combine })
 }
 
 const barrierTwo = {
@@ -200,9 +199,7 @@ const barrierTwo = {
   repeat: 3,
   goals: { native: { atMost: 1.5 } },
   contenders: async () => ({
-    ours: await ifThere('Barrier', (Barrier) =>
-      crew('barrier.mjs', { barrier: new Barrier(2), samples: 100, perSample: 500 }),
-    ),
+    ours: await crew('barrier.mjs', { barrier: new Barrier(2), samples: 100, perSample: 500 }),
     pthread_barrier: native('barrier', 'pthread', 5000),
     native: native('barrier', 'spin', 50_000),
   }),
@@ -304,12 +301,6 @@ const notifyWithoutWaiter = {
       },
     }
   },
-}
-
-/** A class that this version of the package has not is a contender that does not run. */
-function ifThere(name, make) {
-  const found = pageframe[name]
-  return found === undefined ? 'not there yet' : make(found)
 }
 
 await runSuite('sync', [
