@@ -24,7 +24,6 @@ import {
   AUTO,
   awaitEvent,
   beginEvent,
-  forgetEvent,
   onBellEvent,
   resetEvent,
   setEvent,
@@ -148,8 +147,7 @@ export class ResetEvent extends SharedObject implements Waitable {
     begin: (record) => beginEvent(this.#lot, this.#word, record),
     onBell: (record) => onBellEvent(this.#lot, this.#word, record),
     abandon: (record, outcome) => {
-      if (this.isLive) abandonEvent(this.#lot, this.#word, record, outcome)
-      else forgetEvent(this.#lot, record, outcome) // what was on its way goes nowhere
+      abandonEvent(this.#lot, this.#word, record, outcome)
     },
     late: (record, timeoutMs) => this.#late('waitAsync', timeoutMs, record),
   }

@@ -96,6 +96,17 @@ export function withDirectoryFree(attachment: Attachment, work: () => void): voi
   if (got !== -ENOTRECOVERABLE) heldDirectory(attachment, got, work)
 }
 
+/**
+ * The same for work that no object may be destroyed meanwhile: done also if the directory is torn, since then none is. Of the
+ * records and chunks of the dead, which the reaper does away with, whoever destroys something looks at none meanwhile.
+ */
+export function whileNothingEnds(attachment: Attachment, work: () => void): void {
+  const got = tryLock(attachment.lot, Superblock.directory)
+  if (got === -ETIMEDOUT) throw new MustNotBlock()
+  if (got === -ENOTRECOVERABLE) work()
+  else heldDirectory(attachment, got, work)
+}
+
 function heldDirectory<T>(attachment: Attachment, got: number, work: () => T): T {
   const { lot } = attachment
   try {

@@ -21,6 +21,7 @@ import { releaseDead } from '../sync/mutex.ts'
 import { repairSync } from '../sync/repair.ts'
 import { DEAD, FREE, moveState, REAPING, RUNNING, slotOf, ThreadSlot } from '../threads/slot.ts'
 import type { Attachment } from './attachment.ts'
+import { whileNothingEnds } from './directory.ts'
 import { repairNames } from './naming.ts'
 import { Superblock } from './superblock.ts'
 
@@ -61,9 +62,12 @@ export function reap(
   moveState(cpu, map.slotsAt, dead, DEAD, REAPING)
   frames.takeOver(dead)
   const ending = [...frames.unfinishedRanges(dead)]
-  repairSync(lot, dead, (word) => ending.some(({ from, to }) => word >= from && word < to))
+  const isEnding = (word: number) => ending.some(({ from, to }) => word >= from && word < to)
+  repairSync(lot, dead, isEnding, (work) => {
+    releaseDead(lot, Superblock.directory, dead)
+    whileNothingEnds(attachment, work)
+  })
   for (const { from, to } of ending) lot.endWaits(from, to)
-  releaseDead(lot, Superblock.directory, dead)
   releaseDead(lot, Superblock.lockGraph, dead)
   more.first?.(attachment, dead)
   for (const { signature, afterDeath, unfinished } of repairs) {

@@ -176,8 +176,9 @@ export function abandonArrive(
   outcome: number,
 ): number {
   const ended = lot.withdraw(record, outcome)
+  const isGone = ended === ENDED || lot.isVoid(record)
   lot.freeRecord(record)
-  if (ended === ENDED) return -ESTALE
+  if (isGone) return -ESTALE
   if (ended === HANDED) return 0
   return takeBack(lot, at, arrival.mine)
 }

@@ -145,8 +145,8 @@ export function abandonConditionWait(
 ): void {
   const ended = lot.withdraw(record, outcome)
   const isNotified = ended === WOKEN || lot.cpu.plainLoad(record + key1) === mutexAt
-  if (isNotified) conditionWaitable.passOn(lot, at)
-  if (ended === WOKEN) mutexWait.passOn(lot, mutexAt)
+  if (isNotified && !lot.isVoid(record)) conditionWaitable.passOn(lot, at)
+  if (ended === WOKEN && !isMutexGone(lot, record)) mutexWait.passOn(lot, mutexAt)
   lot.freeRecord(record)
 }
 
@@ -249,6 +249,10 @@ function changePurpose(lot: Lot, at: number, record: number): void {
 function settle(lot: Lot, mutexAt: number, record: number, state: number): number {
   const { cpu } = lot
   const isNotified = cpu.plainLoad(record + key1) === mutexAt
+  if (isMutexGone(lot, record)) {
+    lot.freeRecord(record)
+    return -ESTALE
+  }
   if (state === HANDED) {
     const accepted = mutexWait.accept(lot, mutexAt)
     if (accepted === BUSY) return PENDING
@@ -264,6 +268,13 @@ function settle(lot: Lot, mutexAt: number, record: number, state: number): numbe
   return PENDING
 }
 
+/** Whether the mutex was destroyed after the record had left the queue (Lot.endWaits). */
+function isMutexGone(lot: Lot, record: number): boolean {
+  const { cpu } = lot
+  if (cpu.plainLoad(record + purpose) === MUTEX_PURPOSE) return lot.isVoid(record)
+  return cpu.plainLoad(record + other) === 0
+}
+
 function finish(lot: Lot, mutexAt: number, record: number, taken: number, result: number): number {
   if (taken >= 0) mutexWait.taken?.(lot, mutexAt)
   lot.freeRecord(record)
@@ -274,7 +285,7 @@ function finish(lot: Lot, mutexAt: number, record: number, taken: number, result
 function queueForMutex(lot: Lot, at: number, mutexAt: number, record: number): void {
   const { cpu } = lot
   if (cpu.plainLoad(record + key1) === mutexAt) return
-  changePurpose(lot, cpu.plainLoad(record + answer) === 0 ? at : 0, record)
+  changePurpose(lot, cpu.plainLoad(record + answer) === 0 && !lot.isVoid(record) ? at : 0, record)
   cpu.plainStore(record + ticket, 0)
   cpu.plainStore(record + key1, mutexAt)
 }

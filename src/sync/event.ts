@@ -55,10 +55,6 @@ export function tryAwaitEvent(lot: Lot, at: number): boolean {
   return eventWait.take(lot, at) !== BUSY
 }
 
-export function isSet(lot: Lot, at: number): boolean {
-  return (lot.cpu.load(at) & SET) !== 0
-}
-
 /** Sets the event: all who wait pass, or the first of them if it is automatic. */
 export function setEvent(lot: Lot, at: number): void {
   for (let seen = lot.cpu.load(at); ;) {
@@ -88,12 +84,6 @@ export function onBellEvent(lot: Lot, at: number, record: number): number {
 
 export function abandonEvent(lot: Lot, at: number, record: number, outcome: number): void {
   abandon(lot, eventWait, at, record, outcome)
-}
-
-/** The same, of an event that is no more: its word is not touched. */
-export function forgetEvent(lot: Lot, record: number, outcome: number): void {
-  lot.withdraw(record, outcome)
-  lot.freeRecord(record)
 }
 
 export const eventWait: Waitable = {

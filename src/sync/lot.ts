@@ -14,10 +14,19 @@
  */
 
 import { CALLED_OFF, WAKES } from '../threads/counters.ts'
-import { ASLEEP, AWAKE, RUNG, ThreadSlot, slotOf } from '../threads/slot.ts'
+import { ASLEEP, AWAKE, FREE, RUNG, ThreadSlot, slotOf, stateOf } from '../threads/slot.ts'
 import { Queues } from './queues.ts'
 import { RecordSpins } from './record-spins.ts'
-import { ASYNC, Bucket, CONDITION_PURPOSE, ENDED, TIMED_OUT, WAITING, WaitRecord } from './wait-record.ts'
+import {
+  ASYNC,
+  Bucket,
+  CONDITION_PURPOSE,
+  ENDED,
+  TIMED_OUT,
+  UNUSED,
+  WAITING,
+  WaitRecord,
+} from './wait-record.ts'
 
 const { head } = Bucket
 const { state, tid: owner, key0, key1, next, bucket: inBucket, kind, purpose, other } = WaitRecord
@@ -121,20 +130,37 @@ export class Lot extends Queues {
     }
   }
 
+  /** Whether what a record was woken for is no more: nobody must look at the word again (endWaits). */
+  isVoid(record: number): boolean {
+    const { cpu } = this
+    return cpu.plainLoad(record + key1) === 0 && cpu.plainLoad(record + key0) === 0
+  }
+
   /** Whether it waits for a word in [from, to), or for a condition and will want the mutex that lies there. */
   #isWithin(record: number, from: number, to: number): boolean {
     const { cpu } = this
     if (cpu.plainLoad(record + key0) !== 0) return false
     const word = cpu.plainLoad(record + key1)
-    if (word >= from && word < to) return true
+    if ((word >= from && word < to) || word === 0) return true
     const mutex = cpu.plainLoad(record + other)
     if (mutex < from || mutex >= to || cpu.plainLoad(record + purpose) !== CONDITION_PURPOSE) return false
     cpu.plainStore(record + key1, mutex) // what it will find: the mutex is gone (condition.ts, settle)
     return true
   }
 
-  /** Ends every wait for a word in [from, to): what lies there is taken apart. Whoever waited must not look at it again. */
+  /**
+   * Ends every wait for a word in [from, to): what lies there is taken apart. Whoever waited must not look at it again, nor
+   * whoever was woken and has not come round to it, nor the reaper of either.
+   *
+   * No chunk of records is freed meanwhile: the caller holds the directory's lock, or is the reaper (memory/reaper.ts).
+   */
   endWaits(from: number, to: number): void {
+    this.#endQueued(from, to)
+    // One that was woken before may have queued again, before it was voided.
+    while (this.#voidWoken(from, to)) this.#endQueued(from, to)
+  }
+
+  #endQueued(from: number, to: number): void {
     const { cpu } = this
     const ended: number[] = []
     const { bucketsAt, bucketCount } = this.geometry
@@ -152,5 +178,29 @@ export class Lot extends Queues {
       this.unlockBucket(bucket)
     }
     this.ring(ended)
+  }
+
+  /**
+   * Voids the records that are out of their queue and not yet free. Their owners may go on meanwhile, and wait for something
+   * else: so the word by which they are known here is what decides. Nobody can come to wait for that any more.
+   */
+  #voidWoken(from: number, to: number): boolean {
+    const { cpu } = this
+    const { slotsAt, slotCount } = this.geometry
+    let found = false
+    const voidWord = (at: number): void => {
+      const word = cpu.plainLoad(at)
+      if (word >= from && word < to && cpu.compareExchange(at, word, 0) === word) found = true
+    }
+    for (let slot = slotsAt; slot < slotsAt + slotCount * ThreadSlot.sizeof; slot += ThreadSlot.sizeof) {
+      if (stateOf(cpu.load(slot + ThreadSlot.state)) === FREE) continue
+      for (const record of this.recordsOf(slot)) {
+        const seen = cpu.load(record + state)
+        if (seen === UNUSED || seen === WAITING || seen === ENDED) continue
+        if (cpu.plainLoad(record + key0) === 0) voidWord(record + key1)
+        if (cpu.plainLoad(record + other) !== 0) voidWord(record + other)
+      }
+    }
+    return found
   }
 }

@@ -63,14 +63,26 @@ const waitables = new Map<number, Waitable>([
 /** Whether the thread was destroying what lies at a word when it died: who waits there must not look again. */
 export type IsEnding = (word: number) => boolean
 
+/** Runs work while nobody destroys anything: what a record was woken for must not become something else under the reaper. */
+export type Exclusively = (work: () => void) => void
+
 /** All steps. `dead` is a thread id whose slot is REAPING. */
-export function repairSync(lot: Lot, dead: number, isEnding: IsEnding = () => false): void {
+export function repairSync(
+  lot: Lot,
+  dead: number,
+  isEnding: IsEnding = () => false,
+  exclusively: Exclusively = (work) => {
+    work()
+  },
+): void {
   takeOverBuckets(lot, dead, isEnding)
   if (hasRead(lot, dead)) {
     forgetReads(lot, dead)
     finishLeaving(lot, dead)
   }
-  withdrawRecords(lot, dead)
+  exclusively(() => {
+    withdrawRecords(lot, dead)
+  })
   lot.ringEverybody()
 }
 
@@ -118,7 +130,9 @@ export function withdrawRecords(lot: Lot, dead: number): void {
     const what = waitables.get(why)
     const at = cpu.plainLoad(record + key1)
     const second = cpu.plainLoad(record + other)
-    if (ended === HANDED) giveBack(what, lot, at, dead)
+    if (lot.isVoid(record)) {
+      // What it was woken for has been taken apart: something else may lie there by now.
+    } else if (ended === HANDED) giveBack(what, lot, at, dead)
     else if (ended === WOKEN && why === FUTEX_PURPOSE) passOnFutexWake(lot, record)
     else if (ended === WOKEN) what?.passOn(lot, at)
     else if (ended !== ENDED) what?.withdrawn?.(lot, at)

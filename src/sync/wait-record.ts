@@ -18,7 +18,8 @@
  *   HANDED     the owner. The waker has done the acquiring for it (of a lock: for blocked waiters only)
  *   TIMED_OUT, ABORTED: the owner. ENDED: the owner, who does not look at the word again
  *
- * The key is two opaque words: on a bare memory region and offset, through a process object and offset.
+ * The key is two opaque words: on a bare memory region and offset, through a process object and offset. 0 and 0: what it was
+ * woken for, or was not in time for, has been taken apart before its owner came round to it (Lot.endWaits).
  *
  *   bucket    whose lock guards the record while it is WAITING, TIMED_OUT or ABORTED; 0 when it is out of the queue. In
  *             the other states it means nothing

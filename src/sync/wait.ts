@@ -63,11 +63,11 @@ export function waitPrepared(lot: Lot, what: Waitable, at: number, record: numbe
   for (;;) {
     if (queue(lot, what, at, record)) {
       const ended = lot.block(record, deadline)
+      if (ended === ENDED || lot.isVoid(record)) return finish(lot, record, -ESTALE)
       if (ended === TIMED_OUT) {
         what.withdrawn?.(lot, at)
         return finish(lot, record, -ETIMEDOUT)
       }
-      if (ended === ENDED) return finish(lot, record, -ESTALE)
       if (ended === HANDED) {
         const accepted = what.accept(lot, at)
         if (accepted !== BUSY) return finishTaken(lot, what, at, record, accepted)
@@ -91,7 +91,7 @@ export function begin(lot: Lot, what: Waitable, at: number, record: number): num
 export function onBell(lot: Lot, what: Waitable, at: number, record: number): number {
   const state = lot.stateOf(record)
   if (state === WAITING) return PENDING
-  if (state === ENDED) return finish(lot, record, -ESTALE)
+  if (state === ENDED || lot.isVoid(record)) return finish(lot, record, -ESTALE)
   const accepted = state === HANDED ? what.accept(lot, at) : BUSY
   const result = accepted === BUSY ? carryOn(lot, what, at, record) : finish(lot, record, accepted)
   if (result !== PENDING && result >= 0) what.taken?.(lot, at)
@@ -110,9 +110,11 @@ export function carryOn(lot: Lot, what: Waitable, at: number, record: number): n
 /** Ends a pending wait from outside: TIMED_OUT or ABORTED. If a wake-up was on its way, the next waiter gets it. */
 export function abandon(lot: Lot, what: Waitable, at: number, record: number, outcome: number): void {
   const ended = lot.withdraw(record, outcome)
-  if (ended === HANDED && what.giveBack !== undefined) what.giveBack(lot, at, lot.thread.tid)
+  if (ended === ENDED || lot.isVoid(record)) {
+    // Nothing of it is left to be passed on.
+  } else if (ended === HANDED && what.giveBack !== undefined) what.giveBack(lot, at, lot.thread.tid)
   else if (ended === outcome) what.withdrawn?.(lot, at)
-  else if (ended !== ENDED) what.passOn(lot, at)
+  else what.passOn(lot, at)
   lot.freeRecord(record)
 }
 

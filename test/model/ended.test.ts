@@ -7,9 +7,11 @@ import { test } from 'vitest'
 import { WAITING, WaitRecord } from '../../src/sync/wait-record.ts'
 import { acquire, release } from '../../src/sync/semaphore.ts'
 import { BUSY, waitBlocked, type Waitable } from '../../src/sync/wait.ts'
+import { AUTO, awaitEvent, setEvent } from '../../src/sync/event.ts'
+import { lock, unlock } from '../../src/sync/mutex.ts'
 import { repairSync } from '../../src/sync/repair.ts'
 import type { Model, ModelThread, Snapshot } from '../../src/testing/model.ts'
-import { ThreadSlot } from '../../src/threads/slot.ts'
+import { RUNNING, ThreadSlot } from '../../src/threads/slot.ts'
 import { ESTALE, ETIMEDOUT } from '../../src/words/errno.ts'
 import { syncWorld, type SyncWorld } from './sync-world.ts'
 import { finds, holds } from './verdicts.ts'
@@ -110,6 +112,71 @@ test('whoever ends the waits may die at it: the next one finishes', () => {
       ],
       final: finalCount(2),
     })),
+  )
+})
+
+const HEIR = 0x1234
+
+/** As the directory's lock: whoever destroys something has it, and the reaper while it looks at what the dead waited for. */
+function alone(world: SyncWorld, thread: ModelThread, work: () => void): void {
+  lock(world.lot(thread), world.otherAt, Infinity)
+  work()
+  unlock(world.lot(thread), world.otherAt)
+}
+
+/** An event is set, destroyed, and something else lies there; the one for whom it was set may die, at any time. */
+const heirs = (endsWaits: (world: SyncWorld, thread: ModelThread) => void) =>
+  model('a hand-over, and a death', (world) => ({
+    threads: [
+      [
+        (thread) => {
+          const result = awaitEvent(world.lot(thread), world.lockAt, Infinity)
+          thread.ghost((ghost) => ghost[result === 0 ? GOT : STALE]++)
+        },
+      ],
+      [
+        {
+          when: (state) => state.isDead(0) || whenQueued(1)(state),
+          run: (thread: ModelThread) => {
+            setEvent(world.lot(thread), world.lockAt)
+            endsWaits(world, thread)
+            thread.cpu.store(world.lockAt, HEIR)
+          },
+        },
+      ],
+    ],
+    init: (cpu) => {
+      cpu.store(world.lockAt, AUTO)
+      cpu.store(ThreadSlot.state, RUNNING)
+    },
+    kill: [0],
+    bounds: { preemptions: 3 }, // in full: 1.6 million states, 2 s
+    reaper: [
+      (thread, dead) => {
+        repairSync(world.lot(thread), dead, undefined, (work) => {
+          alone(world, thread, work)
+        })
+      },
+    ],
+    final: ({ cpu, assert }) => {
+      assert(cpu.load(world.lockAt) === HEIR, 'what lies there now is not written')
+    },
+  }))
+
+test('what was handed to one who dies is not given back to what lies there now', () => {
+  holds(
+    heirs((world, thread) => {
+      alone(world, thread, () => {
+        ends(world)(thread)
+      })
+    }),
+  )
+})
+
+test('found: only those in a queue are told of the end', () => {
+  finds(
+    heirs(() => undefined),
+    /not written/,
   )
 })
 
