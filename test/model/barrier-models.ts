@@ -14,9 +14,8 @@ import {
 import { memberDied, mend } from '../../src/sync/barrier-members.ts'
 import { repairSync } from '../../src/sync/repair.ts'
 import { PENDING } from '../../src/sync/wait.ts'
-import { ASYNC, UNUSED, WAITING, WaitRecord } from '../../src/sync/wait-record.ts'
+import { WAITING, WaitRecord } from '../../src/sync/wait-record.ts'
 import type { Bounds, Model, ModelThread, Operation, ReaperOperation, Run } from '../../src/testing/model.ts'
-import { ThreadSlot } from '../../src/threads/slot.ts'
 import { EOWNERDEAD, ETIMEDOUT } from '../../src/words/errno.ts'
 import { syncWorld, type SyncWorld } from './sync-world.ts'
 import * as verdicts from './verdicts.ts'
@@ -79,10 +78,7 @@ function modelOf(shape: Shape): Model {
     init: (cpu) => {
       initBarrier(cpu, lockAt, parties)
       for (const member of members) cpu.or(lockAt + MEMBERS, 1 << member)
-      for (let thread = 0; thread < count && hasTasks; thread++) {
-        cpu.store(thread * ThreadSlot.sizeof + ThreadSlot.records, recordOf(world, thread, 0))
-        for (let i = 1; i < 4; i++) cpu.store(recordOf(world, thread, i) + WaitRecord.kind, ASYNC)
-      }
+      for (let thread = 0; thread < count && hasTasks; thread++) world.giveRecords(cpu, thread)
     },
     threads,
     ...(kill.length === 0 ? {} : { reaper: [reaper(world)] }),
@@ -93,10 +89,8 @@ function modelOf(shape: Shape): Model {
     final: (state) => {
       state.assert(world.isQuiet(state), 'nothing is left in the lot')
       for (let thread = 0; thread < count && hasTasks; thread++) {
-        for (let i = 1; i < 4; i++) {
-          const left = state.cpu.load(recordOf(world, thread, i) + WaitRecord.state)
-          state.assert(left === UNUSED || state.isDead(thread), 'no task has left its record behind')
-        }
+        const isClean = world.hasNoRecordLeft(state, thread) || state.isDead(thread)
+        state.assert(isClean, 'no task has left its record behind')
       }
       const word = state.cpu.load(lockAt)
       state.assert((word & 0xffff) === 0 || (word & 0x40000000) !== 0, 'nobody has arrived, or it is broken')
@@ -238,7 +232,7 @@ export function task(world: SyncWorld, number: number, parties: number): Operati
     ...[0, 1].map((): Operation => ({
       when: ({ ghost, cpu }) =>
         ghost[RESULT + number] !== PENDING ||
-        cpu.load(recordOf(world, 0, number) + WaitRecord.state) !== WAITING,
+        cpu.load(world.record({ index: 0 }, number) + WaitRecord.state) !== WAITING,
       run: (thread) => {
         carriesOn(world, thread, number, parties)
       },
@@ -306,10 +300,6 @@ function settlesTask(thread: ModelThread, number: number, got: number, parties: 
 
 function resultOf(thread: ModelThread, number: number): number {
   return thread.ghost((ghost) => ghost[RESULT + number])
-}
-
-function recordOf(world: SyncWorld, thread: number, task: number): number {
-  return world.record({ index: thread } as ModelThread, task)
 }
 
 // ── what the reaper does ──────────────────────────────────────────────────────────────────────────────────────────

@@ -3,7 +3,6 @@
 import { conditionNotify, conditionWait } from '../../src/sync/condition.ts'
 import { lock, markConsistent, OWNER_MASK, releaseDead, unlock } from '../../src/sync/mutex.ts'
 import { repairSync } from '../../src/sync/repair.ts'
-import { ASYNC, WaitRecord } from '../../src/sync/wait-record.ts'
 import type {
   Bounds,
   Model,
@@ -12,7 +11,6 @@ import type {
   ReaperOperation,
   Snapshot,
 } from '../../src/testing/model.ts'
-import { ThreadSlot } from '../../src/threads/slot.ts'
 import { EOWNERDEAD, ETIMEDOUT } from '../../src/words/errno.ts'
 import { syncWorld, type SyncWorld } from './sync-world.ts'
 import * as verdicts from './verdicts.ts'
@@ -67,11 +65,7 @@ function modelOf(shape: Shape): Model {
     bounds,
     ...(mayKill !== undefined && { mayKill }),
     init: (cpu) => {
-      for (let thread = 0; thread < count; thread++) {
-        const first = world.record({ index: thread } as ModelThread, 0)
-        cpu.store(thread * ThreadSlot.sizeof + ThreadSlot.records, first)
-        for (let i = 1; i < 4; i++) cpu.store(first + i * WaitRecord.sizeof + WaitRecord.kind, ASYNC)
-      }
+      for (let thread = 0; thread < count; thread++) world.giveRecords(cpu, thread)
     },
     threads: shape.threads(world),
     ...(kill.length === 0 ? {} : { reaper: [reaper(world)] }),

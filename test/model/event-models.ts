@@ -3,7 +3,7 @@
 import type { Lot } from '../../src/sync/lot.ts'
 import { repairSync } from '../../src/sync/repair.ts'
 import { PENDING } from '../../src/sync/wait.ts'
-import { ASYNC, UNUSED, WAITING, WaitRecord } from '../../src/sync/wait-record.ts'
+import { WAITING, WaitRecord } from '../../src/sync/wait-record.ts'
 import type {
   Bounds,
   Model,
@@ -12,7 +12,6 @@ import type {
   ReaperOperation,
   Snapshot,
 } from '../../src/testing/model.ts'
-import { ThreadSlot } from '../../src/threads/slot.ts'
 import { ETIMEDOUT } from '../../src/words/errno.ts'
 import { syncWorld, type SyncWorld } from './sync-world.ts'
 import * as verdicts from './verdicts.ts'
@@ -64,10 +63,7 @@ function modelOf(shape: Shape): Model {
     bounds,
     init: (cpu) => {
       cpu.store(world.lockAt, shape.word)
-      for (let thread = 0; thread < count && hasTasks; thread++) {
-        cpu.store(thread * ThreadSlot.sizeof + ThreadSlot.records, recordOf(world, thread, 0))
-        for (let i = 1; i < 4; i++) cpu.store(recordOf(world, thread, i) + WaitRecord.kind, ASYNC)
-      }
+      for (let thread = 0; thread < count && hasTasks; thread++) world.giveRecords(cpu, thread)
     },
     threads: shape.threads(world),
     ...(kill.length === 0 ? {} : { reaper: [reaper(world)] }),
@@ -75,10 +71,7 @@ function modelOf(shape: Shape): Model {
     final: (state) => {
       state.assert(world.isQuiet(state), 'nothing is left in the lot')
       for (let thread = 0; thread < count && hasTasks; thread++) {
-        for (let i = 1; i < 4; i++) {
-          const left = state.cpu.load(recordOf(world, thread, i) + WaitRecord.state)
-          state.assert(left === UNUSED, 'no task has left its record behind')
-        }
+        state.assert(world.hasNoRecordLeft(state, thread), 'no task has left its record behind')
       }
       shape.final?.(state, world)
     },
@@ -155,11 +148,7 @@ function resultOf(thread: ModelThread, number: number): number {
 
 /** Whether task n of thread 0 is in the queue. */
 export function isWaiting(world: SyncWorld, { cpu }: Snapshot, number: number): boolean {
-  return cpu.load(recordOf(world, 0, number) + WaitRecord.state) === WAITING
-}
-
-function recordOf(world: SyncWorld, thread: number, number: number): number {
-  return world.record({ index: thread } as ModelThread, number)
+  return cpu.load(world.record({ index: 0 }, number) + WaitRecord.state) === WAITING
 }
 
 function reaps(world: SyncWorld): ReaperOperation {

@@ -17,7 +17,7 @@ import { Lot } from '../../src/sync/lot.ts'
 import { repairSync, takeOverBuckets } from '../../src/sync/repair.ts'
 import { spinLock, spinReleaseDead, spinUnlock } from '../../src/sync/spin-lock.ts'
 import { PENDING } from '../../src/sync/wait.ts'
-import { ANY, ASYNC, TIMED_OUT, UNUSED, WAITING, WaitRecord } from '../../src/sync/wait-record.ts'
+import { ANY, TIMED_OUT, UNUSED, WAITING, WaitRecord } from '../../src/sync/wait-record.ts'
 import type { Bounds, Model, ModelThread, Operation, ReaperOperation } from '../../src/testing/model.ts'
 import { ThreadSlot } from '../../src/threads/slot.ts'
 import { EAGAIN, EDEADLK, EOWNERDEAD, ETIMEDOUT } from '../../src/words/errno.ts'
@@ -50,11 +50,7 @@ function modelOf({ name, threads, kill = [], reaper = reaps, isExact = true, bou
     kill,
     bounds,
     init: (cpu) => {
-      for (let thread = 0; thread < count; thread++) {
-        const first = world.record({ index: thread } as ModelThread, 0)
-        cpu.store(thread * ThreadSlot.sizeof + ThreadSlot.records, first)
-        for (let i = 1; i < 4; i++) cpu.store(first + i * WaitRecord.sizeof + WaitRecord.kind, ASYNC)
-      }
+      for (let thread = 0; thread < count; thread++) world.giveRecords(cpu, thread)
     },
     threads: threads(world),
     ...(kill.length === 0 ? {} : { reaper: [reaper(world)] }),

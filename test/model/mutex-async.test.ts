@@ -2,11 +2,10 @@
 
 import { describe, test } from 'vitest'
 import type { Lot } from '../../src/sync/lot.ts'
-import { ABORTED, ASYNC, TIMED_OUT, WAITING, WaitRecord } from '../../src/sync/wait-record.ts'
+import { ABORTED, TIMED_OUT, WAITING, WaitRecord } from '../../src/sync/wait-record.ts'
 import { abandonLock, beginLock, onBellLock, unlock } from '../../src/sync/mutex.ts'
 import { PENDING } from '../../src/sync/wait.ts'
 import type { Bounds, Model, ModelThread, Operation, Snapshot } from '../../src/testing/model.ts'
-import { ThreadSlot } from '../../src/threads/slot.ts'
 import { atRest, enter, exclusion, FULL, leave, reaps, section } from './mutex-models.ts'
 import { syncWorld, type SyncWorld } from './sync-world.ts'
 import { finds, holds } from './verdicts.ts'
@@ -103,11 +102,7 @@ function asyncModel(parts: Parts): Model {
     name: `mutex, ${parts.name}`,
     ...world.base,
     init: (cpu) => {
-      for (let thread = 0; thread < count; thread++) {
-        const first = world.record({ index: thread } as ModelThread, 0)
-        cpu.store(thread * ThreadSlot.sizeof + ThreadSlot.records, first)
-        for (let i = 1; i < 4; i++) cpu.store(first + i * WaitRecord.sizeof + WaitRecord.kind, ASYNC)
-      }
+      for (let thread = 0; thread < count; thread++) world.giveRecords(cpu, thread)
     },
     kill,
     bounds: parts.bounds,
@@ -155,7 +150,7 @@ function abandoning(world: SyncWorld, number: number, abandon: Abandon): Operati
     },
     (thread) => {
       if (resultOf(thread, number) !== PENDING) leaves(world, thread)
-      else abandon(world.lot(thread), world.lockAt, recordOf(world, thread, number))
+      else abandon(world.lot(thread), world.lockAt, world.record(thread, number))
     },
   ]
 }
@@ -175,14 +170,14 @@ function expiresOnly(lot: Lot, _at: number, record: number): void {
 
 function begins(world: SyncWorld, number: number): Operation {
   return (thread) => {
-    const got = beginLock(world.lot(thread), world.lockAt, recordOf(world, thread, number))
+    const got = beginLock(world.lot(thread), world.lockAt, world.record(thread, number))
     settle(world, thread, number, got)
   }
 }
 
 function carriesOn(world: SyncWorld, thread: ModelThread, number: number): void {
   if (resultOf(thread, number) !== PENDING) return
-  const got = onBellLock(world.lot(thread), world.lockAt, recordOf(world, thread, number))
+  const got = onBellLock(world.lot(thread), world.lockAt, world.record(thread, number))
   settle(world, thread, number, got)
 }
 
@@ -201,10 +196,6 @@ function leaves(world: SyncWorld, thread: ModelThread): void {
   thread.assert(result === 0, 'unlock: not the owner')
 }
 
-function recordOf(world: SyncWorld, thread: ModelThread, number: number): number {
-  return world.record(thread, number)
-}
-
 function isWaiting(world: SyncWorld, state: Snapshot, number: number): boolean {
-  return state.cpu.load(world.record({ index: 0 } as ModelThread, number) + WaitRecord.state) === WAITING
+  return state.cpu.load(world.record({ index: 0 }, number) + WaitRecord.state) === WAITING
 }

@@ -17,7 +17,7 @@ import {
 import { initRwLock, RawRwLock, RW_OWNER } from '../../src/sync/rwlock-word.ts'
 import { homeEntry, register } from '../../src/sync/readers.ts'
 import { repairSync } from '../../src/sync/repair.ts'
-import { ASYNC, UNUSED, WaitRecord } from '../../src/sync/wait-record.ts'
+import { WaitRecord } from '../../src/sync/wait-record.ts'
 import type {
   Bounds,
   Model,
@@ -39,8 +39,6 @@ const IN = 8
 
 export const READING = 1
 export const WRITING = 2
-
-const TASKS = [1, 2]
 
 const PLAIN: readonly number[] = [ThreadSlot.reads, ThreadSlot.leaving, ThreadSlot.admitted]
 
@@ -94,9 +92,7 @@ function modelOf(shape: Shape): Model {
         )
       }
       threads.forEach((thread, index) => {
-        if (!('tasks' in thread)) return
-        cpu.store(index * ThreadSlot.sizeof + ThreadSlot.records, recordOf(world, index, 0))
-        for (const task of TASKS) cpu.store(recordOf(world, index, task) + WaitRecord.kind, ASYNC)
+        if ('tasks' in thread) world.giveRecords(cpu, index)
       })
     },
     threads,
@@ -121,7 +117,8 @@ function modelOf(shape: Shape): Model {
         state.assert(state.cpu.load(homeEntry(slot, at)) === 0, 'nobody reads in the end')
       }
       state.assert(world.isQuiet(state), 'nothing is left in the lot')
-      state.assert(!isAsync || isUnused(world, state, count), 'no task has left its record behind')
+      const isClean = threads.every((_, thread) => world.hasNoRecordLeft(state, thread))
+      state.assert(!isAsync || isClean, 'no task has left its record behind')
     },
   }
 }
@@ -135,18 +132,6 @@ function isLine(world: SyncWorld, word: number): boolean {
   const offset = word % ThreadSlot.sizeof
   if (word >= world.bucketsAt) return false
   return offset >= ThreadSlot.readers || PLAIN.includes(offset)
-}
-
-function recordOf(world: SyncWorld, thread: number, task: number): number {
-  return world.record({ index: thread } as ModelThread, task)
-}
-
-function isUnused(world: SyncWorld, { cpu }: Snapshot, count: number): boolean {
-  for (let thread = 0; thread < count; thread++) {
-    if (TASKS.some((task) => cpu.load(recordOf(world, thread, task) + WaitRecord.state) !== UNUSED))
-      return false
-  }
-  return true
 }
 
 // ── sections ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -241,7 +226,8 @@ export function task(
     settles(thread, lock.onBell(world.lot(thread), world.lockAt, world.record(thread, number)))
   }
   const isRung = ({ cpu, ghost }: Snapshot) =>
-    ghost[RESULT + number] !== pending || cpu.load(recordOf(world, 0, number) + WaitRecord.state) !== waiting
+    ghost[RESULT + number] !== pending ||
+    cpu.load(world.record({ index: 0 }, number) + WaitRecord.state) !== waiting
   const begins: Operation = (thread) => {
     settles(thread, lock.begin(world.lot(thread), world.lockAt, world.record(thread, number)))
   }

@@ -12,7 +12,7 @@
  */
 
 import type { Lot } from '../../src/sync/lot.ts'
-import { ASYNC, HANDED, UNUSED, WAITING, WaitRecord } from '../../src/sync/wait-record.ts'
+import { HANDED, UNUSED, WAITING, WaitRecord } from '../../src/sync/wait-record.ts'
 import { repairSync } from '../../src/sync/repair.ts'
 import { acquire, beginAcquire, onBellAcquire, release, SEM_VALUE_MAX } from '../../src/sync/semaphore.ts'
 import { PENDING } from '../../src/sync/wait.ts'
@@ -33,8 +33,6 @@ import * as verdicts from './verdicts.ts'
 /** Ghost words: what task n's wait has come to, and the account of thread n. The reaper's is behind the last. */
 const RESULT = 0
 const ACCOUNT = 8
-
-const TASKS = [1, 2, 3]
 
 export interface Shape {
   name: string
@@ -72,9 +70,7 @@ function modelOf(shape: Shape): Model {
     init: (cpu) => {
       cpu.store(world.lockAt, shape.permits)
       threads.forEach((thread, index) => {
-        if (!('tasks' in thread)) return
-        cpu.store(index * ThreadSlot.sizeof + ThreadSlot.records, recordOf(world, index, 0))
-        for (const task of TASKS) cpu.store(recordOf(world, index, task) + WaitRecord.kind, ASYNC)
+        if ('tasks' in thread) world.giveRecords(cpu, index)
       })
     },
     threads,
@@ -89,24 +85,13 @@ function modelOf(shape: Shape): Model {
     },
     final: (state) => {
       state.assert(world.isQuiet(state), 'nothing is left in the lot')
-      state.assert(isUnused(world, state, count), 'no task has left its record behind')
+      const isClean = threads.every((_, thread) => world.hasNoRecordLeft(state, thread))
+      state.assert(isClean, 'no task has left its record behind')
       let sum = state.cpu.load(world.lockAt) & SEM_VALUE_MAX
       for (let thread = 0; thread < count; thread++) sum += state.ghost[ACCOUNT + thread]
       state.assert(sum === shape.permits, 'permits are conserved')
     },
   }
-}
-
-function recordOf(world: SyncWorld, thread: number, task: number): number {
-  return world.record({ index: thread } as ModelThread, task)
-}
-
-function isUnused(world: SyncWorld, { cpu }: Snapshot, count: number): boolean {
-  for (let thread = 0; thread < count; thread++) {
-    if (TASKS.some((task) => cpu.load(recordOf(world, thread, task) + WaitRecord.state) !== UNUSED))
-      return false
-  }
-  return true
 }
 
 // ── accounts ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -238,7 +223,7 @@ function isPending(thread: ModelThread, number: number): boolean {
 }
 
 function hasRung(world: SyncWorld, state: Snapshot, number: number): boolean {
-  return state.cpu.load(recordOf(world, 0, number) + WaitRecord.state) !== WAITING
+  return state.cpu.load(world.record({ index: 0 }, number) + WaitRecord.state) !== WAITING
 }
 
 // ── what the reaper does ──────────────────────────────────────────────────────────────────────────────────────────

@@ -11,8 +11,9 @@
  * only their holder touches them, so their order against other threads is not explored; each death in between is.
  */
 
+import type { Cpu } from '../../src/host/cpu.ts'
 import { Lot } from '../../src/sync/lot.ts'
-import { Bucket, WaitRecord } from '../../src/sync/wait-record.ts'
+import { ASYNC, Bucket, UNUSED, WaitRecord } from '../../src/sync/wait-record.ts'
 import { RawMutex } from '../../src/sync/mutex.ts'
 import type { Model, ModelThread, Snapshot } from '../../src/testing/model.ts'
 import { ThreadSlot } from '../../src/threads/slot.ts'
@@ -22,6 +23,9 @@ import { PAGE_WORDS } from '../../src/words/constants.ts'
 export const INSIDE = 0
 export const SECTIONS = 1
 export const NOTICES = 2
+
+/** The records of a chunk that models use; the chunk's own words are the first. */
+const TASKS = [1, 2, 3]
 
 export interface SyncWorld {
   readonly bucketsAt: number
@@ -34,7 +38,11 @@ export interface SyncWorld {
   /** A thread's access; `more` gives the thread its chunk of asynchronous records. */
   lot(thread: ModelThread): Lot
   /** The asynchronous record that a task uses, 1, 2, ... */
-  record(thread: ModelThread, task: number): number
+  record(thread: Pick<ModelThread, 'index'>, task: number): number
+  /** Before the start: gives a thread its chunk of asynchronous records, as more() would. */
+  giveRecords(cpu: Pick<Cpu, 'store'>, index: number): void
+  /** Whether none of a thread's tasks has left its record behind. */
+  hasNoRecordLeft(state: Snapshot, index: number): boolean
   isQuiet(state: Snapshot): boolean
 }
 
@@ -69,6 +77,9 @@ export function syncWorld(threads: number, async = false, bucketCount = 1): Sync
     return at === lockAt + RawMutex.mode
   }
 
+  const record = ({ index }: Pick<ModelThread, 'index'>, task: number) =>
+    chunksAt + index * PAGE_WORDS + task * WaitRecord.sizeof
+
   return {
     bucketsAt,
     lockAt,
@@ -93,7 +104,13 @@ export function syncWorld(threads: number, async = false, bucketCount = 1): Sync
       },
     },
     lot: (thread) => new Lot(thread, geometry),
-    record: (thread, task) => chunksAt + thread.index * PAGE_WORDS + task * WaitRecord.sizeof,
+    record,
+    giveRecords: (cpu, index) => {
+      cpu.store(index * ThreadSlot.sizeof + ThreadSlot.records, record({ index }, 0))
+      for (const task of TASKS) cpu.store(record({ index }, task) + WaitRecord.kind, ASYNC)
+    },
+    hasNoRecordLeft: ({ cpu }, index) =>
+      TASKS.every((task) => cpu.load(record({ index }, task) + state) === UNUSED),
     isQuiet: ({ cpu }) => {
       for (let slot = 0; slot < bucketsAt; slot += ThreadSlot.sizeof) {
         if (cpu.load(slot + ThreadSlot.record + state) !== 0) return false
