@@ -121,6 +121,7 @@ export class Condition extends SharedObject {
     const deadline = deadlineAfter(timeoutMs)
     const steps = this.#stepsFor(mutex, held)
     const options = { ...(signal !== undefined && { signal }), ...(ref !== undefined && { ref }) }
+    this.#context.waits.check(signal, ref)
     let isDone = until !== undefined && isTrue('waitAsync', until)
     while (!isDone) {
       const result = await this.#context.waits.wait(steps, Math.max(deadline - now(), 0), options)
@@ -174,6 +175,11 @@ export class Condition extends SharedObject {
     }
     return {
       begin: (record) => {
+        // `until`, or whoever ran since the last notification, may have unlocked it.
+        if (!token.locked) {
+          lot.freeRecord(record)
+          return -EPERM
+        }
         token[pause]?.()
         cpu.plainStore(mutex.word + mode, 0)
         return onLocked(beginConditionWait(lot, this.#word, mutex.word, record))

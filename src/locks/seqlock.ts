@@ -91,6 +91,9 @@ export class SeqLock extends SharedObject {
     this.assertLive('readAsync')
     assertFunction('SeqLock.readAsync()', 'section', section)
     const timeoutMs = timeoutOf('SeqLock.readAsync()', wait)
+    const { signal, ref } = wait
+    const options = { ...(signal !== undefined && { signal }), ...(ref !== undefined && { ref }) }
+    this.#context.waits.check(signal, ref)
     const deadline = deadlineAfter(timeoutMs)
     const even: AsyncSteps = { ...this.#even, late: () => this.#late('readAsync', timeoutMs) }
     for (;;) {
@@ -99,7 +102,7 @@ export class SeqLock extends SharedObject {
         const seen = attempt(section)
         if (validateSeqRead(this.#lot, this.#word, began)) return resultOf(seen)
       }
-      const result = await this.#context.waits.wait(even, Math.max(0, deadline - now()), wait)
+      const result = await this.#context.waits.wait(even, Math.max(0, deadline - now()), options)
       if (result < 0) throw this.#error(result, 'readAsync')
       this.assertLive('readAsync')
     }
@@ -130,16 +133,15 @@ export class SeqLock extends SharedObject {
     assertFunction('SeqLock.writeAsync()', 'section', section)
     const timeoutMs = timeoutOf('SeqLock.writeAsync()', wait)
     const end: { result?: { readonly value: T } | { readonly thrown: unknown } } = {}
-    // In the very step that took the lock: no other code of this thread may come in between and find it taken.
-    const run = (got: number): number => {
-      if (got !== 0 && got !== EOWNERDEAD) return got
-      end.result = attempt(() => this.#run(section, beginLocked(this.#lot, this.#word, got)))
-      return 0
-    }
     const at = this.#word + mutex
     const steps: AsyncSteps = {
-      begin: (record) => run(beginLock(this.#lot, at, record)),
-      onBell: (record) => run(onBellLock(this.#lot, at, record)),
+      begin: (record) => beginLock(this.#lot, at, record),
+      onBell: (record) => onBellLock(this.#lot, at, record),
+      // In the very step that took the lock: no other code of this thread may come in between and find it taken.
+      over: (got) => {
+        if (got < 0) return
+        end.result = attempt(() => this.#run(section, beginLocked(this.#lot, this.#word, got)))
+      },
       abandon: (record, outcome) => {
         abandonLock(this.#lot, at, record, outcome)
       },

@@ -40,6 +40,11 @@ export interface AsyncSteps {
   onBell(record: number): number
   abandon(record: number, outcome: number): void
   /**
+   * What begin or onBell has answered, when the wait is over and its record is free: what must be done in this very step,
+   * before other code of the thread runs. It may begin other waits and abort signals; it throws nothing.
+   */
+  over?(result: number): void
+  /**
    * Instead of `abandon`, for a wait that goes on when its time is up or it is aborted, since it must get something back
    * first (a condition its mutex): what it answers, or PENDING, and onBell carries on. Called once.
    */
@@ -79,15 +84,14 @@ export class AsyncWaits {
   /** Waits: resolves with what the steps answer in the end, or -ETIMEDOUT; rejects with the signal's reason. */
   async wait(steps: AsyncSteps, timeoutMs: number, options: AsyncOptions): Promise<number> {
     const { signal, ref = true } = options
-    if (signal !== undefined && !isSignal(signal)) throw typeError('wait', 'signal', 'an AbortSignal', signal)
-    if (typeof ref !== 'boolean') throw typeError('wait', 'ref', 'true or false', ref)
-    signal?.throwIfAborted()
-    const poison = this.#poison()
-    if (poison !== undefined) throw poison
+    this.check(signal, ref)
     const record = this.#lot.allocRecord()
     if (record === 0) return -ENOMEM
     const begun = steps.begin(record)
-    if (begun !== PENDING) return begun
+    if (begun !== PENDING) {
+      steps.over?.(begun)
+      return begun
+    }
 
     let onAbort: (() => void) | undefined
     try {
@@ -117,6 +121,15 @@ export class AsyncWaits {
     } finally {
       if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort)
     }
+  }
+
+  /** What wait() throws before it begins. For whoever may be through without waiting. */
+  check(signal: AbortSignal | undefined, ref = true): void {
+    if (signal !== undefined && !isSignal(signal)) throw typeError('wait', 'signal', 'an AbortSignal', signal)
+    if (typeof ref !== 'boolean') throw typeError('wait', 'ref', 'true or false', ref)
+    signal?.throwIfAborted()
+    const poison = this.#poison()
+    if (poison !== undefined) throw poison
   }
 
   get count(): number {
@@ -214,6 +227,7 @@ export class AsyncWaits {
       const result = pending.steps.onBell(record)
       if (result === PENDING) continue
       this.#remove(record, pending)
+      pending.steps.over?.(result)
       pending.settle(result)
     }
     this.#isListening = false

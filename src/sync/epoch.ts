@@ -37,6 +37,7 @@ import {
   isRead,
   publish,
   ReaderSet,
+  readsOfThread,
   register,
   retract,
   setDepth,
@@ -85,8 +86,7 @@ export function leaveEpoch(lot: Lot, at: number): number {
 
 /** In how many sections this thread is. */
 export function sectionsOf(lot: Lot, at: number): number {
-  const entry = entryOf(lot, at)
-  return entry === 0 ? 0 : depthOf(lot, entry) + 1
+  return readsOfThread(lot, at)
 }
 
 /** A section has ended, and somebody waits: perhaps for this one. */

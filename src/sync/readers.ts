@@ -116,6 +116,21 @@ export function depthOf(lot: Lot, entry: number): number {
   return lot.cpu.plainLoad(entry + DEPTH)
 }
 
+/**
+ * How many times this thread reads a thing. There may be two entries: one away from home, and one that a fast path has made
+ * at home when that was free again.
+ */
+export function readsOfThread(lot: Lot, at: number): number {
+  const { cpu, thread } = lot
+  const home = homeEntry(thread.at, at)
+  let count = isTagOf(cpu.plainLoad(home), at) ? cpu.plainLoad(home + DEPTH) + 1 : 0
+  if (cpu.plainLoad(thread.at + ThreadSlot.readers + spilled) === 0) return count
+  for (const entry of entriesOf(lot, thread.at)) {
+    if (entry !== home && isTagOf(cpu.plainLoad(entry), at)) count += cpu.plainLoad(entry + DEPTH) + 1
+  }
+  return count
+}
+
 export function setDepth(lot: Lot, entry: number, depth: number): void {
   lot.cpu.plainStore(entry + DEPTH, depth)
 }

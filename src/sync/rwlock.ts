@@ -8,7 +8,7 @@
 import { slotOf, ThreadSlot } from '../threads/slot.ts'
 import { EBUSY, EDEADLK, EPERM } from '../words/errno.ts'
 import type { Lot } from './lot.ts'
-import { depthOf, entryOf, setDepth, unregister, wasRegistered } from './readers.ts'
+import { depthOf, entryOf, readsOfThread, setDepth, unregister, wasRegistered } from './readers.ts'
 import {
   leave,
   leaveCounted,
@@ -68,8 +68,7 @@ export function readUnlock(lot: Lot, at: number): number {
 
 /** How many times this thread reads it. Not with COUNTED. */
 export function readsOf(lot: Lot, at: number): number {
-  const entry = entryOf(lot, at)
-  return entry === 0 ? 0 : depthOf(lot, entry) + 1
+  return readsOfThread(lot, at)
 }
 
 export function beginRead(lot: Lot, at: number, record: number): number {
