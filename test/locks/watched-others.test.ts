@@ -12,22 +12,9 @@ import {
   SpinLock,
 } from 'pageframe'
 import { deadlocks, lockOrder, lockStatistics, waitGraph } from 'pageframe/inspect'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { Actor, eventually, pause, rejectionOf, thrownBy } from '../support.ts'
-
-let memory: SharedMemory
-
-beforeEach(() => {
-  memory = new SharedMemory({ size: '64MiB', locks: { deadlocks: true, statistics: true } })
-})
-
-afterEach(async () => {
-  await eventually(() => memory.check().ok, 'the reaper').catch(() => undefined)
-  expect(memory.check().problems).toEqual([])
-  memory.destroy()
-})
-
-const waits = (count: number) => eventually(() => waitGraph(memory).waits.length === count, `${count} waits`)
+import { memory, waits } from './watched-memory.ts'
 
 function of(label: string) {
   const found = lockStatistics(memory).find((each) => each.label === label)

@@ -2,20 +2,9 @@
 
 import { Condition, Mutex, Semaphore, SharedMemory, SpinLock, type UnlockToken } from 'pageframe'
 import { deadlocks, lockOrder, lockStatistics, waitGraph } from 'pageframe/inspect'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Actor, eventually, pause, rejectionOf, thrownBy } from '../support.ts'
-
-let memory: SharedMemory
-
-beforeEach(() => {
-  memory = new SharedMemory({ size: '64MiB', locks: { deadlocks: true, statistics: true } })
-})
-
-afterEach(async () => {
-  await eventually(() => memory.check().ok, 'the reaper').catch(() => undefined)
-  expect(memory.check().problems).toEqual([])
-  memory.destroy()
-})
+import { describe, expect, test } from 'vitest'
+import { Actor, pause, rejectionOf, thrownBy } from '../support.ts'
+import { memory, waits } from './watched-memory.ts'
 
 function mutexes(...names: string[]): Mutex[] {
   return names.map((name) => new Mutex({ name, memory }))
@@ -46,8 +35,6 @@ function releaseThere(actor: Actor, lock: Mutex): Promise<void> {
     Mutex.from(handle).unlock()
   }, lock)
 }
-
-const waits = (count: number) => eventually(() => waitGraph(memory).waits.length === count, `${count} waits`)
 
 describe('deadlocks', () => {
   test('of two workers that wait for each other, the one who closes the circle gets EDEADLK, and says why', async () => {

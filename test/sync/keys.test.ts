@@ -1,53 +1,22 @@
 /** The lot with keys of two words, which floors above use for what is not a word of a bare memory. In one process. */
 
 import { beforeEach, expect, test } from 'vitest'
-import { atomicsCpu, type Cpu } from '../../src/host/cpu.ts'
-import { debugCpu } from '../../src/host/debug-cpu.ts'
-import { Lot } from '../../src/sync/lot.ts'
+import type { Cpu } from '../../src/host/cpu.ts'
+import type { Lot } from '../../src/sync/lot.ts'
 import { Bucket, UNUSED, WAITING, WOKEN } from '../../src/sync/wait-record.ts'
 import { repairSync } from '../../src/sync/repair.ts'
-import { ThreadSlot, tidOf } from '../../src/threads/slot.ts'
-import type { Thread } from '../../src/threads/thread.ts'
-import { PAGE_WORDS } from '../../src/words/constants.ts'
+import { ThreadSlot } from '../../src/threads/slot.ts'
+import { lots, type Lots } from './lots.ts'
 
-const SLOTS = 4
-const BUCKETS = 4
-const BUCKETS_AT = SLOTS * ThreadSlot.sizeof
-const CHUNKS_AT = BUCKETS_AT + BUCKETS * Bucket.sizeof
 const WHY = 99
 
 let cpu: Cpu
-let rung: number[]
+let rung: Lots['rung']
+let lotOf: Lots['lotOf']
 
 beforeEach(() => {
-  const buffer = new SharedArrayBuffer((CHUNKS_AT + SLOTS * PAGE_WORDS) * 4)
-  cpu = debugCpu(atomicsCpu(buffer), buffer.byteLength)
-  rung = []
+  ;({ cpu, rung, lotOf } = lots())
 })
-
-function lotOf(index: number): Lot {
-  const thread: Thread = {
-    cpu,
-    at: index * ThreadSlot.sizeof,
-    tid: tidOf(index, 1),
-    spinTurns: 0,
-    sleep: () => false,
-    ring: (at) => void rung.push(at),
-    awaitChange: () => {
-      throw new Error('there is nobody who could change it')
-    },
-    now: () => 0,
-    isStarving: () => false,
-    count: () => undefined,
-  }
-  return new Lot(thread, {
-    bucketsAt: BUCKETS_AT,
-    bucketCount: BUCKETS,
-    slotsAt: 0,
-    slotCount: SLOTS,
-    more: () => CHUNKS_AT + index * PAGE_WORDS,
-  })
-}
 
 function park(lot: Lot, first: number, second: number): number {
   const record = lot.allocRecord()
@@ -88,7 +57,7 @@ test('any two int32 words are a key, negative ones too', () => {
 
 test('waiters of one key are woken in the order in which they came, those of others stay', () => {
   const waker = lotOf(3)
-  const waiters = [0, 1, 2].map(lotOf)
+  const waiters = [0, 1, 2].map((index) => lotOf(index))
   const mine = waiters.map((lot) => park(lot, 5, 6))
   const others = waiters.map((lot) => park(lot, 6, 5))
 

@@ -1,52 +1,21 @@
 /** Waits that move from key to key, and records that are used again at once. In one process. */
 
 import { beforeEach, describe, expect, test } from 'vitest'
-import { atomicsCpu, type Cpu } from '../../src/host/cpu.ts'
-import { debugCpu } from '../../src/host/debug-cpu.ts'
+import type { Cpu } from '../../src/host/cpu.ts'
 import { FUTEX_PURPOSE, futexRequeue, futexWake } from '../../src/sync/futex.ts'
-import { Lot } from '../../src/sync/lot.ts'
+import type { Lot } from '../../src/sync/lot.ts'
 import { repairSync } from '../../src/sync/repair.ts'
 import { ABORTED, ANY, Bucket, WAITING, WaitRecord, WOKEN } from '../../src/sync/wait-record.ts'
-import { ThreadSlot, tidOf } from '../../src/threads/slot.ts'
-import type { Thread } from '../../src/threads/thread.ts'
-import { PAGE_WORDS } from '../../src/words/constants.ts'
+import { BUCKETS, BUCKETS_AT, lots, type Lots } from './lots.ts'
 
-const SLOTS = 4
-const BUCKETS = 4
-const BUCKETS_AT = SLOTS * ThreadSlot.sizeof
-const CHUNKS_AT = BUCKETS_AT + BUCKETS * Bucket.sizeof
 const { state } = WaitRecord
 
 let cpu: Cpu
+let lotOf: Lots['lotOf']
 
 beforeEach(() => {
-  const buffer = new SharedArrayBuffer((CHUNKS_AT + SLOTS * PAGE_WORDS) * 4)
-  cpu = debugCpu(atomicsCpu(buffer), buffer.byteLength)
+  ;({ cpu, lotOf } = lots())
 })
-
-function lotOf(index: number, its: Cpu = cpu): Lot {
-  const thread: Thread = {
-    cpu: its,
-    at: index * ThreadSlot.sizeof,
-    tid: tidOf(index, 1),
-    spinTurns: 0,
-    sleep: () => false,
-    ring: () => undefined,
-    awaitChange: () => {
-      throw new Error('there is nobody who could change it')
-    },
-    now: () => 0,
-    isStarving: () => false,
-    count: () => undefined,
-  }
-  return new Lot(thread, {
-    bucketsAt: BUCKETS_AT,
-    bucketCount: BUCKETS,
-    slotsAt: 0,
-    slotCount: SLOTS,
-    more: () => CHUNKS_AT + index * PAGE_WORDS,
-  })
-}
 
 function park(lot: Lot, key: number, record = lot.allocRecord()): number {
   lot.prepare(record, 0, key, FUTEX_PURPOSE)
