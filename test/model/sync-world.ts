@@ -110,7 +110,7 @@ export function syncWorld(threads: number, async = false, bucketCount = 1): Sync
       for (const task of TASKS) cpu.store(record({ index }, task) + WaitRecord.kind, ASYNC)
     },
     hasNoRecordLeft: ({ cpu }, index) =>
-      TASKS.every((task) => cpu.load(record({ index }, task) + state) === UNUSED),
+      !async || TASKS.every((task) => cpu.load(record({ index }, task) + state) === UNUSED),
     isQuiet: ({ cpu }) => {
       for (let slot = 0; slot < bucketsAt; slot += ThreadSlot.sizeof) {
         if (cpu.load(slot + ThreadSlot.record + state) !== 0) return false
