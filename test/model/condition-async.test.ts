@@ -175,5 +175,5 @@ function phaseOf({ ghost }: Snapshot, number: number): number {
 }
 
 function isWaiting(world: SyncWorld, state: Snapshot, number: number): boolean {
-  return state.cpu.load(world.record({ index: 0 } as ModelThread, number) + WaitRecord.state) === WAITING
+  return state.cpu.load(world.record({ index: 0 }, number) + WaitRecord.state) === WAITING
 }
