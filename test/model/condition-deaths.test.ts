@@ -34,7 +34,7 @@ describe('who dies', () => {
     holds({ ...passedOn(true), handOff: true, bounds: { preemptions: 1 } })
   })
 
-  test('a waiter, while all are notified, no preemption', () => {
+  test('a waiter, while all are notified, 1 preemption', () => {
     holds({
       name: '2 waiters, broadcast, kill a waiter',
       threads: (world) => [
@@ -43,7 +43,7 @@ describe('who dies', () => {
         [after(2, produces(world, 2, Infinity, true))],
       ],
       kill: [0],
-      bounds: { preemptions: 0 },
+      bounds: { preemptions: 1 },
     })
   })
 
@@ -73,7 +73,7 @@ describe('who dies', () => {
     })
   })
 
-  test('a waiter that may time out, no preemption', () => {
+  test('a waiter that may time out, 1 preemption', () => {
     holds({
       name: 'a waiter that dies, one that may time out',
       threads: (world) => [
@@ -82,7 +82,8 @@ describe('who dies', () => {
         [after(2, produces(world, 0, Infinity, true))],
       ],
       kill: [0],
-      bounds: { preemptions: 0, timeouts: 1 },
+      mayKill: (_thread, _operation, step) => step > 20, // it is about to sleep, or later
+      bounds: { preemptions: 1, timeouts: 1 },
     })
   })
 })
