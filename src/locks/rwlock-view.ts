@@ -64,12 +64,12 @@ export abstract class Side implements Lockable {
   }
 
   /** Who has it: `thread 3 'parser' writes`, `2 threads read it`. */
-  protected holders(): string {
+  protected holders(nobody = 'it has just been released'): string {
     const { context, word } = this.whole
     const writer = writerOf(context.lot, word)
     if (writer !== 0) return `${context.threadName(writer)} writes`
     const readers = readersOf(context.lot, word + RawRwLock.flags, word, word)
-    if (readers.length === 0) return 'it has just been released'
+    if (readers.length === 0) return nobody
     if (readers.length > 1) return `${readers.length} threads read it`
     return `${context.threadName(readers[0])} reads it`
   }
@@ -90,7 +90,7 @@ export abstract class Side implements Lockable {
       case -EDEADLK:
         return 'this thread holds it for writing already; to wait here would never end'
       case -EPERM:
-        return `this thread does not ${this.side} under it; ${this.holders()}`
+        return `this thread does not ${this.side} under it; ${this.holders('nobody has it')}`
       case -ENOMEM:
         return noRecord(this.whole.context)
       case -EAGAIN:

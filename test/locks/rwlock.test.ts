@@ -181,6 +181,13 @@ describe('one thread with itself', () => {
     expect(thrownBy(() => { lock.read.unlock() })).toMatchObject({ code: 'EPERM' }) // prettier-ignore
   })
 
+  test('and says so if nobody has it, not that somebody had', () => {
+    const lock = new RwLock()
+
+    expect(() => { lock.read.unlock() }).toThrow('this thread does not read under it; nobody has it') // prettier-ignore
+    expect(() => { lock.write.unlock() }).toThrow('this thread does not write under it; nobody has it') // prettier-ignore
+  })
+
   test('it reads under more locks than its line has room for, and each still keeps writers out', async () => {
     const locks = Array.from({ length: 700 }, () => new RwLock())
     const other = await Actor.start()
