@@ -28,11 +28,6 @@ import { SpaceState } from './space-state.ts'
 import { loadWide, storeWide } from './vma-cells.ts'
 import { Zapper } from './zap.ts'
 
-export type { Area } from './area.ts'
-export type { Backing } from './mmap.ts'
-export { areasOf, type AreaInfo } from './areas-of.ts'
-export { countMappings, dropAreas, mappingsOf } from './vma-cells.ts'
-
 /** Makes the pages of [from, to) present, as far as it can: mlock and MAP_POPULATE. Page numbers. */
 export type Populate = (from: number, to: number) => void
 

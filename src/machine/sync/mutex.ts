@@ -62,7 +62,7 @@ export const PTHREAD_MUTEX_ERRORCHECK = 2
 export const PTHREAD_MUTEX_ADAPTIVE_NP = 3
 
 const TYPE = 3
-export const ROBUST = 4
+const ROBUST = 4
 /** Recursive locks of one owner (glibc: an unsigned int that must not wrap). */
 const MOST_DEPTH = 0x7fffffff
 
@@ -184,7 +184,7 @@ export function afterWait(sync: SyncWords, at: number, place: number, result: nu
 
 // ── below ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-export function ownerAt({ cpu }: SyncWords, at: number): number {
+function ownerAt({ cpu }: SyncWords, at: number): number {
   const owner = cpu.load(at + raw) & OWNER_MASK
   return owner === NOT_RECOVERABLE ? 0 : owner
 }
