@@ -45,8 +45,6 @@ export class ReadLock extends Side implements TokenHolder {
   readonly #token = new SyncToken(this)
   /** How many asynchronous sections of this thread read. */
   #asyncReads = 0
-  /** This thread reads once, by the fast path of lock(), and its entry is at home: to unlock, nothing is looked up. */
-  #isSimple = false
 
   constructor(whole: Sided) {
     super(whole, 'read')
@@ -68,10 +66,7 @@ export class ReadLock extends Side implements TokenHolder {
     if (cpu.plainLoad(this.#generationAt) !== this.#own) this.whole.assertLive('lock')
     // Dekker: pairs with writers, who write the word, then look for entries (sync/rwlock.ts).
     if (wait === undefined && cpu.plainLoad(home) === 0) {
-      if ((cpu.storeLoad(home, this.#word, this.#word) & this.#against) === 0) {
-        this.#isSimple = true
-        return this.#token
-      }
+      if ((cpu.storeLoad(home, this.#word, this.#word) & this.#against) === 0) return this.#token
       leave(this.whole.context.lot, this.#word, home)
     }
     this.#lockSlow(wait)
@@ -81,7 +76,6 @@ export class ReadLock extends Side implements TokenHolder {
   /** Locks for reading if that needs no waiting, else null. Throws ENOTRECOVERABLE and EAGAIN as lock(). */
   tryLock(): UnlockToken | null {
     this.whole.assertLive('tryLock')
-    this.#isSimple = false
     const result = tryReadLock(this.whole.context.lot, this.#word)
     if (result === -EBUSY) return null
     if (result < 0) throw this.error(result, 'tryLock')
@@ -103,14 +97,14 @@ export class ReadLock extends Side implements TokenHolder {
   /** Ends what lock() or tryLock() began. EPERM if this thread does not read so. */
   unlock(): void {
     const cpu = this.#cpu
+    const home = this.#home
     if (cpu.plainLoad(this.#generationAt) !== this.#own) this.whole.assertLive('unlock')
-    if (!this.#isSimple) {
+    if (this.#asyncReads === 0 && cpu.plainLoad(home) === this.#word && cpu.plainLoad(home + 1) === 0) {
+      if ((cpu.storeLoad(home, 0, this.#word) & WRITERS) !== 0)
+        afterReader(this.whole.context.lot, this.#word)
+    } else {
       this.#unlockSlow()
-      return
     }
-    this.#isSimple = false
-    if ((cpu.storeLoad(this.#home, 0, this.#word) & WRITERS) !== 0)
-      afterReader(this.whole.context.lot, this.#word)
   }
 
   // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -151,13 +145,11 @@ export class ReadLock extends Side implements TokenHolder {
   /** In the very step that took the lock: other code of this thread runs before the promise's continuation does. */
   #onLockedAsync(result: number): number {
     if (result < 0 || result === PENDING) return result
-    this.#isSimple = false
     this.#asyncReads++
     return result
   }
 
   #lockSlow(wait: Wait | undefined): void {
-    this.#isSimple = false
     const timeoutMs = timeoutOf(this.call('lock'), wait)
     const { context } = this.whole
     context.assertSound()

@@ -42,8 +42,6 @@ export const SemaphoreObject = layout('Semaphore', 128, {
 
 const { raw, permits: permitsAt } = SemaphoreObject
 
-const MOST_GUESSED = 2 ** 30 - 1
-
 interface SemaphoreOptions extends Place {
   permits?: number
 }
@@ -63,11 +61,6 @@ export class Semaphore extends SharedObject {
   readonly #generationAt = this.at + SemaphoreObject.generation
   readonly #own = this.generation
   readonly #cpu = this.#context.cpu
-  /**
-   * The permits that there are by what this thread did last, at most MOST_GUESSED: the first thing that acquire() and release() try.
-   * Half the price of looking first, if nobody else came in between; if somebody did, the compareExchange says so.
-   */
-  #guess = 0
 
   /** `permits` at the start: 0 to SEM_VALUE_MAX (2147483647). */
   constructor(permits: number | Found, options: Place = {}) {
@@ -93,9 +86,7 @@ export class Semaphore extends SharedObject {
   /** Takes a permit; blocks this thread while there is none. ETIMEDOUT. */
   acquire(wait?: Wait): void {
     if (this.#cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('acquire')
-    const guess = this.#guess
-    if (wait === undefined && guess > 0 && acquireFast(this.#cpu, this.#word, guess)) this.#guess = guess - 1
-    else this.#acquireSlow(wait)
+    if (wait !== undefined || !acquireFast(this.#cpu, this.#word)) this.#acquireSlow(wait)
   }
 
   /** Takes a permit if there is one. Never waits. */
@@ -116,10 +107,7 @@ export class Semaphore extends SharedObject {
   /** Gives back `count` permits, one if absent, and wakes as many waiters. EOVERFLOW beyond SEM_VALUE_MAX. */
   release(count = 1): void {
     if (this.#cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('release')
-    const guess = this.#guess
-    if (count === 1 && guess < MOST_GUESSED && releaseFast(this.#cpu, this.#word, guess))
-      this.#guess = guess + 1
-    else this.#releaseSlow(count)
+    if (count !== 1 || !releaseFast(this.#cpu, this.#word)) this.#releaseSlow(count)
   }
 
   // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -127,7 +115,6 @@ export class Semaphore extends SharedObject {
   #acquireSlow(wait: Wait | undefined): void {
     const timeoutMs = timeoutOf('Semaphore.acquire()', wait)
     if (tryAcquire(this.#context.lot, this.#word) !== 0) this.#wait(timeoutMs)
-    this.#look()
   }
 
   #wait(timeoutMs: number): void {
@@ -150,11 +137,6 @@ export class Semaphore extends SharedObject {
         `${this.label}: ${this.value} + ${count} permits are more than ${SEM_VALUE_MAX}`,
       )
     }
-    this.#look()
-  }
-
-  #look(): void {
-    this.#guess = Math.min(permitsOf(this.#context.lot, this.#word), MOST_GUESSED)
   }
 
   readonly #steps: AsyncSteps = {

@@ -36,16 +36,23 @@ const PERMITS = 0x7fffffff
 export const SEM_VALUE_MAX = PERMITS
 export const SEMAPHORE_PURPOSE = 2
 
-/** Takes a permit if there are just so many, more than 0, and nobody waits. The rest is acquire()'s. */
-export function acquireFast(cpu: Cpu, at: number, permits: number): boolean {
+/**
+ * Takes a permit if there is one, nobody waits, and nobody comes in between. The rest is acquire()'s.
+ *
+ * The plain load is a guess; if it is not what the word holds, the compareExchange says so. (To remember the number instead
+ * would take a store, for which the next locked instruction waits.)
+ */
+export function acquireFast(cpu: Cpu, at: number): boolean {
+  const guess = cpu.plainLoad(at)
   // Acquire: pairs with the compareExchange in releaseFast() and release().
-  return cpu.compareExchange(at, permits, permits - 1) === permits
+  return guess > 0 && cpu.compareExchange(at, guess, guess - 1) === guess
 }
 
-/** Adds a permit if there are just so many, less than SEM_VALUE_MAX, and nobody waits. The rest is release()'s. */
-export function releaseFast(cpu: Cpu, at: number, permits: number): boolean {
+/** Adds a permit if there is room for one, nobody waits, and nobody comes in between. The rest is release()'s. */
+export function releaseFast(cpu: Cpu, at: number): boolean {
+  const guess = cpu.plainLoad(at)
   // Release: pairs with the compareExchange in acquireFast() and take().
-  return cpu.compareExchange(at, permits, permits + 1) === permits
+  return guess >= 0 && guess < SEM_VALUE_MAX && cpu.compareExchange(at, guess, guess + 1) === guess
 }
 
 /** Takes a permit; waits until `deadline` if it must. 0, or -ETIMEDOUT. */
