@@ -19,12 +19,13 @@
  *          bit 31 set: number of the process, bit 15 if not `private`, and bits of the address
  *   key1   the lowest 32 bits of offset or address, in words
  *
- * Offsets 1 TiB apart in one object have the same key: a wake-up for one may reach the other, as any wait may end for nothing.
+ * Offsets 1 TiB apart in one object have the same key, and meet: there FUTEX_WAKE may wake one that waits at the other offset,
+ * and who was meant sleeps on. Linux tells them apart.
  */
 
 import { BusError, SegmentationFault } from '../../paging/signals.ts'
 import { EXCLUSIVE, isPresent } from '../../paging/pte.ts'
-import { PROT_READ, PROT_WRITE } from '../../space/constants.ts'
+import { PROT_WRITE } from '../../space/constants.ts'
 import { VM_SHARED } from '../../space/vma.ts'
 import type { FutexKey } from '../../sync/futex.ts'
 import { PAGE_SIZE, PAGE_WORDS } from '../../words/constants.ts'
@@ -47,7 +48,7 @@ export function futexKey(sync: SyncWords, address: number, isPrivate: boolean): 
   if (area === undefined) return -EFAULT
   const isShared = (area.flags & VM_SHARED) !== 0
   const isWritable = (area.prot & PROT_WRITE) !== 0
-  if (!isWritable && (area.prot & PROT_READ) === 0 && area.prot === 0) return -EFAULT
+  if (area.prot === 0) return -EFAULT
   if (!isReachable(sync, address, isWritable ? 'write' : 'read')) return -EFAULT
   if (isShared) return objectKey(area.object, area.offset + (vpn - area.start), address)
   if (isWritable) return ownKey(sync, address, NOT_PRIVATE)
