@@ -14,8 +14,9 @@ import {
   writeLock,
   writeUnlock,
 } from '../../src/sync/rwlock.ts'
-import { initRwLock, RawRwLock, RW_OWNER } from '../../src/sync/rwlock-word.ts'
-import { homeEntry, register } from '../../src/sync/readers.ts'
+import { release } from '../../src/sync/rwlock-turns.ts'
+import { initRwLock, RawRwLock, RW_OWNER, writerOf } from '../../src/sync/rwlock-word.ts'
+import { homeEntry, ReaderLine, register } from '../../src/sync/readers.ts'
 import { repairSync } from '../../src/sync/repair.ts'
 import { WaitRecord } from '../../src/sync/wait-record.ts'
 import type {
@@ -27,7 +28,7 @@ import type {
   Snapshot,
   ThreadModel,
 } from '../../src/testing/model.ts'
-import { ThreadSlot } from '../../src/threads/slot.ts'
+import { ThreadSlot, tidOf } from '../../src/threads/slot.ts'
 import { EOWNERDEAD, ETIMEDOUT } from '../../src/words/errno.ts'
 import { syncWorld, type SyncWorld } from './sync-world.ts'
 import * as verdicts from './verdicts.ts'
@@ -35,10 +36,14 @@ import * as verdicts from './verdicts.ts'
 /** Ghost words. */
 const TORN = 0
 const RESULT = 1
+const REAPED = 7
 const IN = 8
 
 export const READING = 1
 export const WRITING = 2
+
+/** The tag of an entry that belongs to nothing in the model. */
+const ELSEWHERE = 1
 
 const PLAIN: readonly number[] = [ThreadSlot.reads, ThreadSlot.leaving, ThreadSlot.admitted]
 
@@ -49,6 +54,8 @@ export interface Shape {
   threads: (world: SyncWorld) => readonly ThreadModel[]
   /** Threads that have read before. Default: all. */
   registered?: readonly number[]
+  /** Threads that read something else, whose entry lies where theirs for the lock would. */
+  crowded?: readonly number[]
   kill?: readonly number[]
   reaper?: (world: SyncWorld) => ReaperOperation[]
   handOff?: boolean
@@ -91,6 +98,7 @@ function modelOf(shape: Shape): Model {
           at + RawRwLock.flags,
         )
       }
+      for (const index of shape.crowded ?? []) cpu.store(homeEntry(index * ThreadSlot.sizeof, at), ELSEWHERE)
       threads.forEach((thread, index) => {
         if ('tasks' in thread) world.giveRecords(cpu, index)
       })
@@ -108,13 +116,13 @@ function modelOf(shape: Shape): Model {
     },
     final: (state) => {
       state.assert((state.cpu.load(at) & RW_OWNER) === 0, 'nobody writes in the end')
-      state.assert(
-        state.cpu.load(at + RawRwLock.counted) === 0 || kill.length > 0,
-        'nobody is counted in the end',
-      )
+      state.assert(state.cpu.load(at + RawRwLock.counted) === 0, 'nobody is counted in the end')
       for (let thread = 0; thread < count; thread++) {
         const slot = thread * ThreadSlot.sizeof
-        state.assert(state.cpu.load(homeEntry(slot, at)) === 0, 'nobody reads in the end')
+        const line = slot + ThreadSlot.readers
+        for (let entry = line + ReaderLine.entries; entry < line + ReaderLine.sizeof; entry += 2)
+          state.assert(state.cpu.load(entry) !== at, 'nobody reads in the end')
+        state.assert(state.cpu.load(line + ReaderLine.spilled) === 0, 'no line has spilled in the end')
       }
       state.assert(world.isQuiet(state), 'nothing is left in the lot')
       const isClean = threads.every((_, thread) => world.hasNoRecordLeft(state, thread))
@@ -276,4 +284,37 @@ export const outside: ReaperOperation = (thread, dead) => {
     if (was === WRITING) ghost[TORN] = 1
     return 0
   })
+}
+
+// ── counted: what the dead had locked stays locked ────────────────────────────────────────────────────────────────
+
+/** What ships for a lock at an address: a wait of the dead ends, and a lock that it was leaving is left; no more. */
+export function reapsCounted(world: SyncWorld, repair = repairSync): ReaperOperation[] {
+  return [
+    (thread, dead) => {
+      repair(world.lot(thread), dead)
+      thread.ghost((ghost) => (ghost[REAPED] = 1))
+    },
+  ]
+}
+
+/**
+ * A program that knows better: once the others sleep or are through, what is still locked is the dead's, and is unlocked in
+ * its place. So whoever still sleeps slept beside a lock that was to be had.
+ */
+export function unlocksForDead(world: SyncWorld, victim: number, others: readonly number[]): Operation {
+  const { lockAt: at } = world
+  return {
+    when: ({ ghost, isDead, isFinished, isAsleep }) =>
+      (isDead(victim) ? ghost[REAPED] === 1 : isFinished(victim)) &&
+      others.every((thread) => isFinished(thread) || isAsleep(thread)),
+    run: (thread) => {
+      const lot = world.lot(thread)
+      const isRead = lot.cpu.load(at + RawRwLock.counted) > 0
+      const isWritten = writerOf(lot, at) === tidOf(victim, 1)
+      thread.ghost((ghost) => (ghost[IN + victim] = 0))
+      if (isRead) thread.assert(readUnlock(lot, at) === 0, 'readUnlock: nobody is counted')
+      if (isWritten) release(lot, at, tidOf(victim, 1))
+    },
+  }
 }
