@@ -29,6 +29,31 @@ export interface Cpu {
    * call. What the thread accessed plainly before stays before the load, what it accesses afterwards stays behind the store.
    */
   storeLoad(at: number, value: number, other: number): number
+  /**
+   * The fast paths of locks, a call each. They change nothing unless the word at `guard` is `own`: a lock may have been
+   * destroyed while a thread had it in hand. Several checks and one locked instruction in a row cost a third less than the
+   * same by several calls, for V8 forgets around each call what it knew.
+   *
+   * 0 if it was done. Otherwise nothing has changed, and why is for the caller to find out (another thread may only have come
+   * in between).
+   */
+  guardedCompareExchange(guard: number, own: number, at: number, expected: number, value: number): number
+  /** Adds 1 to a word that is 0 to 2^31 - 2. */
+  guardedAddOne(guard: number, own: number, at: number): number
+  /** Takes 1 from a word that is above 0. */
+  guardedTakeOne(guard: number, own: number, at: number): number
+  /**
+   * storeLoad() for a pair of words, aligned, that this thread alone writes: replaces `expected` and 0 by `value` and 0, then
+   * loads the word `other` and returns it. -1 if nothing has changed; so `other` must be a word that is never -1.
+   */
+  guardedPairLoad(
+    guard: number,
+    own: number,
+    at: number,
+    expected: number,
+    value: number,
+    other: number,
+  ): number
   /** A load without order: for data that one of the above has published, or as a hint. Never spun on. */
   plainLoad(at: number): number
   /** A store without order: for data that one of the above will publish, or a note that only the reaper reads. */
@@ -40,6 +65,8 @@ export interface Cpu {
   /** Loads until the word differs from `value`, at most `turns` times; returns the last word seen. */
   spinWhileEqual(at: number, value: number, turns: number): number
 }
+
+const MOST = 0x7fffffff
 
 type Instructions = Omit<Cpu, 'plainLoad' | 'plainStore'>
 
@@ -71,6 +98,10 @@ class WasmCpu implements Cpu {
   declare readonly exchange: Cpu['exchange']
   declare readonly compareExchange: Cpu['compareExchange']
   declare readonly storeLoad: Cpu['storeLoad']
+  declare readonly guardedCompareExchange: Cpu['guardedCompareExchange']
+  declare readonly guardedAddOne: Cpu['guardedAddOne']
+  declare readonly guardedTakeOne: Cpu['guardedTakeOne']
+  declare readonly guardedPairLoad: Cpu['guardedPairLoad']
   declare readonly copy: Cpu['copy']
   declare readonly fill: Cpu['fill']
   declare readonly compare: Cpu['compare']
@@ -88,6 +119,10 @@ class WasmCpu implements Cpu {
     this.exchange = exports.exchange
     this.compareExchange = exports.compareExchange
     this.storeLoad = exports.storeLoad
+    this.guardedCompareExchange = exports.guardedCompareExchange
+    this.guardedAddOne = exports.guardedAddOne
+    this.guardedTakeOne = exports.guardedTakeOne
+    this.guardedPairLoad = exports.guardedPairLoad
     this.copy = exports.copy
     this.fill = exports.fill
     this.compare = exports.compare
@@ -157,6 +192,35 @@ class AtomicsCpu implements Cpu {
   storeLoad(at: number, value: number, other: number): number {
     Atomics.store(this.words, at, value)
     return Atomics.load(this.words, other)
+  }
+
+  guardedCompareExchange(guard: number, own: number, at: number, expected: number, value: number): number {
+    if (this.words[guard] !== own) return -1
+    return Atomics.compareExchange(this.words, at, expected, value) ^ expected
+  }
+
+  guardedAddOne(guard: number, own: number, at: number): number {
+    const seen = this.words[at]
+    if (seen < 0 || seen === MOST) return -1
+    return this.guardedCompareExchange(guard, own, at, seen, seen + 1)
+  }
+
+  guardedTakeOne(guard: number, own: number, at: number): number {
+    const seen = this.words[at]
+    return seen <= 0 ? -1 : this.guardedCompareExchange(guard, own, at, seen, seen - 1)
+  }
+
+  guardedPairLoad(
+    guard: number,
+    own: number,
+    at: number,
+    expected: number,
+    value: number,
+    other: number,
+  ): number {
+    const isDone =
+      this.words[at + 1] === 0 && this.guardedCompareExchange(guard, own, at, expected, value) === 0
+    return isDone ? Atomics.load(this.words, other) : -1
   }
 
   plainLoad(at: number): number {

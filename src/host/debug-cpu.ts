@@ -16,6 +16,10 @@ export function debugCpu(inner: Cpu, lengthBytes: number): Cpu {
     assert(Number.isInteger(at) && at >= 0 && at < lengthWords, `word ${at} is outside the memory`)
     return at
   }
+  const pair = (at: number): number => {
+    assert(at % 2 === 0, `word ${at} does not begin a pair`)
+    return word(at + 1) - 1
+  }
   const value = (number: number): number => {
     assert((number | 0) === number, `${number} is not an int32`)
     return number
@@ -39,6 +43,12 @@ export function debugCpu(inner: Cpu, lengthBytes: number): Cpu {
     exchange: (at, v) => inner.exchange(word(at), value(v)),
     compareExchange: (at, expected, v) => inner.compareExchange(word(at), value(expected), value(v)),
     storeLoad: (at, v, other) => inner.storeLoad(word(at), value(v), word(other)),
+    guardedCompareExchange: (guard, own, at, expected, v) =>
+      inner.guardedCompareExchange(word(guard), value(own), word(at), value(expected), value(v)),
+    guardedAddOne: (guard, own, at) => inner.guardedAddOne(word(guard), value(own), word(at)),
+    guardedTakeOne: (guard, own, at) => inner.guardedTakeOne(word(guard), value(own), word(at)),
+    guardedPairLoad: (guard, own, at, expected, v, other) =>
+      inner.guardedPairLoad(word(guard), value(own), pair(at), value(expected), value(v), word(other)),
     plainLoad: (at) => inner.plainLoad(word(at)),
     plainStore: (at, v) => {
       inner.plainStore(word(at), value(v))

@@ -20,6 +20,7 @@ import {
   beginLock,
   lock,
   lockFast,
+  lockLive,
   markConsistent,
   onBellLock,
   OWNER_DIED,
@@ -28,7 +29,7 @@ import {
   RawMutex,
   tryLock,
   unlock,
-  unlockFast,
+  unlockLive,
 } from '../sync/mutex.ts'
 import { EDEADLK, EINVAL, EOWNERDEAD, EPERM, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
 import { PENDING } from '../sync/wait.ts'
@@ -68,8 +69,11 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   readonly #cpu = this.#context.cpu
   readonly #lot = this.#context.lot
   readonly #tid = this.#context.thread.tid
-  /** Not recursive, and never held by lockAsync() in this thread: its mode word is 0 and need not be asked. */
-  #isPlain = this.#type !== RECURSIVE
+  /**
+   * 0 while it is not recursive and was never held by lockAsync() in this thread: its mode word is 0 and need not be asked. (A
+   * number, for V8 asks a boolean whether it is truthy.)
+   */
+  #special = this.#type === RECURSIVE ? 1 : 0
   readonly #token = new SyncToken(this)
   #access: MutexAccess | undefined
 
@@ -94,8 +98,9 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
    * ENOTRECOVERABLE (an owner died and the next one did not call markConsistent()); ESTALE (destroyed).
    */
   lock(wait?: Wait): UnlockToken {
-    if (this.#cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('lock')
-    if (wait !== undefined || !lockFast(this.#cpu, this.#word, this.#tid)) this.#lockSlow(wait)
+    const isOurs =
+      wait === undefined && lockLive(this.#cpu, this.#generationAt, this.#own, this.#word, this.#tid)
+    if (!isOurs) this.#lockSlow(wait)
     return this.#token
   }
 
@@ -123,7 +128,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     if (this.#type === RECURSIVE) {
       throw new ErrnoError(EINVAL, 'lockAsync', `${this.label}: a recursive mutex has no asynchronous form`)
     }
-    this.#isPlain = false
+    this.#special = 1
     const result = await this.#context.waits.wait(this.#steps, timeoutMs, wait)
     if (result < 0) throw this.#error(result, 'lockAsync')
     return new AsyncToken(this)
@@ -131,9 +136,9 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
 
   /** Unlocks what lock() or tryLock() locked. EPERM if this thread does not hold it so. */
   unlock(): void {
-    if (this.#cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('unlock')
-    if (!this.#isPlain && this.#unlockSpecial()) return
-    if (!unlockFast(this.#cpu, this.#word, this.#tid)) this.#unlockSlow()
+    const isFree =
+      this.#special === 0 && unlockLive(this.#cpu, this.#generationAt, this.#own, this.#word, this.#tid)
+    if (!isFree) this.#unlockSlow()
   }
 
   /** Runs a section with the lock held; blocks while another holds it. The section gets the token. */
@@ -244,11 +249,14 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   }
 
   #unlockSlow(): void {
+    this.assertLive('unlock')
+    if (this.#special !== 0 && this.#unlockSpecial()) return
     const result = unlock(this.#lot, this.#word)
     if (result < 0) throw this.#error(result, 'unlock')
   }
 
   #lockSlow(wait: Wait | undefined): void {
+    this.assertLive('lock')
     const timeoutMs = timeoutOf('Mutex.lock()', wait)
     if (lockFast(this.#cpu, this.#word, this.#tid)) return
     const context = this.#context

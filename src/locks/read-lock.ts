@@ -1,6 +1,6 @@
 /**
  * The reading side of a read-write lock. Its fast paths write a line of this thread's own and look at the lock's word: one
- * storeLoad() to lock, one to unlock.
+ * guardedPairLoad() to lock, one to unlock. An entry is such a pair, a tag and a depth.
  */
 
 import { deadlineAfter } from '../host/clock.ts'
@@ -33,6 +33,9 @@ import {
   type TokenHolder,
 } from './tokens.ts'
 
+/** Of guardedPairLoad(): no word of a lock is so. */
+const REFUSED = -1
+
 export class ReadLock extends Side implements TokenHolder {
   // Each stored once, here: V8 folds such fields (CONTRIBUTING.md, "Fields on fast paths").
   readonly #cpu = this.whole.context.cpu
@@ -61,15 +64,9 @@ export class ReadLock extends Side implements TokenHolder {
    * call markConsistent()); ESTALE (destroyed); EAGAIN (memory is out).
    */
   lock(wait?: Wait): UnlockToken {
-    const cpu = this.#cpu
-    const home = this.#home
-    if (cpu.plainLoad(this.#generationAt) !== this.#own) this.whole.assertLive('lock')
     // Dekker: pairs with writers, who write the word, then look for entries (sync/rwlock.ts).
-    if (wait === undefined && cpu.plainLoad(home) === 0) {
-      if ((cpu.storeLoad(home, this.#word, this.#word) & this.#against) === 0) return this.#token
-      leave(this.whole.context.lot, this.#word, home)
-    }
-    this.#lockSlow(wait)
+    const seen = wait === undefined ? this.#replaceEntry(0, this.#word) : REFUSED
+    if ((seen & this.#against) !== 0) this.#lockSlow(wait, seen)
     return this.#token
   }
 
@@ -96,15 +93,8 @@ export class ReadLock extends Side implements TokenHolder {
 
   /** Ends what lock() or tryLock() began. EPERM if this thread does not read so. */
   unlock(): void {
-    const cpu = this.#cpu
-    const home = this.#home
-    if (cpu.plainLoad(this.#generationAt) !== this.#own) this.whole.assertLive('unlock')
-    if (this.#asyncReads === 0 && cpu.plainLoad(home) === this.#word && cpu.plainLoad(home + 1) === 0) {
-      if ((cpu.storeLoad(home, 0, this.#word) & WRITERS) !== 0)
-        afterReader(this.whole.context.lot, this.#word)
-    } else {
-      this.#unlockSlow()
-    }
+    const seen = this.#asyncReads === 0 ? this.#replaceEntry(this.#word, 0) : REFUSED
+    if ((seen & WRITERS) !== 0) this.#unlockSlow(seen)
   }
 
   // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -149,7 +139,14 @@ export class ReadLock extends Side implements TokenHolder {
     return result
   }
 
-  #lockSlow(wait: Wait | undefined): void {
+  /** Puts a tag into this thread's entry at home, if `expected` is there and nothing but it. The lock's word, or REFUSED. */
+  #replaceEntry(expected: number, tag: number): number {
+    return this.#cpu.guardedPairLoad(this.#generationAt, this.#own, this.#home, expected, tag, this.#word)
+  }
+
+  #lockSlow(wait: Wait | undefined, seen: number): void {
+    if (seen !== REFUSED) leave(this.whole.context.lot, this.#word, this.#home)
+    this.whole.assertLive('lock')
     const timeoutMs = timeoutOf(this.call('lock'), wait)
     const { context } = this.whole
     context.assertSound()
@@ -161,7 +158,12 @@ export class ReadLock extends Side implements TokenHolder {
     if (result < 0) throw this.error(result, 'lock')
   }
 
-  #unlockSlow(): void {
+  #unlockSlow(seen: number): void {
+    if (seen !== REFUSED) {
+      afterReader(this.whole.context.lot, this.#word)
+      return
+    }
+    this.whole.assertLive('unlock')
     if (this.#syncReads <= 0) {
       const why = 'is held by an asynchronous section only: unlock it by its token'
       throw this.error(-EPERM, 'unlock', this.#asyncReads > 0 ? why : undefined)

@@ -18,12 +18,12 @@ import { from, open, staleError } from '../memory/open.ts'
 import {
   abandonAcquire,
   acquire,
-  acquireFast,
+  acquireLive,
   beginAcquire,
   onBellAcquire,
   permitsOf,
   release,
-  releaseFast,
+  releaseLive,
   SEM_VALUE_MAX,
   tryAcquire,
 } from '../sync/semaphore.ts'
@@ -85,8 +85,8 @@ export class Semaphore extends SharedObject {
 
   /** Takes a permit; blocks this thread while there is none. ETIMEDOUT. */
   acquire(wait?: Wait): void {
-    if (this.#cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('acquire')
-    if (wait !== undefined || !acquireFast(this.#cpu, this.#word)) this.#acquireSlow(wait)
+    if (wait !== undefined || !acquireLive(this.#cpu, this.#generationAt, this.#own, this.#word))
+      this.#acquireSlow(wait)
   }
 
   /** Takes a permit if there is one. Never waits. */
@@ -106,13 +106,14 @@ export class Semaphore extends SharedObject {
 
   /** Gives back `count` permits, one if absent, and wakes as many waiters. EOVERFLOW beyond SEM_VALUE_MAX. */
   release(count = 1): void {
-    if (this.#cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('release')
-    if (count !== 1 || !releaseFast(this.#cpu, this.#word)) this.#releaseSlow(count)
+    if (count !== 1 || !releaseLive(this.#cpu, this.#generationAt, this.#own, this.#word))
+      this.#releaseSlow(count)
   }
 
   // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #acquireSlow(wait: Wait | undefined): void {
+    this.assertLive('acquire')
     const timeoutMs = timeoutOf('Semaphore.acquire()', wait)
     if (tryAcquire(this.#context.lot, this.#word) !== 0) this.#wait(timeoutMs)
   }
@@ -129,6 +130,7 @@ export class Semaphore extends SharedObject {
   }
 
   #releaseSlow(count: number): void {
+    this.assertLive('release')
     integer('Semaphore.release()', 'count', count, 1, SEM_VALUE_MAX)
     if (release(this.#context.lot, this.#word, count) === -EOVERFLOW) {
       throw new ErrnoError(

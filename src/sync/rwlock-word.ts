@@ -78,7 +78,8 @@ export const DIED = 4
 export const WRITERS = 0x80000000 | 0
 export const READERS = 0x40000000
 export const RW_OWNER = 0x3fffffff
-export const NOT_RECOVERABLE = RW_OWNER
+/** Below the greatest owner, so that no word is -1 (Cpu.guardedPairLoad). */
+export const NOT_RECOVERABLE = RW_OWNER - 1
 
 export const RWLOCK_READ_PURPOSE = 5
 export const RWLOCK_WRITE_PURPOSE = 6

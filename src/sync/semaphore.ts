@@ -37,22 +37,18 @@ export const SEM_VALUE_MAX = PERMITS
 export const SEMAPHORE_PURPOSE = 2
 
 /**
- * Takes a permit if there is one, nobody waits, and nobody comes in between. The rest is acquire()'s.
- *
- * The plain load is a guess; if it is not what the word holds, the compareExchange says so. (To remember the number instead
- * would take a store, for which the next locked instruction waits.)
+ * Takes a permit if there is one, nobody waits, and nobody comes in between, while the word at `guard` is `own` (what may be
+ * destroyed changes it). The rest is acquire()'s.
  */
-export function acquireFast(cpu: Cpu, at: number): boolean {
-  const guess = cpu.plainLoad(at)
-  // Acquire: pairs with the compareExchange in releaseFast() and release().
-  return guess > 0 && cpu.compareExchange(at, guess, guess - 1) === guess
+export function acquireLive(cpu: Cpu, guard: number, own: number, at: number): boolean {
+  // Acquire: pairs with releaseLive() and the compareExchange in release().
+  return cpu.guardedTakeOne(guard, own, at) === 0
 }
 
 /** Adds a permit if there is room for one, nobody waits, and nobody comes in between. The rest is release()'s. */
-export function releaseFast(cpu: Cpu, at: number): boolean {
-  const guess = cpu.plainLoad(at)
-  // Release: pairs with the compareExchange in acquireFast() and take().
-  return guess >= 0 && guess < SEM_VALUE_MAX && cpu.compareExchange(at, guess, guess + 1) === guess
+export function releaseLive(cpu: Cpu, guard: number, own: number, at: number): boolean {
+  // Release: pairs with acquireLive() and the compareExchange in take().
+  return cpu.guardedAddOne(guard, own, at) === 0
 }
 
 /** Takes a permit; waits until `deadline` if it must. 0, or -ETIMEDOUT. */

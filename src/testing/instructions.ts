@@ -8,8 +8,8 @@
 import type { Cpu } from '../host/cpu.ts'
 import type { Cells } from './cells.ts'
 
-/** All that are one step each. storeLoad() is two, and others come in between. */
-export type InstructionName = Exclude<keyof Cpu, 'storeLoad'>
+/** All that are one step each. storeLoad() and the guarded ones are several, and others come in between. */
+export type InstructionName = Exclude<keyof Cpu, 'storeLoad' | `guarded${string}`>
 
 export interface Instruction {
   readonly operands: number

@@ -141,6 +141,35 @@ class CpuDouble implements Cpu {
     return this.#word('load', other)
   }
 
+  guardedCompareExchange(guard: number, own: number, at: number, expected: number, value: number): number {
+    return this.plainLoad(guard) === own ? this.compareExchange(at, expected, value) ^ expected : -1
+  }
+
+  guardedAddOne(guard: number, own: number, at: number): number {
+    const seen = this.plainLoad(at)
+    if (seen < 0 || seen === 0x7fffffff) return -1
+    return this.guardedCompareExchange(guard, own, at, seen, seen + 1)
+  }
+
+  guardedTakeOne(guard: number, own: number, at: number): number {
+    const seen = this.plainLoad(at)
+    return seen <= 0 ? -1 : this.guardedCompareExchange(guard, own, at, seen, seen - 1)
+  }
+
+  /** The pair is written by its own thread only: one after the other is as good as both at once. */
+  guardedPairLoad(
+    guard: number,
+    own: number,
+    at: number,
+    expected: number,
+    value: number,
+    other: number,
+  ): number {
+    const isDone =
+      this.plainLoad(at + 1) === 0 && this.guardedCompareExchange(guard, own, at, expected, value) === 0
+    return isDone ? this.load(other) : -1
+  }
+
   plainLoad(at: number): number {
     return this.#setting.isHint(at) ? 0 : this.#word('plainLoad', at)
   }

@@ -155,6 +155,81 @@ describe.each(implementations)('the Cpu: $name', ({ cpu, kind }) => {
     )
   })
 
+  test('guardedCompareExchange replaces what it expects, and nothing when the guard is another', () => {
+    fc.assert(
+      fc.property(word, word, word, word, word, (before, expected, value, guard, own) => {
+        cpu.store(AT, before)
+        cpu.store(AT + 300, guard)
+
+        const isDone = cpu.guardedCompareExchange(AT + 300, own, AT, expected, value) === 0
+
+        expect(isDone).toBe(guard === own && before === expected)
+        expect(cpu.load(AT)).toBe(isDone ? value : before)
+      }),
+    )
+    cpu.store(AT, 7)
+    cpu.store(AT + 300, 3)
+    expect(cpu.guardedCompareExchange(AT + 300, 3, AT, 7, 9)).toBe(0)
+    expect(cpu.load(AT)).toBe(9)
+  })
+
+  const MOST = 2 ** 31 - 1
+
+  test.each([
+    [0, 1],
+    [5, 6],
+    [MOST - 1, MOST],
+    [MOST, MOST],
+    [-1, -1],
+    [-(2 ** 31), -(2 ** 31)],
+  ])('guardedAddOne makes of %d %d', (before, after) => {
+    cpu.store(AT, before)
+    cpu.store(AT + 300, 3)
+
+    expect(cpu.guardedAddOne(AT + 300, 4, AT)).not.toBe(0)
+    expect(cpu.load(AT)).toBe(before)
+
+    expect(cpu.guardedAddOne(AT + 300, 3, AT) === 0).toBe(before !== after)
+    expect(cpu.load(AT)).toBe(after)
+  })
+
+  test.each([
+    [1, 0],
+    [MOST, MOST - 1],
+    [0, 0],
+    [-1, -1],
+    [-(2 ** 31), -(2 ** 31)],
+  ])('guardedTakeOne makes of %d %d', (before, after) => {
+    cpu.store(AT, before)
+    cpu.store(AT + 300, 3)
+
+    expect(cpu.guardedTakeOne(AT + 300, 4, AT)).not.toBe(0)
+    expect(cpu.load(AT)).toBe(before)
+
+    expect(cpu.guardedTakeOne(AT + 300, 3, AT) === 0).toBe(before !== after)
+    expect(cpu.load(AT)).toBe(after)
+  })
+
+  test('guardedPairLoad replaces a pair whose second word is 0, and returns another word', () => {
+    const state = (): number[] => [cpu.load(AT), cpu.load(AT + 1)]
+    cpu.store(AT, 7)
+    cpu.store(AT + 1, 0)
+    cpu.store(AT + 300, 3)
+    cpu.store(AT + 301, -44)
+
+    expect(cpu.guardedPairLoad(AT + 300, 4, AT, 7, 9, AT + 301)).toBe(-1)
+    expect(cpu.guardedPairLoad(AT + 300, 3, AT, 8, 9, AT + 301)).toBe(-1)
+    expect(state()).toEqual([7, 0])
+    expect(cpu.guardedPairLoad(AT + 300, 3, AT, 7, -9, AT + 301)).toBe(-44)
+    expect(state()).toEqual([-9, 0])
+    expect(cpu.guardedPairLoad(AT + 300, 3, AT, -9, 0, AT)).toBe(0)
+    expect(state()).toEqual([0, 0])
+
+    cpu.store(AT + 1, 1)
+    expect(cpu.guardedPairLoad(AT + 300, 3, AT, 0, 9, AT + 301)).toBe(-1)
+    expect(state()).toEqual([0, 1])
+  })
+
   test('spinWhileEqual returns at once what differs, and gives up after its turns', () => {
     cpu.store(AT, 5)
 
@@ -211,6 +286,15 @@ describe('the debug Cpu', () => {
       () => cpu.compareExchange(at, 0, 1),
       () => cpu.storeLoad(at, 0, 0),
       () => cpu.storeLoad(0, 0, at),
+      () => cpu.guardedCompareExchange(at, 0, 0, 0, 1),
+      () => cpu.guardedCompareExchange(0, 0, at, 0, 1),
+      () => cpu.guardedAddOne(at, 0, 0),
+      () => cpu.guardedAddOne(0, 0, at),
+      () => cpu.guardedTakeOne(at, 0, 0),
+      () => cpu.guardedTakeOne(0, 0, at),
+      () => cpu.guardedPairLoad(at, 0, 0, 0, 1, 0),
+      () => cpu.guardedPairLoad(0, 0, at, 0, 1, 0),
+      () => cpu.guardedPairLoad(0, 0, 0, 0, 1, at),
       () => cpu.plainLoad(at),
       () => { cpu.plainStore(at, 1) },
       () => cpu.spinWhileEqual(at, 0, 1),

@@ -72,6 +72,14 @@ export class MortalCpu {
       exchange: step((at, value) => cpu.exchange(at, value)),
       compareExchange: step((at, expected, value) => cpu.compareExchange(at, expected, value)),
       storeLoad: step((at, value, other) => cpu.storeLoad(at, value, other)),
+      guardedCompareExchange: step((guard, own, at, expected, value) =>
+        cpu.guardedCompareExchange(guard, own, at, expected, value),
+      ),
+      guardedAddOne: step((guard, own, at) => cpu.guardedAddOne(guard, own, at)),
+      guardedTakeOne: step((guard, own, at) => cpu.guardedTakeOne(guard, own, at)),
+      guardedPairLoad: step((guard, own, at, expected, value, other) =>
+        cpu.guardedPairLoad(guard, own, at, expected, value, other),
+      ),
       plainLoad: alive((at) => cpu.plainLoad(at)),
       plainStore: step((at, value) => {
         cpu.plainStore(at, value)
