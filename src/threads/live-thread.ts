@@ -44,13 +44,15 @@ export class LiveThread implements Thread {
     this.beforeSleep?.()
     this.count(PARKS)
     const began = now()
+    let time = began
     // The bell says ASLEEP by now. Whoever poisons the memory does that first, and then rings those who are ASLEEP.
     this.onSlice?.(0)
     for (;;) {
-      const left = deadline - now()
+      const left = deadline - time
       if (left <= 0) return false
       const ended = this.doorbells.wait(at, value, Math.min(left, SLICE_MS))
-      this.onSlice?.(now() - began)
+      time = now()
+      this.onSlice?.(time - began)
       if (ended === DIFFERED) this.count(CALLED_OFF)
       if (ended !== TIMED_OUT) return true
     }
