@@ -5,6 +5,17 @@
 
 import type { SeenWait, WaitEdge } from './wait-snapshot.ts'
 
+/**
+ * The cycles that two looks have in common, one after the other. Who waits all the time in between gives nothing back, so
+ * at the moment in between each of them was there.
+ */
+export function lastingCycles(first: readonly SeenWait[], again: () => readonly SeenWait[]): SeenWait[][] {
+  const suspected = cyclesOf(first)
+  if (suspected.length === 0) return []
+  const later = cyclesOf(again())
+  return suspected.filter((cycle) => later.some((other) => isSameCycle(cycle, other)))
+}
+
 /** Every cycle that some wait is in, each once: the shortest that leads back to its first wait. */
 export function cyclesOf<W extends WaitEdge>(waits: readonly W[]): W[][] {
   const byThread = new Map<number, W[]>()
@@ -54,11 +65,11 @@ function pathTo<W>(last: W, cameFrom: ReadonlyMap<W, W | undefined>): W[] {
   return path
 }
 
-/** Whether two looks have seen the same waits. */
-export function isSameCycle(cycle: readonly SeenWait[], other: readonly SeenWait[]): boolean {
+/** Whether two looks have seen the same waits. Tickets are counted by bucket, so the lock tells waits apart as well. */
+function isSameCycle(cycle: readonly SeenWait[], other: readonly SeenWait[]): boolean {
   const key = (waits: readonly SeenWait[]) =>
     waits
-      .map(({ record, ticket, since }) => `${record} ${ticket} ${since}`)
+      .map(({ record, ticket, since, lock }) => `${record} ${ticket} ${since} ${lock.byte}`)
       .sort()
       .join()
   return key(cycle) === key(other)

@@ -16,7 +16,7 @@ import type { Handle } from '../memory/kind.ts'
 import { showDuration } from '../words/usage.ts'
 import { attachmentFor } from './asked.ts'
 import { withText, type Texted } from './text.ts'
-import { cyclesOf, isSameCycle } from './wait-cycles.ts'
+import { lastingCycles } from './wait-cycles.ts'
 import {
   WaitSnapshot,
   type GraphLock,
@@ -48,9 +48,7 @@ export interface WaitGraph {
 export function waitGraph(memory?: Handle): WaitGraph & Texted {
   const attachment = attachmentFor('waitGraph()', memory)
   const graph = new WaitSnapshot(attachment)
-  const suspected = cyclesOf(graph.waits)
-  const again = suspected.length === 0 ? [] : cyclesOf(new WaitSnapshot(attachment).waits)
-  const cycles = suspected.filter((cycle) => again.some((other) => isSameCycle(cycle, other)))
+  const cycles = lastingCycles(graph.waits, () => new WaitSnapshot(attachment).waits)
   return withText(
     {
       threads: [...graph.threads.values()],
