@@ -194,7 +194,7 @@ export class Condition extends SharedObject {
 
   /** The mutex of a token, which holds it once, in the given way. */
   #mutexOf(verb: string, held: unknown, isAsync: boolean): MutexAccess {
-    const call = `Condition.${verb}()`
+    const call = isAsync ? 'Condition.waitAsync()' : 'Condition.wait()'
     const token = typeof held === 'object' && held !== null ? (held as HeldToken) : undefined
     const lock = token?.[lockOf]
     const mutex = lock?.[mutexAccess]
