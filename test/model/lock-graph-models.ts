@@ -18,7 +18,7 @@ import '../../src/locks/diagnostics/index.ts'
 import { Frame, runFlags, SLAB } from '../../src/frames/frame.ts'
 import { SlabCache } from '../../src/frames/slab-table.ts'
 import type { Cpu } from '../../src/host/cpu.ts'
-import { LedgerEntry } from '../../src/locks/diagnostics/ledger.ts'
+import { BLOCKED, LedgerEntry } from '../../src/locks/diagnostics/ledger.ts'
 import { MutexObject } from '../../src/locks/mutex-kind.ts'
 import type { Attachment } from '../../src/memory/attachment.ts'
 import { Superblock } from '../../src/memory/superblock.ts'
@@ -26,7 +26,7 @@ import { Lot } from '../../src/sync/lot.ts'
 import { OWNER_MASK, RawMutex } from '../../src/sync/mutex.ts'
 import { Bucket, WaitRecord } from '../../src/sync/wait-record.ts'
 import type { Model, ModelThread } from '../../src/testing/model.ts'
-import { RUNNING, SLOT_COUNT, ThreadSlot, tidOf } from '../../src/threads/slot.ts'
+import { RUNNING, SLOT_COUNT, slotIndexOf, ThreadSlot, tidOf } from '../../src/threads/slot.ts'
 import { PAGE_WORDS } from '../../src/words/constants.ts'
 
 const MUTEXES = 3
@@ -46,12 +46,14 @@ export interface GraphWorld {
   attachment(thread: ModelThread): Attachment
   /** Copies what is shared, in one step. */
   copy(thread: ModelThread): Then
+  /** The lock that a thread had announced then that it waits for, and did not have; or 0. */
+  awaitedBy(then: Then, tid: number): number
 }
 
 /** What was so at the moment of a copy. */
 export interface Then {
-  word(at: number): number
-  ownerOf(lock: number): number
+  readonly word: (at: number) => number
+  readonly ownerOf: (lock: number) => number
 }
 
 /** `looksAtRecords`: somebody reads wait records without their bucket's lock. */
@@ -167,6 +169,15 @@ export function graphWorld(threads: number, looksAtRecords: boolean): GraphWorld
       // Nobody writes the copy but who looks: a plain load of it is no step that others could come before.
       const word = (at: number) => cpu.plainLoad(copyAt + at)
       return { word, ownerOf: (lock) => word(lock) & OWNER_MASK }
+    },
+    awaitedBy: ({ word, ownerOf }, tid) => {
+      const chunk = ledgersAt + slotIndexOf(tid) * CHUNK_WORDS
+      for (let entry = 1; entry <= ENTRIES; entry++) {
+        const at = chunk + entry * LedgerEntry.sizeof
+        const lock = word(at + LedgerEntry.lock) + MutexObject.raw
+        if (word(at + LedgerEntry.state) === BLOCKED && ownerOf(lock) !== tid) return lock
+      }
+      return 0
     },
   }
 }
