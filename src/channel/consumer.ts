@@ -16,6 +16,7 @@
  */
 
 import { BUSY, waitBlocked } from '../sync/wait.ts'
+import { LINED } from '../sync/wait-record.ts'
 import type { Lot } from '../sync/lot.ts'
 import type { Cpu } from '../host/cpu.ts'
 import { EOWNERDEAD, ESTALE } from '../words/errno.ts'
@@ -45,7 +46,7 @@ const NO_MORE = CLOSED | PRODUCER_DIED
 /** What next() answers when the channel is closed and nothing is left in it. */
 export const DRAINED = BUSY + 1
 
-export const RECORD_PURPOSE = 21
+export const RECORD_PURPOSE = LINED | 21
 
 export class Consumer {
   /** While above 0, release() publishes lazily. */

@@ -46,13 +46,7 @@ export abstract class End<T> {
 
   /** Runs a wait that blocks, and says meanwhile what for. */
   protected blocked(describe: () => string, wait: () => number): number {
-    const { attachment } = this
-    attachment.assertSound()
-    const outer = attachment.awaited
-    attachment.awaited = { describe: () => `${this.context.label} ${describe()}` }
-    const result = wait()
-    attachment.awaited = outer
-    return result
+    return this.attachment.waiting(() => `${this.context.label} ${describe()}`, wait)
   }
 
   protected error(errno: number, verb: string, message: string): ErrnoError {

@@ -10,6 +10,7 @@
  */
 
 import { BUSY, waitBlocked } from '../sync/wait.ts'
+import { LINED } from '../sync/wait-record.ts'
 import type { Lot } from '../sync/lot.ts'
 import type { Cpu } from '../host/cpu.ts'
 import { EMSGSIZE, EPIPE, ESTALE } from '../words/errno.ts'
@@ -39,7 +40,7 @@ const HOPELESS = CLOSED | CONSUMER_DIED
 /** How far a fetch reaches: 4 KiB. A record of more than an eighth of that pays for its lines itself. */
 const FETCH_WORDS = 1024
 
-export const ROOM_PURPOSE = 20
+export const ROOM_PURPOSE = LINED | 20
 
 export class Producer {
   /** While above 0, commit() does not publish: see publish(). */

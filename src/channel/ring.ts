@@ -187,16 +187,19 @@ export function announceSleep(lot: Lot, at: number, word: number, refused: numbe
   }
 }
 
-/** Wakes whoever sleeps on one published word. */
-export function wake(lot: Lot, word: number): void {
+/**
+ * Wakes whoever sleeps on one published word, and the first of those that wait asynchronously: they are waits of one thread,
+ * and whoever has had its turn wakes the next (turns.ts).
+ */
+export function wake(lot: Lot, word: number, count = 1): void {
   const woken: number[] = []
   const bucket = lot.lockBucket(0, word)
-  lot.wakeLocked(bucket, 0, word, Infinity, woken) // all: they are waits of one thread, and each looks for itself
+  lot.wakeLocked(bucket, 0, word, count, woken)
   lot.unlockBucket(bucket)
   lot.ring(woken)
 }
 
 export function wakeBoth(lot: Lot, at: number): void {
-  wake(lot, at + RawChannel.tail)
-  wake(lot, at + RawChannel.head)
+  wake(lot, at + RawChannel.tail, Infinity)
+  wake(lot, at + RawChannel.head, Infinity)
 }

@@ -3,10 +3,9 @@
  *
  *   pending   [ first, second, third ]      each has a wait record in the lot, a time-out and a signal of its own
  *
- * A wake-up wakes them all, since they are waits of one thread. Only the first may take; the others say BUSY and wait on,
- * without a look at the word, and whoever leaves the row wakes the rest. So a small record never overtakes a large one that
- * waits for room, and a wait that is aborted holds up nobody. While a loan is out or a message held nobody may take; its
- * end wakes them too.
+ * A wake-up wakes the first, and only the first may take: another, if it is woken, says BUSY and waits on, without a look
+ * at the word. Whoever leaves the row wakes the next. So a small record never overtakes a large one that waits for room, and
+ * a wait that is aborted holds up nobody. While a loan is out or a message held nobody may take; its end wakes the first too.
  *
  * What is waited for is taken in the step that ends the wait (`use` of room() and record()): between that step and the
  * code behind `await` other code of this thread runs, and might send or receive as well.
@@ -61,12 +60,13 @@ export class Turns {
   }
 
   private leave(turn: Turn): void {
-    this.pending.splice(this.pending.indexOf(turn), 1)
+    if (this.pending[0] === turn) this.pending.shift()
+    else this.pending.splice(this.pending.indexOf(turn), 1)
     this.count = this.pending.length
     this.next()
   }
 
-  /** Something was taken, or is over: whoever waits looks again. */
+  /** Something was taken, or is over: the first looks again. */
   next(): void {
     if (this.count !== 0) wake(this.lot, this.word)
   }

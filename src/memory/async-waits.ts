@@ -2,8 +2,8 @@
  * Asynchronous waits of one thread in one memory: the promise shell around begin, onBell and abandon (sync/wait.ts).
  *
  * All pending waits of a thread share one doorbell (`bell`), one waitAsync on it, and one handle that keeps the event
- * loop alive; V8's waitAsync keeps none. When the bell rings, the woken records are carried on in the order in which
- * they were begun.
+ * loop alive; V8's waitAsync keeps none. When the bell rings, the records that were marked as woken (sync/records.ts) are
+ * carried on in the order in which they were begun, and no others are looked at.
  *
  *   IDLE ── first wait ──► LISTENING (bell ASLEEP, waitAsync armed) ── rung ──► carry on ──► LISTENING or IDLE
  *
@@ -20,10 +20,13 @@ import type { Lot } from '../sync/lot.ts'
 import { ABORTED, TIMED_OUT, WAITING } from '../sync/wait-record.ts'
 import { PENDING } from '../sync/wait.ts'
 import { CALLED_OFF } from '../threads/counters.ts'
-import { ASLEEP, AWAKE, RUNG, ThreadSlot } from '../threads/slot.ts'
+import { ASLEEP, ThreadSlot } from '../threads/slot.ts'
 import type { LiveThread } from '../threads/live-thread.ts'
 import { ENOMEM, ETIMEDOUT } from '../words/errno.ts'
 import { typeError } from '../words/usage.ts'
+
+/** So many waits are carried on in one turn of the event loop; the others have to let timers and I/O go first. */
+const MOST_AT_ONCE = 1000
 
 /** The longest timer of Node; a longer wait takes several. */
 const LONGEST_TIMER_MS = 0x7fffffff
@@ -54,6 +57,8 @@ export interface AsyncSteps {
 }
 
 interface Pending {
+  /** Grows with each wait that begins. */
+  readonly turn: number
   readonly steps: AsyncSteps
   readonly settle: (result: number) => void
   readonly fail: (reason: unknown) => void
@@ -72,6 +77,7 @@ export class AsyncWaits {
   readonly #pending = new Map<number, Pending>()
   readonly #keepAlive = new KeepAlive()
   #holders = 0
+  #begun = 0
   #isListening = false
 
   constructor(lot: Lot, thread: LiveThread, poison: () => Error | undefined) {
@@ -97,6 +103,7 @@ export class AsyncWaits {
     try {
       return await new Promise<number>((resolve, reject) => {
         const pending: Pending = {
+          turn: this.#begun++,
           steps,
           settle: resolve,
           fail: reject,
@@ -201,37 +208,52 @@ export class AsyncWaits {
   #listen(): void {
     if (this.#isListening) return
     this.#isListening = true
-    this.#lot.cpu.exchange(this.#bell, ASLEEP) // the other half of Dekker in Lot.#ringBell
+    const isQuiet = this.#lot.listen()
     const onRing = (wasAsleep: boolean) => {
       this.#onRing(wasAsleep)
     }
     // Woken before we listened: next turn, so that a busy lock cannot keep the event loop to itself.
-    if (this.#hasWoken() || this.#poison() !== undefined) {
+    if (!isQuiet || this.#poison() !== undefined) {
       soon(() => {
         onRing(false)
       })
     } else this.#thread.doorbells.listen(this.#bell, ASLEEP, onRing)
   }
 
-  #hasWoken(): boolean {
-    for (const record of this.#pending.keys()) if (this.#lot.stateOf(record) !== WAITING) return true
-    return false
-  }
-
   #onRing(wasAsleep: boolean): void {
-    if (this.#lot.cpu.exchange(this.#bell, AWAKE) === RUNG && !wasAsleep) this.#thread.count(CALLED_OFF)
+    if (this.#lot.heed() && !wasAsleep) this.#thread.count(CALLED_OFF)
     const poison = this.#poison()
     if (poison !== undefined) this.failAll(poison)
-    for (const [record, pending] of this.#pending) {
-      if (this.#lot.stateOf(record) === WAITING) continue
-      const result = pending.steps.onBell(record)
-      if (result === PENDING) continue
-      this.#remove(record, pending)
-      pending.steps.over?.(result)
-      pending.settle(result)
+    let left = MOST_AT_ONCE
+    // Again, if what one wait does has woken the next (channel/turns.ts).
+    for (let woken = this.#woken(); woken.length > 0; woken = left > 0 ? this.#woken() : []) {
+      for (const record of woken) {
+        if (left-- > 0) this.#carryOn(record)
+        else this.#lot.markWoken(record)
+      }
     }
     this.#isListening = false
     if (this.#pending.size > 0) this.#listen()
+  }
+
+  /** The records to be looked at, in the order in which they were begun. */
+  #woken(): number[] {
+    const turnOf = (record: number) => this.#pending.get(record)?.turn ?? 0
+    const isWoken = (record: number) => this.#pending.has(record) && this.#lot.stateOf(record) !== WAITING
+    return this.#lot
+      .takeWoken()
+      .filter(isWoken)
+      .sort((one, other) => turnOf(one) - turnOf(other))
+  }
+
+  #carryOn(record: number): void {
+    const pending = this.#pending.get(record)
+    if (pending === undefined) return // what another one did has ended it
+    const result = pending.steps.onBell(record)
+    if (result === PENDING) return
+    this.#remove(record, pending)
+    pending.steps.over?.(result)
+    pending.settle(result)
   }
 }
 

@@ -28,8 +28,7 @@ import {
   WaitRecord,
 } from './wait-record.ts'
 
-const { head } = Bucket
-const { state, tid: owner, key0, key1, next, bucket: inBucket, kind, purpose, other } = WaitRecord
+const { state, tid: owner, key0, key1, bucket: inBucket, kind, purpose, other } = WaitRecord
 
 /** One thread's access to the lot of one memory. */
 export class Lot extends Queues {
@@ -40,13 +39,15 @@ export class Lot extends Queues {
     for (const record of woken) {
       this.thread.count(WAKES)
       const slot = slotOf(this.geometry.slotsAt, this.cpu.plainLoad(record + owner))
-      this.#ringBell(slot + (this.cpu.plainLoad(record + kind) === ASYNC ? ThreadSlot.bell : ThreadSlot.park))
+      const isAsync = this.cpu.plainLoad(record + kind) === ASYNC
+      if (isAsync) this.markWoken(record)
+      this.#ringBell(slot + (isAsync ? ThreadSlot.bell : ThreadSlot.park))
     }
   }
 
   #ringBell(bell: number): void {
     // Dekker: the waker changed the record, then exchanges the bell; the waiter exchanges the bell, then loads the
-    // record (block, listen). One of the two sees the other.
+    // record, or its mark (block, listen). One of the two sees the other.
     if (this.cpu.exchange(bell, RUNG) === ASLEEP) this.thread.ring(bell)
   }
 
@@ -57,6 +58,7 @@ export class Lot extends Queues {
   ringEverybody(): void {
     const { slotsAt, slotCount } = this.geometry
     for (let slot = slotsAt; slot < slotsAt + slotCount * ThreadSlot.sizeof; slot += ThreadSlot.sizeof) {
+      this.markAllWoken(slot)
       for (const bell of [slot + ThreadSlot.park, slot + ThreadSlot.bell]) {
         if (this.cpu.load(bell) === AWAKE) continue
         this.cpu.exchange(bell, RUNG)
@@ -85,6 +87,17 @@ export class Lot extends Queues {
       if (seen !== WAITING) return seen
       if (!rung) return this.withdraw(record, TIMED_OUT)
     }
+  }
+
+  /** The thread goes to its event loop, to be rung. False if there is something for it to look at already. */
+  listen(): boolean {
+    this.cpu.exchange(this.thread.at + ThreadSlot.bell, ASLEEP) // the other half of Dekker in #ringBell
+    return !this.hasWoken()
+  }
+
+  /** The thread has come back from its event loop. True if somebody had rung. */
+  heed(): boolean {
+    return this.cpu.exchange(this.thread.at + ThreadSlot.bell, AWAKE) === RUNG
   }
 
   /** Sleeps until one of several records of this thread, all of kind BLOCKED, has left WAITING. False if none has in time. */
@@ -161,19 +174,19 @@ export class Lot extends Queues {
   }
 
   #endQueued(from: number, to: number): void {
-    const { cpu } = this
     const ended: number[] = []
     const { bucketsAt, bucketCount } = this.geometry
     for (let bucket = bucketsAt; bucket < bucketsAt + bucketCount * Bucket.sizeof; bucket += Bucket.sizeof) {
       // Each is locked: an empty queue is no proof while somebody holds the lock and is about to join it.
       this.lockBucketAt(bucket)
-      for (let record = cpu.plainLoad(bucket + head); record !== 0;) {
-        const after = cpu.plainLoad(record + next)
+      for (let before = 0, record = this.afterLocked(bucket, 0); record !== 0;) {
         if (this.#isWithin(record, from, to)) {
           // Decides against a time-out and an abort, as a wake-up does.
           if (this.endLocked(bucket, record, ENDED)) ended.push(record)
+        } else {
+          before = record
         }
-        record = after
+        record = this.afterLocked(bucket, before)
       }
       this.unlockBucket(bucket)
     }

@@ -38,6 +38,7 @@ import { i32, layout } from '../words/layout.ts'
 import type { Cpu } from '../host/cpu.ts'
 import type { Lot } from './lot.ts'
 import { spinFor } from './spin.ts'
+import { LINED } from './wait-record.ts'
 import { abandon, begin, BUSY, onBell, waitBlocked, type Waitable } from './wait.ts'
 
 export const RawMutex = layout('RawMutex', 16, { word: i32, spins: i32, mode: i32, since: i32 })
@@ -49,7 +50,7 @@ export const OWNER_DIED = 0x40000000
 export const OWNER_MASK = 0x3fffffff
 export const NOT_RECOVERABLE = OWNER_MASK
 
-export const MUTEX_PURPOSE = 1
+export const MUTEX_PURPOSE = LINED | 1
 
 /** Locks the mutex if nobody holds it, waits for it or has died with it. The rest is lock()'s. */
 export function lockFast(cpu: Cpu, at: number, tid: number): boolean {

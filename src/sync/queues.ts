@@ -8,7 +8,8 @@
  *  2. The queue is an index over the truth, which is the records: whoever takes the lock over from a dead thread throws
  *     the queue away and wakes everyone in it. A wake-up gives nothing, so that is always allowed.
  *  3. A record in WAITING is in its bucket's queue whenever the bucket is unlocked by a living thread.
- *  4. Queue order is ticket order; a waiter that comes back after a wake-up in vain keeps its ticket.
+ *  4. Queue order is ticket order; a waiter that comes back after a wake-up in vain keeps its ticket. (Of many asynchronous
+ *     waits of one thread for one lock, the first is in the queue, and the others in line behind it: lines.ts.)
  *  5. Whoever takes a record out decides last: from the compareExchange that ends a wait on, the record is its owner's,
  *     who may queue it elsewhere at once. Only if the owner was first (TIMED_OUT, ABORTED) is `bucket` cleared, and for
  *     that the owner waits, at the bucket's lock.
@@ -19,10 +20,10 @@
  * doorbells (rung after unlocking).
  */
 
-import { Records } from './records.ts'
+import { Lines } from './lines.ts'
 import { ASYNC, Bucket, HANDED, WAITING, WaitRecord, WOKEN } from './wait-record.ts'
 
-const { lock, head, tail, ticket: nextTicket } = Bucket
+const { lock, head } = Bucket
 const {
   state,
   tid: owner,
@@ -41,7 +42,7 @@ const {
 } = WaitRecord
 
 /** One thread's access to the queues of one memory. */
-export class Queues extends Records {
+export class Queues extends Lines {
   // ── buckets ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   bucketOf(first: number, second: number): number {
@@ -102,52 +103,23 @@ export class Queues extends Records {
 
   /** Queues a prepared record: behind all others the first time, at its old place when it comes back. */
   enqueueLocked(bucket: number, record: number): void {
-    this.#linkLocked(bucket, record)
+    this.linkLocked(bucket, record)
     // Publishes the record to wakers, who look at it under the lock, and to the reaper, who looks without.
     this.cpu.store(record + state, WAITING)
   }
 
-  #linkLocked(bucket: number, record: number): void {
-    const { cpu } = this
-    let before = cpu.plainLoad(bucket + tail)
-    const old = cpu.plainLoad(record + ticket)
-    if (old === 0) {
-      const mine = (cpu.plainLoad(bucket + nextTicket) + 1) | 0 || 1 // 0 means: has none
-      cpu.plainStore(bucket + nextTicket, mine)
-      cpu.plainStore(record + ticket, mine)
-    } else {
-      while (before !== 0 && ((cpu.plainLoad(before + ticket) - old) | 0) > 0)
-        before = cpu.plainLoad(before + prev)
-    }
-    const after = cpu.plainLoad(before === 0 ? bucket + head : before + next)
-    cpu.plainStore(record + prev, before)
-    cpu.plainStore(record + next, after)
-    cpu.plainStore(before === 0 ? bucket + head : before + next, record)
-    cpu.plainStore(after === 0 ? bucket + tail : after + prev, record)
-    cpu.plainStore(record + inBucket, bucket)
-  }
-
   /** Takes out a record that has left WAITING: for its owner, or the owner's reaper. */
   protected unlinkLocked(bucket: number, record: number): void {
-    this.#skipLocked(bucket, record)
+    this.skipLocked(bucket, record)
     this.cpu.plainStore(record + inBucket, 0)
   }
 
   /** Ends a wait from outside. False if its owner has ended it before. The record is out of the queue in both cases. */
   endLocked(bucket: number, record: number, outcome: number): boolean {
-    this.#skipLocked(bucket, record)
+    this.skipLocked(bucket, record)
     if (this.cpu.compareExchange(record + state, WAITING, outcome) === WAITING) return true
     this.cpu.plainStore(record + inBucket, 0)
     return false
-  }
-
-  /** The queue without the record: its neighbours. */
-  #skipLocked(bucket: number, record: number): void {
-    const { cpu } = this
-    const before = cpu.plainLoad(record + prev)
-    const after = cpu.plainLoad(record + next)
-    cpu.plainStore(before === 0 ? bucket + head : before + next, after)
-    cpu.plainStore(after === 0 ? bucket + tail : after + prev, before)
   }
 
   /**
@@ -156,7 +128,7 @@ export class Queues extends Records {
    */
   moveLocked(from: number, to: number, record: number, first: number, second: number): boolean {
     const { cpu } = this
-    this.#skipLocked(from, record)
+    this.skipLocked(from, record)
     if (cpu.load(record + state) !== WAITING) {
       cpu.plainStore(record + inBucket, 0)
       return false
@@ -164,7 +136,7 @@ export class Queues extends Records {
     cpu.plainStore(record + key0, first)
     cpu.plainStore(record + key1, second)
     cpu.plainStore(record + ticket, 0)
-    this.#linkLocked(to, record)
+    this.linkLocked(to, record)
     return true
   }
 
@@ -192,31 +164,30 @@ export class Queues extends Records {
    */
   wakeLocked(bucket: number, first: number, second: number, count: number, woken: number[]): boolean {
     const { cpu } = this
+    let asyncs: Map<number, number> | undefined // how many of each thread
     let more = false
     let slept = 0
     let record = this.firstLocked(bucket, first, second)
     while (record !== 0) {
-      const after = this.#nextWith(first, second, cpu.plainLoad(record + next))
       if (slept === count) return true
       const isAsync = cpu.plainLoad(record + kind) === ASYNC
-      if (isAsync && this.#countOf(woken, cpu.plainLoad(record + owner)) >= count) {
+      const thread = cpu.plainLoad(record + owner)
+      const already = isAsync ? (asyncs?.get(thread) ?? 0) : 0
+      if (already === count) {
         more = true
+        record = this.nextLocked(record, first, second)
       } else {
+        const before = cpu.plainLoad(record + prev)
         // Decides against the waiter's own time-out and abort. If they were first, the record only leaves the queue.
         if (this.endLocked(bucket, record, WOKEN)) {
           woken.push(record)
-          if (!isAsync) slept++
+          if (isAsync) (asyncs ??= new Map()).set(thread, already + 1)
+          else slept++
         }
+        record = this.#nextWith(first, second, this.afterLocked(bucket, before)) // one of its line may have come there
       }
-      record = after
     }
     return more
-  }
-
-  #countOf(records: readonly number[], thread: number): number {
-    let count = 0
-    for (const record of records) if (this.cpu.plainLoad(record + owner) === thread) count++
-    return count
   }
 
   /**
@@ -274,16 +245,13 @@ export class Queues extends Records {
    * to be rung after unlocking. True if the key still has waiters in the queue.
    */
   handEachLocked(bucket: number, first: number, second: number, count: number, handed: number[]): boolean {
-    const { cpu } = this
     const most = handed.length + count
-    let record = this.firstLocked(bucket, first, second)
-    while (record !== 0 && handed.length < most) {
-      const after = this.#nextWith(first, second, cpu.plainLoad(record + next))
+    for (;;) {
+      const record = this.firstLocked(bucket, first, second)
+      if (record === 0 || handed.length === most) return record !== 0
       // Decides against the waiter's own time-out and abort. If they were first, the record only leaves the queue.
       if (this.endLocked(bucket, record, HANDED)) handed.push(record)
-      record = after
     }
-    return record !== 0
   }
 
   /** How many wait for the same and came before, for messages. The record is in the queue, or has just left it. */
@@ -295,7 +263,7 @@ export class Queues extends Records {
     let count = 0
     let other = this.firstLocked(bucket, first, second)
     while (other !== 0 && ((cpu.plainLoad(other + ticket) - mine) | 0) < 0) {
-      count++
+      count += 1 + this.lineBefore(other, mine)
       other = this.#nextWith(first, second, cpu.plainLoad(other + next))
     }
     this.unlockBucket(bucket)

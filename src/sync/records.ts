@@ -2,21 +2,32 @@
  * Where a thread's wait records come from: one static record in its slot, for its blocked wait; chunks of asynchronous
  * ones, which the floors above supply.
  *
- *   slot.records ──► chunk ┌───────┬────────┬────────┬── ... ──┐     4 KiB
- *                          │ chain │ record │ record │         │
- *                          └───┬───┴────────┴────────┴── ... ──┘
+ *   slot.records ──► chunk ┌───────┬───────┬────────┬────────┬── ... ──┐     4 KiB, on a page's boundary
+ *                          │ chain │ woken │ record │ record │         │
+ *                          └───┬───┴───────┴────────┴────────┴── ... ──┘
  *                              └──► the chunk before
  *
- * Invariant
+ *   woken   a bit for each record of the chunk: it may have been woken since its thread looked. Whoever wakes sets it, after
+ *           the record's state and before the bell; so a thread that is rung looks at those, and not at all that wait
+ *
+ * Invariants
  *  1. A record is taken and given back by its own thread only; the reaper has those of the dead.
+ *  2. A record of a live thread that has left WAITING by another's hand has its bit set, or its waker is on the way to do
+ *     so, or is dead: then the reaper sets all bits (Lot.ringEverybody). A bit that is set for nothing does no harm.
  */
 
 import type { Cpu } from '../host/cpu.ts'
 import { ThreadSlot } from '../threads/slot.ts'
 import type { Thread } from '../threads/thread.ts'
+import { PAGE_WORDS } from '../words/constants.ts'
+import { i32, layout, words } from '../words/layout.ts'
 import { ASYNC, UNUSED, WaitRecord } from './wait-record.ts'
 
-const { state, kind, chain } = WaitRecord
+/** The head of a chunk: it takes a record's place. */
+export const RecordChunk = layout('RecordChunk', 64, { chain: i32, woken: words(2), _spare: words(13) })
+
+const { state, kind } = WaitRecord
+const { chain, woken } = RecordChunk
 
 const RECORDS_IN_CHUNK = 64
 
@@ -27,7 +38,10 @@ export interface LotGeometry {
   readonly bucketCount: number
   readonly slotsAt: number
   readonly slotCount: number
-  /** Word index of 4 KiB of fresh zeroes for asynchronous records, or 0 when there is none. Called with no lock held. */
+  /**
+   * Word index of 4 KiB of fresh zeroes for asynchronous records, on a page's boundary, or 0 when there is none. Called with
+   * no lock held.
+   */
   more(): number
 }
 
@@ -78,6 +92,52 @@ export class Records {
     cpu.store(thread.at + ThreadSlot.records, chunk)
     for (let i = RECORDS_IN_CHUNK - 1; i > 0; i--) this.#spare.push(chunk + i * WaitRecord.sizeof)
     return true
+  }
+
+  // ── woken ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** An asynchronous record is to be looked at. By whoever woke it, before he rings; or by its owner, to look later. */
+  markWoken(record: number): void {
+    const chunk = record - (record % PAGE_WORDS)
+    const index = (record - chunk) / WaitRecord.sizeof
+    this.cpu.or(chunk + woken + (index >>> 5), 1 << (index & 31))
+  }
+
+  /** All asynchronous records of the thread in a slot are to be looked at. By the reaper. */
+  protected markAllWoken(slot: number): void {
+    for (const chunk of this.chunksOf(slot)) {
+      this.cpu.store(chunk + woken, -1)
+      this.cpu.store(chunk + woken + 1, -1)
+    }
+  }
+
+  /** Whether takeWoken() would return any. */
+  hasWoken(): boolean {
+    const { cpu } = this
+    for (let chunk = this.#firstChunk(); chunk !== 0; chunk = cpu.plainLoad(chunk + chain)) {
+      if (cpu.load(chunk + woken) !== 0 || cpu.load(chunk + woken + 1) !== 0) return true
+    }
+    return false
+  }
+
+  /** The records of this thread that may have been woken since the last call, in no order. */
+  takeWoken(): number[] {
+    const { cpu } = this
+    const records: number[] = []
+    for (let chunk = this.#firstChunk(); chunk !== 0; chunk = cpu.plainLoad(chunk + chain)) {
+      for (let part = 0; part < 2; part++) {
+        if (cpu.load(chunk + woken + part) === 0) continue
+        for (let bits = cpu.exchange(chunk + woken + part, 0); bits !== 0; bits &= bits - 1) {
+          const index = part * 32 + 31 - Math.clz32(bits & -bits)
+          if (index !== 0) records.push(chunk + index * WaitRecord.sizeof)
+        }
+      }
+    }
+    return records
+  }
+
+  #firstChunk(): number {
+    return this.cpu.plainLoad(this.thread.at + ThreadSlot.records)
   }
 
   /** Every record of the thread in a slot: the static one, then the asynchronous ones. */

@@ -58,6 +58,7 @@ import { i32, layout, words } from '../words/layout.ts'
 import type { Lot } from './lot.ts'
 import { isRead } from './readers.ts'
 import { BUSY } from './wait.ts'
+import { LINED } from './wait-record.ts'
 
 export const RawRwLock = layout('RawRwLock', 48, {
   word: i32,
@@ -81,8 +82,8 @@ export const RW_OWNER = 0x3fffffff
 /** Below the greatest owner, so that no word is -1 (Cpu.guardedPairLoad). */
 export const NOT_RECOVERABLE = RW_OWNER - 1
 
-export const RWLOCK_READ_PURPOSE = 5
-export const RWLOCK_WRITE_PURPOSE = 6
+export const RWLOCK_READ_PURPOSE = LINED | 5
+export const RWLOCK_WRITE_PURPOSE = LINED | 6
 
 /** Writes the words of a new lock; `how` is PREFER_WRITERS, COUNTED, both or 0. */
 export function initRwLock(cpu: Cpu, at: number, how: number): void {

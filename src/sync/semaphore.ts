@@ -24,6 +24,7 @@ import { i32, layout } from '../words/layout.ts'
 import type { Cpu } from '../host/cpu.ts'
 import type { Lot } from './lot.ts'
 import { spinForSignal } from './spin.ts'
+import { LINED } from './wait-record.ts'
 import { abandon, begin, BUSY, onBell, waitBlocked, type Waitable } from './wait.ts'
 
 export const RawSemaphore = layout('RawSemaphore', 8, { word: i32, spins: i32 })
@@ -34,7 +35,7 @@ const WAITERS = 0x80000000 | 0
 const PERMITS = 0x7fffffff
 
 export const SEM_VALUE_MAX = PERMITS
-export const SEMAPHORE_PURPOSE = 2
+export const SEMAPHORE_PURPOSE = LINED | 2
 
 /**
  * Takes a permit if there is one, nobody waits, and nobody comes in between, while the word at `guard` is `own` (what may be

@@ -7,8 +7,8 @@
  *          └──────┴──┬───┴──────┴────────┘                    ├───────┼─────┼──────┴┬─────┴┬───────┬┴────────┤
  *                    └──────────► record ◄──── next/prev ────►│ next  │ prev│ bucket│ kind │ since │ purpose │
  *                                                             ├───────┼─────┼───────┼──────┴───────┴─────────┘
- *                                                             │ chain │other│outcome│
- *                                                             └───────┴─────┴───────┘
+ *                                                             │ line  │other│outcome│ last │
+ *                                                             └───────┴─────┴───────┴──────┘
  *
  *   state      who may leave it, always by ONE compareExchange; the loser obeys
  *   UNUSED     the owner takes it (store: nobody else looks at an unused record)
@@ -23,6 +23,7 @@
  *
  *   bucket    whose lock guards the record while it is WAITING, TIMED_OUT or ABORTED; 0 when it is out of the queue. In
  *             the other states it means nothing
+ *   line, last   the asynchronous waits of its thread for the same, behind it: the first and the last of them (lines.ts)
  *   other     a condition's wait: the mutex, and when it has been notified and queues for that, the condition
  *             (condition.ts). Else 0
  *   outcome   a condition's wait: what it answers when it has the mutex again. A futex's: the bitset that woke it
@@ -45,10 +46,10 @@ export const WaitRecord = layout('WaitRecord', 64, {
   kind: i32,
   since: i32,
   purpose: i32,
-  chain: i32,
+  line: i32,
   other: i32,
   outcome: i32,
-  _spare: i32,
+  last: i32,
 })
 
 export const UNUSED = 0
@@ -63,6 +64,12 @@ export const ENDED = 6
 /** A record's kind: the static one of a thread that sleeps, or one of many of a thread that goes on. */
 export const BLOCKED = 0
 export const ASYNC = 1
+
+/**
+ * In the purpose of waits of which one is woken at a time, and which try again then: the asynchronous ones of a thread
+ * stand in line (lines.ts).
+ */
+export const LINED = 64
 
 /** The purpose of records that wait for a condition: they have a second key in `other`, their mutex. */
 export const CONDITION_PURPOSE = 4

@@ -21,6 +21,8 @@ import { ASYNC, Bucket, WAITING, WaitRecord } from '../../src/sync/wait-record.t
 import { begin, BUSY, onBell, PENDING } from '../../src/sync/wait.ts'
 import type { Model, ModelThread, Snapshot } from '../../src/testing/model.ts'
 import { ASLEEP, AWAKE, ThreadSlot } from '../../src/threads/slot.ts'
+import { alignUp } from '../../src/words/bits.ts'
+import { PAGE_WORDS } from '../../src/words/constants.ts'
 import { EOWNERDEAD, EPIPE, ETIMEDOUT } from '../../src/words/errno.ts'
 
 export const DELIVERED = 0
@@ -52,7 +54,7 @@ export function ringWorld(threads: number, capacityWords: number): RingWorld {
   const at = bucketsAt + Bucket.sizeof
   const dataAt = at + RawChannel.sizeof
   const scratch = dataAt + capacityWords
-  const record = scratch + 1
+  const record = alignUp(scratch + 1, PAGE_WORDS) + WaitRecord.sizeof
   const { since, purpose, tid, key0, key1, bucket } = WaitRecord
   const records = [...Array(slots).keys()].map((slot) => slot * ThreadSlot.sizeof + ThreadSlot.record)
   const hints = new Set([

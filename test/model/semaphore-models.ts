@@ -111,7 +111,10 @@ export function lotOf(world: SyncWorld, thread: ModelThread): Lot {
     if (value === HANDED && isRecord(at)) handed = at
     return value
   }
-  const counted: Pick<Cpu, 'load' | 'store' | 'exchange' | 'compareExchange' | 'plainLoad' | 'plainStore'> = {
+  const counted: Pick<
+    Cpu,
+    'load' | 'store' | 'or' | 'exchange' | 'compareExchange' | 'plainLoad' | 'plainStore'
+  > = {
     load: (at) => saw(at, cpu.load(at)),
     store: (at, value) => {
       cpu.store(at, value)
@@ -125,6 +128,7 @@ export function lotOf(world: SyncWorld, thread: ModelThread): Lot {
       if (value === HANDED && isRecord(at)) enters(thread, -1)
       return seen
     },
+    or: (at, mask) => cpu.or(at, mask),
     exchange: (at, value) => cpu.exchange(at, value),
     plainLoad: (at) => cpu.plainLoad(at),
     plainStore: (at, value) => {

@@ -17,6 +17,7 @@ import { ASYNC, Bucket, UNUSED, WaitRecord } from '../../src/sync/wait-record.ts
 import { RawMutex } from '../../src/sync/mutex.ts'
 import type { Model, ModelThread, Snapshot } from '../../src/testing/model.ts'
 import { ThreadSlot } from '../../src/threads/slot.ts'
+import { alignUp } from '../../src/words/bits.ts'
 import { PAGE_WORDS } from '../../src/words/constants.ts'
 
 /** Ghost words. */
@@ -50,8 +51,8 @@ export function syncWorld(threads: number, async = false, bucketCount = 1): Sync
   const slots = threads + 1
   const bucketsAt = slots * ThreadSlot.sizeof
   const lockAt = bucketsAt + bucketCount * Bucket.sizeof
-  const chunksAt = lockAt + 32
-  const words = chunksAt + (async ? slots * PAGE_WORDS : 0)
+  const chunksAt = alignUp(lockAt + 32, PAGE_WORDS)
+  const words = async ? chunksAt + slots * PAGE_WORDS : lockAt + 32
   const geometry = { bucketsAt, bucketCount, slotsAt: 0, slotCount: slots, more: () => 0 }
 
   const { state } = WaitRecord

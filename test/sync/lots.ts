@@ -5,12 +5,13 @@ import { debugCpu } from '../../src/host/debug-cpu.ts'
 import { Lot } from '../../src/sync/lot.ts'
 import { Bucket } from '../../src/sync/wait-record.ts'
 import { ThreadSlot, tidOf } from '../../src/threads/slot.ts'
+import { alignUp } from '../../src/words/bits.ts'
 import { PAGE_WORDS } from '../../src/words/constants.ts'
 
 const SLOTS = 4
 export const BUCKETS = 4
 export const BUCKETS_AT = SLOTS * ThreadSlot.sizeof
-const CHUNKS_AT = BUCKETS_AT + BUCKETS * Bucket.sizeof
+const CHUNKS_AT = alignUp(BUCKETS_AT + BUCKETS * Bucket.sizeof, PAGE_WORDS)
 
 export interface Lots {
   readonly cpu: Cpu
