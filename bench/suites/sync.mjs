@@ -86,6 +86,29 @@ function combine(answers) {
   }
 }
 
+/** One of many: V8 cannot build the lock's address into the code, as it does where there is but one. */
+const mutexOfMany = {
+  name: 'mutex-of-16',
+  unit: 'ns',
+  async contenders() {
+    const mutexes = Array.from({ length: 16 }, () => new Mutex())
+    const idle = await idleThread()
+    return {
+      ours: {
+        ...timed(() => {
+          for (let i = 0; i < PER_SAMPLE; i++) {
+            const mutex = mutexes[i & 15]
+            mutex.lock()
+            mutex.unlock()
+          }
+        }),
+        end: () => idle.terminate(),
+      },
+      native: native('mutex', 'many'),
+    }
+  },
+}
+
 const semaphoreUncontended = {
   name: 'semaphore-uncontended',
   unit: 'ns',
@@ -306,6 +329,7 @@ const notifyWithoutWaiter = {
 await runSuite('sync', [
   mutexUncontended,
   mutexRobust,
+  mutexOfMany,
   contended('mutex-contended-2-empty', {
     count: 2,
     sectionNs: 0,
