@@ -157,15 +157,10 @@ export class Barrier extends SharedObject {
   }
 
   #sleep(word: number, timeoutMs: number): number {
-    const context = this.#context
-    const outer = context.awaited
-    context.awaited = { describe: () => `${this.label}: ${this.#whoArrived(0)}` }
-    try {
-      context.assertSound()
-      return sleepForPhase(this.#lot, this.#word, word, deadlineAfter(timeoutMs))
-    } finally {
-      context.awaited = outer
-    }
+    return this.#context.waiting(
+      () => `${this.label}: ${this.#whoArrived(0)}`,
+      () => sleepForPhase(this.#lot, this.#word, word, deadlineAfter(timeoutMs)),
+    )
   }
 
   #steps(): AsyncSteps {

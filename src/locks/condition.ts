@@ -146,11 +146,10 @@ export class Condition extends SharedObject {
 
   #block(mutex: MutexAccess, deadline: number): number {
     const context = this.#context
-    context.assertSound()
-    const outer = context.awaited
-    context.awaited = { describe: () => this.#whatFor(mutex) }
-    const result = conditionWait(this.#lot, this.#word, mutex.word, deadline)
-    context.awaited = outer
+    const result = context.waiting(
+      () => this.#whatFor(mutex),
+      () => conditionWait(this.#lot, this.#word, mutex.word, deadline),
+    )
     // The mode word is a dead owner's.
     if (result === EOWNERDEAD) context.cpu.plainStore(mutex.word + mode, 0)
     return result

@@ -33,6 +33,7 @@ import { assertFunction, timeoutOf } from '../words/usage.ts'
 import { epochKind, EpochObject } from './epoch-kind.ts'
 import { noRecord } from './explain.ts'
 import type { AsyncWait, Wait } from './lockable.ts'
+import { atOnce } from './section.ts'
 
 const { raw } = EpochObject
 
@@ -108,12 +109,12 @@ export class Epoch extends SharedObject {
     }
   }
 
-  /** Runs a section. It is not asynchronous: it ends when the function returns. */
+  /** Runs a section. It is not asynchronous: it ends when the function returns. A promise is ERR_PAGEFRAME_INVALID_ARGUMENT. */
   run<T>(section: () => T): T {
     assertFunction('Epoch.run()', 'section', section)
     this.enter()
     try {
-      return section()
+      return atOnce('Epoch.run()', section(), 'use enter() and leave()')
     } finally {
       this.leave()
     }
@@ -127,14 +128,12 @@ export class Epoch extends SharedObject {
   synchronize(wait?: Wait): void {
     this.assertLive('synchronize')
     const timeoutMs = timeoutOf('Epoch.synchronize()', wait)
-    const context = this.#context
-    context.assertSound()
     if (sectionsOf(this.#lot, this.#word) > 0) throw this.#error(-EDEADLK, 'synchronize')
     const target = graceTarget(this.#lot, this.#word)
-    const outer = context.awaited
-    context.awaited = { describe: () => `sections of ${this.label} have not ended` }
-    const result = awaitGrace(this.#lot, this.#word, target, deadlineAfter(timeoutMs))
-    context.awaited = outer
+    const result = this.#context.waiting(
+      () => `sections of ${this.label} have not ended`,
+      () => awaitGrace(this.#lot, this.#word, target, deadlineAfter(timeoutMs)),
+    )
     if (result === -ETIMEDOUT) throw this.#late('synchronize', timeoutMs)
     if (result < 0) throw this.#error(result, 'synchronize')
   }

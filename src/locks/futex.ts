@@ -107,10 +107,10 @@ export const futex = {
     const value = int32('futex.wait()', 'expected', expected)
     const timeoutMs = timeoutOf('futex.wait()', wait)
     const bitset = bitsetOf('futex.wait()', wait)
-    const outer = context.awaited
-    context.awaited = { describe: () => `${labelOf(at)} has not been woken` }
-    const result = futexWait(context.lot, at, 0, at, value, bitset, deadlineAfter(timeoutMs))
-    context.awaited = outer
+    const result = context.waiting(
+      () => `${labelOf(at)} has not been woken`,
+      () => futexWait(context.lot, at, 0, at, value, bitset, deadlineAfter(timeoutMs)),
+    )
     if (result === -ETIMEDOUT) throw late('wait', at, timeoutMs)
     return answer(context, 'wait', result)
   },
@@ -202,9 +202,11 @@ export const futex = {
     const call = 'futex.waitv()'
     if (!Array.isArray(waiters)) throw typeError(call, 'waiters', 'an array', waiters)
     integer(call, 'waiters.length', waiters.length, 1, FUTEX_WAITV_MAX)
-    const all = waiters.map((waiter: FutexWaiter) => {
-      assertOptions(call, waiter)
-      const { words, index, expected } = waiter
+    // Array.from: map() passes over holes.
+    const all = Array.from(waiters as readonly unknown[], (waiter, i) => {
+      if (typeof waiter !== 'object' || waiter === null)
+        throw typeError(call, `waiters[${i}]`, 'an object such as { words, index, expected }', waiter)
+      const { words, index, expected } = waiter as FutexWaiter
       return { ...wordOf(call, words, index), expected: int32(call, 'expected', expected) }
     })
     const timeoutMs = timeoutOf(call, wait)
@@ -213,12 +215,10 @@ export const futex = {
       twoWords(call, all[0], each)
       return { at: each.at, key0: 0, key1: each.at, expected: each.expected }
     })
-    const outer = context.awaited
-    context.awaited = {
-      describe: () => `${labelOf(firstAt)} and ${list.length - 1} others have not been woken`,
-    }
-    const result = futexWaitv(context.lot, list, deadlineAfter(timeoutMs))
-    context.awaited = outer
+    const result = context.waiting(
+      () => `${labelOf(firstAt)} and ${list.length - 1} others have not been woken`,
+      () => futexWaitv(context.lot, list, deadlineAfter(timeoutMs)),
+    )
     if (result >= 0) return result
     if (result === -ETIMEDOUT) throw late('waitv', firstAt, timeoutMs)
     return answer(context, 'waitv', result) ? 0 : undefined

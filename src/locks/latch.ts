@@ -87,16 +87,10 @@ export class Latch extends SharedObject implements Waitable {
     this.assertLive('wait')
     const timeoutMs = timeoutOf('Latch.wait()', wait)
     if (isOpen(this.#lot, this.#word)) return
-    const context = this.#context
-    const outer = context.awaited
-    context.awaited = { describe: () => `${this.label}: ${this.#whatIsLeft()}` }
-    let result
-    try {
-      context.assertSound()
-      result = awaitLatch(this.#lot, this.#word, deadlineAfter(timeoutMs))
-    } finally {
-      context.awaited = outer
-    }
+    const result = this.#context.waiting(
+      () => `${this.label}: ${this.#whatIsLeft()}`,
+      () => awaitLatch(this.#lot, this.#word, deadlineAfter(timeoutMs)),
+    )
     if (result === -ESTALE) throw staleError('Latch', 'wait')
     if (result < 0) throw this.#late('wait', timeoutMs)
   }

@@ -33,10 +33,11 @@ import {
 } from '../sync/mutex.ts'
 import { EDEADLK, EINVAL, EOWNERDEAD, EPERM, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
 import { PENDING } from '../sync/wait.ts'
-import { assertFunction, timeoutOf } from '../words/usage.ts'
+import { timeoutOf } from '../words/usage.ts'
 import { holderOf, whyLate, whyNot } from './explain.ts'
 import type { AsyncWait, Lockable, UnlockToken, Wait } from './lockable.ts'
 import { ASYNC_HOLD, mutexKind, MutexObject, NORMAL, RECURSIVE, type MutexOptions } from './mutex-kind.ts'
+import { runSection, runSectionAsync } from './section.ts'
 import {
   AsyncToken,
   diedBefore,
@@ -141,34 +142,17 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     if (!isFree) this.#unlockSlow()
   }
 
-  /** Runs a section with the lock held; blocks while another holds it. The section gets the token. */
+  /**
+   * Runs a section with the lock held; blocks while another holds it. The section gets the token. It ends when the function
+   * returns: if that returns a promise, TypeError ERR_PAGEFRAME_INVALID_ARGUMENT, with the lock unlocked.
+   */
   run<T>(section: (held: UnlockToken) => T, wait?: Wait): T {
-    assertFunction('Mutex.run()', 'section', section)
-    const held = this.lock(wait)
-    let result: T
-    try {
-      result = section(held)
-    } catch (error) {
-      if (held.locked) this.unlock() // not if a condition could not get it back
-      throw error
-    }
-    this.unlock()
-    return result
+    return runSection('Mutex.run()', this, section, wait)
   }
 
   /** Runs a section, which may be asynchronous, with the lock held; does not block the thread. */
   async runAsync<T>(section: (held: UnlockToken) => T | PromiseLike<T>, wait?: AsyncWait): Promise<T> {
-    assertFunction('Mutex.runAsync()', 'section', section)
-    const held = await this.lockAsync(wait)
-    let result: T
-    try {
-      result = await section(held)
-    } catch (error) {
-      if (held.locked) held.unlock()
-      throw error
-    }
-    held.unlock()
-    return result
+    return runSectionAsync('Mutex.runAsync()', this, section, wait)
   }
 
   /**
@@ -260,11 +244,10 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     const timeoutMs = timeoutOf('Mutex.lock()', wait)
     if (lockFast(this.#cpu, this.#word, this.#tid)) return
     const context = this.#context
-    context.assertSound()
-    const outer = context.awaited
-    context.awaited = { describe: () => `${this.label} is held by ${holderOf(context, this.#word)}` }
-    const result = lock(context.lot, this.#word, deadlineAfter(timeoutMs))
-    context.awaited = outer
+    const result = context.waiting(
+      () => `${this.label} is held by ${holderOf(context, this.#word)}`,
+      () => lock(context.lot, this.#word, deadlineAfter(timeoutMs)),
+    )
     if (result === -EDEADLK) this.#lockOwn(timeoutMs)
     else if (result === -ETIMEDOUT)
       throw this.#late('lock', timeoutMs, whyLate(context, this.#word, this.#lot.ownRecord))

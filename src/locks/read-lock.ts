@@ -11,6 +11,7 @@ import {
   beginRead,
   onBellRead,
   readLock,
+  readPatienceMs,
   readsOf,
   readUnlock,
   tryReadLock,
@@ -129,6 +130,7 @@ export class ReadLock extends Side implements TokenHolder {
     abandon: (record, outcome) => {
       abandonRead(this.whole.context.lot, this.#word, record, outcome)
     },
+    patienceMs: (record) => readPatienceMs(this.whole.context.lot, this.#word, record),
     late: (record, timeoutMs) => this.late('lockAsync', timeoutMs, record),
   }
 
@@ -149,11 +151,10 @@ export class ReadLock extends Side implements TokenHolder {
     this.whole.assertLive('lock')
     const timeoutMs = timeoutOf(this.call('lock'), wait)
     const { context } = this.whole
-    context.assertSound()
-    const outer = context.awaited
-    context.awaited = { describe: () => `${this.whole.label()} is not free to read: ${this.holders()}` }
-    const result = readLock(context.lot, this.#word, deadlineAfter(timeoutMs))
-    context.awaited = outer
+    const result = context.waiting(
+      () => `${this.whole.label()} is not free to read: ${this.holders()}`,
+      () => readLock(context.lot, this.#word, deadlineAfter(timeoutMs)),
+    )
     if (result === -ETIMEDOUT) throw this.late('lock', timeoutMs, context.lot.ownRecord)
     if (result < 0) throw this.error(result, 'lock')
   }

@@ -89,16 +89,10 @@ export class ResetEvent extends SharedObject implements Waitable {
     this.assertLive('wait')
     const timeoutMs = timeoutOf('ResetEvent.wait()', wait)
     if (tryAwaitEvent(this.#lot, this.#word)) return
-    const context = this.#context
-    const outer = context.awaited
-    context.awaited = { describe: () => `${this.label} is not set` }
-    let result
-    try {
-      context.assertSound()
-      result = awaitEvent(this.#lot, this.#word, deadlineAfter(timeoutMs))
-    } finally {
-      context.awaited = outer
-    }
+    const result = this.#context.waiting(
+      () => `${this.label} is not set`,
+      () => awaitEvent(this.#lot, this.#word, deadlineAfter(timeoutMs)),
+    )
     if (result === -ESTALE) throw staleError('ResetEvent', 'wait')
     if (result < 0) throw this.#late('wait', timeoutMs, this.#lot.ownRecord)
   }

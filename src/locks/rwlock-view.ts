@@ -5,9 +5,9 @@ import { staleError } from '../memory/open.ts'
 import { readersOf } from '../sync/readers.ts'
 import { RawRwLock, writerOf } from '../sync/rwlock-word.ts'
 import { EAGAIN, EDEADLK, ENOMEM, EPERM, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
-import { assertFunction } from '../words/usage.ts'
 import { aheadOfYou, noRecord } from './explain.ts'
 import type { AsyncWait, Lockable, UnlockToken, Wait } from './lockable.ts'
+import { runSection, runSectionAsync } from './section.ts'
 
 /** A read-write lock, for its sides. */
 export interface Sided {
@@ -37,26 +37,17 @@ export abstract class Side implements Lockable {
   abstract lockAsync(wait?: AsyncWait): Promise<UnlockToken>
   abstract unlock(): void
 
-  /** Runs a section with the lock held; blocks while it cannot be had. The section gets the token. */
+  /**
+   * Runs a section with the lock held; blocks while it cannot be had. The section gets the token. It ends when the function
+   * returns: if that returns a promise, TypeError ERR_PAGEFRAME_INVALID_ARGUMENT, with the lock unlocked.
+   */
   run<T>(section: (held: UnlockToken) => T, wait?: Wait): T {
-    assertFunction(this.call('run'), 'section', section)
-    const held = this.lock(wait)
-    try {
-      return section(held)
-    } finally {
-      this.unlock()
-    }
+    return runSection(this.call('run'), this, section, wait)
   }
 
   /** Runs a section, which may be asynchronous, with the lock held; does not block the thread. */
   async runAsync<T>(section: (held: UnlockToken) => T | PromiseLike<T>, wait?: AsyncWait): Promise<T> {
-    assertFunction(this.call('runAsync'), 'section', section)
-    const held = await this.lockAsync(wait)
-    try {
-      return await section(held)
-    } finally {
-      held.unlock()
-    }
+    return runSectionAsync(this.call('runAsync'), this, section, wait)
   }
 
   protected call(verb: string): string {

@@ -120,11 +120,10 @@ export class Semaphore extends SharedObject {
 
   #wait(timeoutMs: number): void {
     const context = this.#context
-    context.assertSound()
-    const outer = context.awaited
-    context.awaited = { describe: () => `${this.label} has no permits` }
-    const result = acquire(context.lot, this.#word, deadlineAfter(timeoutMs))
-    context.awaited = outer
+    const result = context.waiting(
+      () => `${this.label} has no permits`,
+      () => acquire(context.lot, this.#word, deadlineAfter(timeoutMs)),
+    )
     if (result === -ESTALE) throw staleError('Semaphore', 'acquire')
     if (result < 0) throw this.#late('acquire', timeoutMs, context.lot.ownRecord)
   }

@@ -31,6 +31,7 @@ import { EDEADLK, EOWNERDEAD, ErrnoError, ESTALE, ETIMEDOUT } from '../words/err
 import { assertFunction, timeoutOf } from '../words/usage.ts'
 import { noRecord } from './explain.ts'
 import type { AsyncWait, Wait } from './lockable.ts'
+import { atOnce } from './section.ts'
 import { seqLockKind, SeqLockObject } from './seqlock-kind.ts'
 
 const { raw } = SeqLockObject
@@ -38,6 +39,9 @@ const { mutex } = RawSeqLock
 
 /** After so many reads in vain a reader keeps the writers out for once. */
 const READS_IN_VAIN = 64
+
+/** What to do with a section that is asynchronous. */
+const AWAIT_BEFORE = 'await before the section, and only copy in it'
 
 /**
  * Small data that many read and few write.
@@ -70,18 +74,19 @@ export class SeqLock extends SharedObject {
    * Runs a section that reads, again and again until no writer came in between, and returns what it returned then. What the
    * section sees may be torn, so it only copies: it must change nothing, and what it throws counts only if what it saw was
    * whole. Blocks this thread while a writer writes, and, if that one dies in the middle, until another one has written.
-   * The thread that writes may read: it sees what it has written. ETIMEDOUT, ESTALE.
+   * The thread that writes may read: it sees what it has written. ETIMEDOUT, ESTALE. A section that returns a promise is
+   * TypeError ERR_PAGEFRAME_INVALID_ARGUMENT, in all four calls: it is over when it returns.
    */
   read<T>(section: () => T, wait?: Wait): T {
     this.assertLive('read')
     assertFunction('SeqLock.read()', 'section', section)
     const timeoutMs = timeoutOf('SeqLock.read()', wait)
-    if (this.#isOurs) return section()
+    if (this.#isOurs) return atOnce('SeqLock.read()', section(), AWAIT_BEFORE)
     const deadline = deadlineAfter(timeoutMs)
     for (let i = 0; i < READS_IN_VAIN; i++) {
       const began = this.#begin('read', timeoutMs, deadline)
       const seen = attempt(section)
-      if (validateSeqRead(this.#lot, this.#word, began)) return resultOf(seen)
+      if (validateSeqRead(this.#lot, this.#word, began)) return resultOf('SeqLock.read()', seen)
     }
     return this.#readAlone(section, timeoutMs, deadline)
   }
@@ -100,7 +105,7 @@ export class SeqLock extends SharedObject {
       const began = beginSeqRead(this.#lot, this.#word)
       if (began >= 0) {
         const seen = attempt(section)
-        if (validateSeqRead(this.#lot, this.#word, began)) return resultOf(seen)
+        if (validateSeqRead(this.#lot, this.#word, began)) return resultOf('SeqLock.readAsync()', seen)
       }
       const result = await this.#context.waits.wait(even, Math.max(0, deadline - now()), options)
       if (result < 0) throw this.#error(result, 'readAsync')
@@ -117,14 +122,10 @@ export class SeqLock extends SharedObject {
     this.assertLive('write')
     assertFunction('SeqLock.write()', 'section', section)
     const timeoutMs = timeoutOf('SeqLock.write()', wait)
-    const context = this.#context
-    const outer = context.awaited
-    context.awaited = { describe: () => `${this.label} is being written: ${this.#writer()}` }
-    const got = beginSeqWrite(this.#lot, this.#word, deadlineAfter(timeoutMs))
-    context.awaited = outer
+    const got = this.#waiting(() => beginSeqWrite(this.#lot, this.#word, deadlineAfter(timeoutMs)))
     if (got === -ETIMEDOUT) throw this.#late('write', timeoutMs)
     if (got < 0) throw this.#error(got, 'write')
-    return this.#run(section, got)
+    return this.#run('SeqLock.write()', section, got)
   }
 
   /** As write(), without blocking the thread. The section itself is not asynchronous: readers wait for its end. */
@@ -140,7 +141,9 @@ export class SeqLock extends SharedObject {
       // In the very step that took the lock: no other code of this thread may come in between and find it taken.
       over: (got) => {
         if (got < 0) return
-        end.result = attempt(() => this.#run(section, beginLocked(this.#lot, this.#word, got)))
+        end.result = attempt(() =>
+          this.#run('SeqLock.writeAsync()', section, beginLocked(this.#lot, this.#word, got)),
+        )
       },
       abandon: (record, outcome) => {
         abandonLock(this.#lot, at, record, outcome)
@@ -149,7 +152,7 @@ export class SeqLock extends SharedObject {
     }
     const result = await this.#context.waits.wait(steps, timeoutMs, wait)
     if (result < 0 || end.result === undefined) throw this.#error(result, 'writeAsync')
-    return resultOf(end.result)
+    return resultOf('SeqLock.writeAsync()', end.result)
   }
 
   /** Begins a read by hand: blocks this thread while it is being written, and returns what validate() wants to know. */
@@ -176,12 +179,7 @@ export class SeqLock extends SharedObject {
     for (;;) {
       const began = beginSeqRead(this.#lot, this.#word)
       if (began >= 0) return began
-      const context = this.#context
-      context.assertSound()
-      const outer = context.awaited
-      context.awaited = { describe: () => `${this.label} is being written: ${this.#writer()}` }
-      const result = awaitEven(this.#lot, this.#word, deadline)
-      context.awaited = outer
+      const result = this.#waiting(() => awaitEven(this.#lot, this.#word, deadline))
       if (result === -ETIMEDOUT) throw this.#late(verb, timeoutMs)
       if (result < 0) throw this.#error(result, verb)
     }
@@ -190,12 +188,12 @@ export class SeqLock extends SharedObject {
   /** Overtaken again and again: the writers wait for this one. */
   #readAlone<T>(section: () => T, timeoutMs: number, deadline: number): T {
     for (;;) {
-      const got = beginSeqWrite(this.#lot, this.#word, deadline)
+      const got = this.#waiting(() => beginSeqWrite(this.#lot, this.#word, deadline))
       if (got === -ETIMEDOUT) throw this.#late('read', timeoutMs)
       if (got < 0) throw this.#error(got, 'read')
       if (got === 0) {
         try {
-          return section()
+          return atOnce('SeqLock.read()', section(), AWAIT_BEFORE)
         } finally {
           endSeqWrite(this.#lot, this.#word)
         }
@@ -205,10 +203,10 @@ export class SeqLock extends SharedObject {
     }
   }
 
-  #run<T>(section: (ownerDied: boolean) => T, got: number): T {
+  #run<T>(call: string, section: (ownerDied: boolean) => T, got: number): T {
     let isWhole = got === 0
     try {
-      const result = section(got === EOWNERDEAD)
+      const result = atOnce(call, section(got === EOWNERDEAD), AWAIT_BEFORE)
       isWhole = true
       return result
     } finally {
@@ -223,6 +221,10 @@ export class SeqLock extends SharedObject {
     abandon: (record, outcome) => {
       abandonAwaitEven(this.#lot, this.#word, record, outcome)
     },
+  }
+
+  #waiting(wait: () => number): number {
+    return this.#context.waiting(() => `${this.label} is being written: ${this.#writer()}`, wait)
   }
 
   #writer(): string {
@@ -255,9 +257,9 @@ function attempt<T>(section: () => T): { readonly value: T } | { readonly thrown
   }
 }
 
-function resultOf<T>(seen: { readonly value: T } | { readonly thrown: unknown }): T {
+function resultOf<T>(call: string, seen: { readonly value: T } | { readonly thrown: unknown }): T {
   if ('thrown' in seen) throw seen.thrown
-  return seen.value
+  return atOnce(call, seen.value, AWAIT_BEFORE)
 }
 
 const SEQLOCK = seqLockKind((found) => new SeqLock(found))

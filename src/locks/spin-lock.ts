@@ -11,8 +11,9 @@ import { from, open, staleError } from '../memory/open.ts'
 import { OWNER_DIED } from '../sync/mutex.ts'
 import { spinLock, spinOwner, spinTryLock, spinUnlock } from '../sync/spin-lock.ts'
 import { EDEADLK, EOWNERDEAD, EPERM, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
-import { assertFunction, timeoutOf } from '../words/usage.ts'
+import { timeoutOf } from '../words/usage.ts'
 import type { UnlockToken, Wait } from './lockable.ts'
+import { runSection } from './section.ts'
 import { spinLockKind, SpinLockObject } from './spin-lock-kind.ts'
 import { diedBefore, heldBySync, SyncToken, type SyncHolder } from './tokens.ts'
 
@@ -80,15 +81,9 @@ export class SpinLock extends SharedObject implements SyncHolder {
     }
   }
 
-  /** Runs a section with the lock held. */
+  /** Runs a section with the lock held. If it returns a promise, ERR_PAGEFRAME_INVALID_ARGUMENT, with the lock unlocked. */
   run<T>(section: (held: UnlockToken) => T, wait?: Wait): T {
-    assertFunction('SpinLock.run()', 'section', section)
-    const held = this.lock(wait)
-    try {
-      return section(held)
-    } finally {
-      this.unlock()
-    }
+    return runSection('SpinLock.run()', this, section, wait, 'for asynchronous sections there is Mutex')
   }
 
   /** Node's threadId of the thread that holds it, or null. It may have changed by the time you look. */
@@ -111,11 +106,10 @@ export class SpinLock extends SharedObject implements SyncHolder {
 
   #lockSlow(wait: Wait | undefined): void {
     const timeoutMs = timeoutOf('SpinLock.lock()', wait)
-    const context = this.#context
-    const outer = context.awaited
-    context.awaited = { describe: () => `${this.label} is held by ${this.#holder}` }
-    const result = spinLock(this.#lot, this.#word, timeoutMs, () => this.isLive)
-    context.awaited = outer
+    const result = this.#context.waiting(
+      () => `${this.label} is held by ${this.#holder}`,
+      () => spinLock(this.#lot, this.#word, timeoutMs, () => this.isLive),
+    )
     if (result === 0 || result === EOWNERDEAD) return
     if (result === -ESTALE) throw staleError('SpinLock', 'lock')
     if (result === -EDEADLK)

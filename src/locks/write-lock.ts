@@ -129,7 +129,6 @@ export class WriteLock extends Side implements TokenHolder {
   #lockSlow(wait: Wait | undefined): void {
     const timeoutMs = timeoutOf(this.call('lock'), wait)
     const { context } = this.whole
-    context.assertSound()
     if (readsOf(this.#lot, this.#word) > 0) {
       throw this.error(
         -EDEADLK,
@@ -137,10 +136,10 @@ export class WriteLock extends Side implements TokenHolder {
         'this thread reads under it; to wait here for all readers would never end',
       )
     }
-    const outer = context.awaited
-    context.awaited = { describe: () => `${this.whole.label()} is not free to write: ${this.holders()}` }
-    const result = writeLock(this.#lot, this.#word, deadlineAfter(timeoutMs))
-    context.awaited = outer
+    const result = context.waiting(
+      () => `${this.whole.label()} is not free to write: ${this.holders()}`,
+      () => writeLock(this.#lot, this.#word, deadlineAfter(timeoutMs)),
+    )
     if (result === -ETIMEDOUT) throw this.late('lock', timeoutMs, this.#lot.ownRecord)
     if (result < 0) throw this.error(result, 'lock')
   }

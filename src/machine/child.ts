@@ -52,15 +52,11 @@ export class Child extends ProcessView {
     const timeoutMs = timeoutOf('child.wait()', wait)
     if (this.#status !== undefined) return this.#status
     const { attachment } = this.#machine
-    attachment.assertSound()
-    const outer = attachment.awaited
-    attachment.awaited = { describe: () => `child.wait(): ${this.#label} has not ended` }
-    try {
-      const got = acquire(this.#lot, this.#endedAt, deadlineAfter(timeoutMs))
-      if (got === -ETIMEDOUT) throw this.#late('wait', timeoutMs)
-    } finally {
-      attachment.awaited = outer
-    }
+    const got = attachment.waiting(
+      () => `child.wait(): ${this.#label} has not ended`,
+      () => acquire(this.#lot, this.#endedAt, deadlineAfter(timeoutMs)),
+    )
+    if (got === -ETIMEDOUT) throw this.#late('wait', timeoutMs)
     return this.#settle()
   }
 

@@ -98,6 +98,18 @@ export class Attachment {
     assertSound(this.cpu, this.label)
   }
 
+  /** Runs a wait that blocks this thread; `describe` says meanwhile what for. */
+  waiting<R>(describe: () => string, wait: () => R): R {
+    this.assertSound()
+    const outer = this.awaited
+    this.awaited = { describe }
+    try {
+      return wait()
+    } finally {
+      this.awaited = outer
+    }
+  }
+
   /** The text of an ENOMEM error: what did not fit, what there is, and what to do. */
   noMemory(what: string, bytes: number): string {
     const [asked, largest] = showApart(bytes, this.frames.largestFreeBytes())

@@ -168,13 +168,11 @@ function reservedLocked(
 }
 
 function awaitEnd(attachment: Attachment, { call, name }: Wanted<unknown>, reservation: Reservation): void {
-  const outer = attachment.awaited
   const { maker } = reservation
-  attachment.awaited = {
-    describe: () => `${call} '${name}': ${attachment.threadName(maker)} is making it`,
-  }
-  waitBlocked(attachment.lot, reservation, WAITED_FOR, Infinity)
-  attachment.awaited = outer
+  attachment.waiting(
+    () => `${call} '${name}': ${attachment.threadName(maker)} is making it`,
+    () => waitBlocked(attachment.lot, reservation, WAITED_FOR, Infinity),
+  )
   if (attachment.making !== 0) attachment.cpu.store(attachment.making + awaits, 0)
 }
 

@@ -42,21 +42,20 @@ function assertThreads(call: string, threads: unknown): asserts threads is reado
   if (!Array.isArray(threads))
     throw typeError(call, 'model.threads', 'an array with the operations of each thread', threads)
   let count = 0
-  threads.forEach((thread: unknown, index) => {
+  for (const [index, thread] of (threads as readonly unknown[]).entries()) {
     const which = `model.threads[${index}]`
     if (Array.isArray(thread)) {
       count++
       assertOperations(call, which, thread)
-      return
+      continue
     }
     const tasks = (thread as { tasks?: unknown } | null | undefined)?.tasks
     if (!Array.isArray(tasks) || tasks.length === 0)
       throw typeError(call, which, 'an array of operations, or { tasks: [...] }', thread)
     count += tasks.length
-    tasks.forEach((task: unknown, i) => {
+    for (const [i, task] of (tasks as readonly unknown[]).entries())
       assertOperations(call, `${which}.tasks[${i}]`, task)
-    })
-  })
+  }
   if (count < 1 || count > MOST_TASKS) {
     const message = `${call}: model.threads must have 1 to ${MOST_TASKS} threads and tasks, not ${count}`
     throw usageError('ERR_PAGEFRAME_INVALID_ARGUMENT', message)
@@ -65,20 +64,19 @@ function assertThreads(call: string, threads: unknown): asserts threads is reado
 
 function assertOperations(call: string, which: string, operations: unknown): void {
   if (!Array.isArray(operations)) throw typeError(call, which, 'an array of operations', operations)
-  operations.forEach((operation: unknown, i) => {
+  for (const [i, operation] of (operations as readonly unknown[]).entries()) {
     const run = typeof operation === 'function' ? operation : (operation as { run?: unknown } | null)?.run
     if (typeof run !== 'function')
       throw typeError(call, `${which}[${i}]`, 'a function, or { run, when }', operation)
     const when = (operation as { when?: unknown }).when
     if (when !== undefined) assertFunction(call, `${which}[${i}].when`, when)
-  })
+  }
 }
 
 function assertKill(call: string, kill: unknown, threads: number): void {
   if (!Array.isArray(kill)) throw typeError(call, 'model.kill', 'an array of indices of threads', kill)
-  kill.forEach((thread: unknown, i) => {
+  for (const [i, thread] of (kill as readonly unknown[]).entries())
     integer(call, `model.kill[${i}]`, thread, 0, threads - 1)
-  })
 }
 
 function assertBounds(call: string, bounds: unknown): void {

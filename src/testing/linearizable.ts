@@ -56,10 +56,12 @@ export function linearize<S, C, R>(
 ): Linearization {
   if (!Array.isArray(history)) throw typeError('linearize()', 'history', 'an array of calls', history)
   assertFunction('linearize()', 'model.step', (model as Partial<typeof model> | undefined)?.step)
-  history.forEach(({ begin, end }, i) => {
+  // entries() comes to holes, too.
+  for (const [i, call] of history.entries() as Iterable<[number, HistoryCall<C, R> | null | undefined]>) {
+    const { begin, end } = call ?? {}
     if (typeof begin !== 'number' || (end !== undefined && !(end >= begin)))
-      throw typeError('linearize()', `history[${i}]`, 'a call that ends after it begins', history[i])
-  })
+      throw typeError('linearize()', `history[${i}]`, 'a call that ends after it begins', call)
+  }
   return new Search(history, model).run()
 }
 

@@ -183,6 +183,11 @@ describe('requeue, wakeOp, waitv', () => {
     expect(thrownBy(() => futex.waitv(many, { timeoutMs: 1 })).code).toBe('ETIMEDOUT')
     expect(thrownBy(() => futex.waitv([...many, many[0]])).code).toBe('ERR_PAGEFRAME_OUT_OF_RANGE')
     expect(thrownBy(() => futex.waitv([])).code).toBe('ERR_PAGEFRAME_OUT_OF_RANGE')
+    for (const list of [new Array(1), [undefined], [many[0], null]]) {
+      const refused = thrownBy(() => futex.waitv(list as never, { timeoutMs: 1 }))
+      expect(refused).toMatchObject({ name: 'TypeError', code: 'ERR_PAGEFRAME_INVALID_ARGUMENT' })
+      expect(refused.message).toMatch(/^futex\.waitv\(\): waiters\[[01]\] must be an object/)
+    }
     expect(SharedMemory.default.check().problems).toEqual([])
   })
 })

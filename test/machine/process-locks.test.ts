@@ -263,6 +263,8 @@ describe('wrong arguments change nothing', () => {
       [() => { self.semOpen(7 as never, 0) }, { name: 'TypeError' }],
       [() => { self.futexWait(at, 0, { private: 1 as never }) }, { name: 'TypeError' }],
       [() => { self.futexWaitv('x' as never) }, { name: 'TypeError' }],
+      [() => { self.futexWaitv(new Array(1) as never) }, { code: 'ERR_PAGEFRAME_INVALID_ARGUMENT' }],
+      [() => { self.futexWaitv([null] as never) }, { code: 'ERR_PAGEFRAME_INVALID_ARGUMENT' }],
     ] // prettier-ignore
     const before = new Uint8Array(4096)
     self.read(at, before)

@@ -68,6 +68,7 @@ describe('a register', () => {
       code: 'ERR_PAGEFRAME_INVALID_ARGUMENT',
       message: expect.stringContaining('history[0] must be a call that ends after it begins') as string,
     })
+    expect(thrownBy(() => linearize(new Array(1), register)).message).toContain('history[0] must be')
     expect(thrownBy(() => linearize([], {} as typeof register)).message).toContain('model.step')
   })
 })

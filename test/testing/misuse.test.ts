@@ -15,6 +15,11 @@ test.each([
   [{ ...model, threads: nothing }, 'model.threads must be an array with the operations of each thread'],
   [{ ...model, threads: [] }, 'model.threads must have 1 to 30 threads and tasks, not 0'],
   [{ ...model, threads: [nothing] }, 'model.threads[0] must be an array of operations, or { tasks: [...] }'],
+  [
+    { ...model, threads: new Array(1) },
+    'model.threads[0] must be an array of operations, or { tasks: [...] }',
+  ],
+  [{ ...model, threads: [new Array(1)] }, 'model.threads[0][0] must be a function, or { run, when }'],
   [{ ...model, threads: [[nothing], [{}]] }, 'model.threads[1][0] must be a function, or { run, when }'],
   [{ ...model, threads: [{ tasks: [[7]] }] }, 'model.threads[0].tasks[0][0] must be a function'],
   [{ ...model, kill: [1] }, 'model.kill[0] must be a whole number from 0 to 0, not 1'],

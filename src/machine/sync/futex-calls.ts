@@ -157,10 +157,12 @@ export abstract class FutexCalls extends PthreadCalls {
     const { isPrivate, until } = read('futexWaitv', options, 'monotonic')
     if (!Array.isArray(waiters))
       throw typeError('futexWaitv()', 'waiters', 'an array of { addr, val }', waiters)
-    const words = Array.from(waiters as readonly FutexWaiterOptions[], ({ addr, val }) => ({
-      address: toNumber('futexWaitv', 'addr', addr),
-      value: toInt('futexWaitv', 'val', val),
-    }))
+    const words = Array.from(waiters as readonly unknown[], (waiter, i) => {
+      if (typeof waiter !== 'object' || waiter === null)
+        throw typeError('futexWaitv()', `waiters[${i}]`, 'an object { addr, val }', waiter)
+      const { addr, val } = waiter as FutexWaiterOptions
+      return { address: toNumber('futexWaitv', 'addr', addr), value: toInt('futexWaitv', 'val', val) }
+    })
     this.enter()
     return checked(waitAtAny(this.sync, words, until, isPrivate), 'futex_waitv')
   }

@@ -72,15 +72,7 @@ export class SyncWords {
 
   /** Runs a blocking wait of the program's own: while it lasts the process can be ended (process.ts). */
   waiting(describe: () => string, work: () => number): number {
-    const { attachment } = this
-    attachment.assertSound()
-    const outer = attachment.awaited
-    attachment.awaited = { describe }
-    try {
-      return work()
-    } finally {
-      attachment.awaited = outer
-    }
+    return this.attachment.waiting(describe, work)
   }
 }
 
