@@ -4,7 +4,7 @@ import { describe, test } from 'vitest'
 import { conditionNotify, conditionWaitable } from '../../src/sync/condition.ts'
 import { releaseDead } from '../../src/sync/mutex.ts'
 import { takeOverBuckets, withdrawRecords } from '../../src/sync/repair.ts'
-import type { Operation, ReaperOperation, Snapshot } from '../../src/testing/model.ts'
+import type { Operation, ReaperOperation, Snapshot, ThreadModel } from '../../src/testing/model.ts'
 import {
   acquires,
   after,
@@ -47,30 +47,11 @@ describe('who dies', () => {
     })
   })
 
-  test('who notifies, while it does: another says it again, and everybody goes on, no preemption', () => {
-    holds({
-      name: '2 waiters, broadcast, kill who notifies',
-      threads: (world) => [
-        [consumes(world)],
-        [consumes(world)],
-        [
-          after(2, (thread) => {
-            acquires(world, thread)
-            thread.ghost((ghost) => (ghost[THINGS] += 2))
-          }),
-          (thread) => {
-            notifies(world, thread, Infinity, conditionNotify)
-          },
-          (thread) => {
-            releases(world, thread)
-          },
-        ],
-        [when((state) => isDone(state, 2), unlessTold(produces(world, 2, Infinity, false)))],
-      ],
-      kill: [2],
-      mayKill: (_thread, operation) => operation === 1,
-      bounds: { preemptions: 0 },
-    })
+  test.each([
+    { waiters: 1, preemptions: 1 },
+    { waiters: 2, preemptions: 0 },
+  ])('who notifies $waiters, while it does: another says it again, $preemptions preemptions', (size) => {
+    holds(saidAgain(size))
   })
 
   test('a waiter that may time out, 1 preemption', () => {
@@ -115,9 +96,36 @@ function passedOn(isHeld: boolean): Shape {
   }
 }
 
-function unlessTold(operation: Operation): Operation {
-  return (thread) => {
-    if (thread.ghost((ghost) => ghost[TOLD]) < 2) runOf(operation)(thread)
+/** One notifies all who wait and may die at it; when it is gone, another one does what it has not done. */
+function saidAgain({ waiters, preemptions }: { waiters: number; preemptions: number }): Shape {
+  const notifier = waiters
+  const notifiesAll: (world: SyncWorld) => ThreadModel = (world) => [
+    after(waiters, (thread) => {
+      acquires(world, thread)
+      thread.ghost((ghost) => (ghost[THINGS] += waiters))
+    }),
+    (thread) => {
+      notifies(world, thread, Infinity, conditionNotify)
+    },
+    (thread) => {
+      releases(world, thread)
+    },
+  ]
+  const unlessTold = (operation: Operation): Operation => {
+    return (thread) => {
+      if (thread.ghost((ghost) => ghost[TOLD]) < waiters) runOf(operation)(thread)
+    }
+  }
+  return {
+    name: `${waiters} waiter(s), broadcast, kill who notifies`,
+    threads: (world) => [
+      ...Array.from({ length: waiters }, () => [consumes(world)]),
+      notifiesAll(world),
+      [when((state) => isDone(state, notifier), unlessTold(produces(world, waiters, Infinity, false)))],
+    ],
+    kill: [notifier],
+    mayKill: (_thread, operation) => operation === 1,
+    bounds: { preemptions },
   }
 }
 

@@ -60,13 +60,13 @@ describe('with a death between any two instructions, the lock is handed on with 
     holds({ threads: 3, sections: 1, kill: [0], bounds: { preemptions: 2 } })
   })
 
-  test('3 x 1, one killed, time-outs, 1 preemption', () => {
+  test('3 x 1, one killed, time-outs, 2 preemptions', () => {
     holds({
       threads: 3,
       sections: 1,
       kill: [0],
       section: timedSection,
-      bounds: { preemptions: 1, timeouts: 1 },
+      bounds: { preemptions: 2, timeouts: 1 },
     })
   })
 
