@@ -210,8 +210,12 @@ function notifyLocked(lot: Lot, at: number, mutexAt: number, count: number, woke
     const after = lot.nextLocked(record, 0, at)
     if (chance !== OWED) chance = lookAtMutex(lot, mutexAt, after !== 0 && notified + 1 < count)
     if (chance === OWED) {
-      changePurpose(lot, at, record)
-      if (lot.moveLocked(home, away, record, 0, mutexAt)) notified++
+      if (lot.takeLocked(home, record)) {
+        // Not before: what an ended wait is for tells its owner what was destroyed meanwhile (settle).
+        changePurpose(lot, at, record)
+        lot.putLocked(away, record, 0, mutexAt)
+        notified++
+      }
     } else if (lot.endLocked(home, record, WOKEN)) {
       woken.push(record)
       notified++

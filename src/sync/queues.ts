@@ -127,17 +127,26 @@ export class Queues extends Lines {
    * owner has ended it: then it is out of the queue.
    */
   moveLocked(from: number, to: number, record: number, first: number, second: number): boolean {
-    const { cpu } = this
+    if (!this.takeLocked(from, record)) return false
+    this.putLocked(to, record, first, second)
+    return true
+  }
+
+  /** Takes a wait out of its queue, to be put into another. False if its owner has ended it: its words are the owner's. */
+  takeLocked(from: number, record: number): boolean {
     this.skipLocked(from, record)
-    if (cpu.load(record + state) !== WAITING) {
-      cpu.plainStore(record + inBucket, 0)
-      return false
-    }
+    if (this.cpu.load(record + state) === WAITING) return true
+    this.cpu.plainStore(record + inBucket, 0)
+    return false
+  }
+
+  /** Puts a wait that was taken out behind all who wait for a key; if its owner ends it meanwhile, it leaves that queue. */
+  putLocked(to: number, record: number, first: number, second: number): void {
+    const { cpu } = this
     cpu.plainStore(record + key0, first)
     cpu.plainStore(record + key1, second)
     cpu.plainStore(record + ticket, 0)
     this.linkLocked(to, record)
-    return true
   }
 
   #nextWith(first: number, second: number, from: number): number {

@@ -8,6 +8,7 @@ import { WAITING, WaitRecord } from '../../src/sync/wait-record.ts'
 import { acquire, release } from '../../src/sync/semaphore.ts'
 import { BUSY, waitBlocked, type Waitable } from '../../src/sync/wait.ts'
 import { AUTO, awaitEvent, setEvent } from '../../src/sync/event.ts'
+import { conditionNotify, conditionWait, RawCondition } from '../../src/sync/condition.ts'
 import { lock, unlock } from '../../src/sync/mutex.ts'
 import { repairSync } from '../../src/sync/repair.ts'
 import type { Model, ModelThread, Snapshot } from '../../src/testing/model.ts'
@@ -177,6 +178,45 @@ test('found: only those in a queue are told of the end', () => {
   finds(
     heirs(() => undefined),
     /not written/,
+  )
+})
+
+/** A wait for a condition that times out, is notified, and finds the condition destroyed: the mutex is there all the time. */
+test('a condition is notified and destroyed while a wait for it times out: the mutex is got again', () => {
+  holds(
+    model('a condition', (world) => ({
+      threads: [
+        [
+          (thread) => {
+            const lot = world.lot(thread)
+            lock(lot, world.lockAt, Infinity)
+            const result = conditionWait(lot, world.otherAt, world.lockAt, 100)
+            thread.assert(result === 0 || result === -ETIMEDOUT || result === -ESTALE, `wait() answers ${result}`)
+            thread.assert(unlock(lot, world.lockAt) === 0, `wait() answers ${result} without the mutex`)
+            thread.ghost((ghost) => ghost[GOT]++)
+          },
+        ],
+        [
+          {
+            when: (state) => state.ghost[GOT] > 0 || whenQueued(1)(state),
+            run: (thread: ModelThread) => {
+              const lot = world.lot(thread)
+              lock(lot, world.lockAt, Infinity)
+              conditionNotify(lot, world.otherAt, 1)
+              unlock(lot, world.lockAt)
+              lot.endWaits(world.otherAt, world.otherAt + RawCondition.sizeof)
+            },
+          },
+        ],
+      ],
+      init: (cpu) => {
+        cpu.store(ThreadSlot.state, RUNNING)
+      },
+      bounds: { timeouts: 1, preemptions: 3 },
+      final: ({ ghost, assert }) => {
+        assert(ghost[GOT] === 1, 'the wait has ended')
+      },
+    })),
   )
 })
 
