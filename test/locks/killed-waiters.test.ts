@@ -10,7 +10,7 @@ const MOST_DELAY_MS = 2
 test('a killed waiter swallows no wake-up: the next one gets the mutex', async () => {
   const lock = new Mutex()
   await killWaiters({
-    prepare: () => lock.lock(),
+    ...whileLocked(lock),
     victimWaits: (victim) => {
       victim.begin(({ Mutex, tell }, handle) => {
         tell('waits')
@@ -25,12 +25,6 @@ test('a killed waiter swallows no wake-up: the next one gets the mutex', async (
         there.unlock()
         return true
       }, lock),
-    wake: () => {
-      lock.unlock()
-    },
-    tidy: () => {
-      repair(lock)
-    },
   })
 })
 
@@ -63,7 +57,7 @@ test('a killed waiter of a semaphore takes one permit with it at most', async ()
 test('a waiter that is killed in an asynchronous wait swallows no wake-up either', async () => {
   const lock = new Mutex()
   await killWaiters({
-    prepare: () => lock.lock(),
+    ...whileLocked(lock),
     victimWaits: (victim) => {
       victim.begin(({ Mutex, tell }, handle) => {
         void Mutex.from(handle).lockAsync()
@@ -78,12 +72,6 @@ test('a waiter that is killed in an asynchronous wait swallows no wake-up either
         token.unlock()
         return true
       }, lock),
-    wake: () => {
-      lock.unlock()
-    },
-    tidy: () => {
-      repair(lock)
-    },
   })
 })
 
@@ -122,10 +110,18 @@ async function killWaiters({ prepare, victimWaits, survivorGets, wake, makeUp, t
   expect(SharedMemory.default.check().problems).toEqual([])
 }
 
-/** The victim may have got it after all, when the survivor had unlocked it. */
-function repair(lock: Mutex): void {
-  if (lock.lock({ timeoutMs: 8000 }).ownerDied) lock.markConsistent()
-  lock.unlock()
+/** Who comes waits for us. In the end the victim may have got it after all, when the survivor had unlocked it. */
+function whileLocked(lock: Mutex): Pick<Scene, 'prepare' | 'wake' | 'tidy'> {
+  return {
+    prepare: () => lock.lock(),
+    wake: () => {
+      lock.unlock()
+    },
+    tidy: () => {
+      if (lock.lock({ timeoutMs: 8000 }).ownerDied) lock.markConsistent()
+      lock.unlock()
+    },
+  }
 }
 
 /** Fractions of a millisecond, which a timer does not know. */

@@ -40,16 +40,20 @@ function wordsOf(name: string): Int32Array {
   return Region.open(`${name} words`, 64).as(Int32Array)
 }
 
+function clear(name: string, lock: Mutex | RwLock, side: Mutex | RwLock['write']): void {
+  const token = side.lock({ timeoutMs: 10_000 })
+  wordsOf(name).fill(0)
+  if (token.ownerDied) lock.markConsistent()
+  token.unlock()
+}
+
 export const structures = {
   register: {
     model: register,
     kills: true,
     reset: (name) => {
       const lock = Mutex.open(name)
-      const token = lock.lock({ timeoutMs: 10_000 })
-      wordsOf(name).fill(0)
-      if (token.ownerDied) lock.markConsistent()
-      token.unlock()
+      clear(name, lock, lock)
     },
   },
 
@@ -58,10 +62,7 @@ export const structures = {
     kills: true,
     reset: (name) => {
       const lock = RwLock.open(name)
-      const token = lock.write.lock({ timeoutMs: 10_000 })
-      wordsOf(name).fill(0)
-      if (token.ownerDied) lock.markConsistent()
-      token.unlock()
+      clear(name, lock, lock.write)
     },
   },
 
@@ -129,10 +130,7 @@ export const structures = {
     kills: true,
     reset: (name) => {
       const lock = Mutex.open(name)
-      const token = lock.lock({ timeoutMs: 10_000 })
-      wordsOf(name).fill(0)
-      if (token.ownerDied) lock.markConsistent()
-      token.unlock()
+      clear(name, lock, lock)
     },
   },
 
