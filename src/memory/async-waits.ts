@@ -3,7 +3,7 @@
  *
  * All pending waits of a thread share one doorbell (`bell`), one waitAsync on it, and one handle that keeps the event
  * loop alive; V8's waitAsync keeps none. When the bell rings, the records that were marked as woken (sync/records.ts) are
- * carried on in the order in which they were begun, and no others are looked at.
+ * carried on in the order in which they were begun, and no others are looked at. (One that was called only waits still.)
  *
  *   IDLE ── first wait ──► LISTENING (bell ASLEEP, waitAsync armed) ── rung ──► carry on ──► LISTENING or IDLE
  *
@@ -17,7 +17,7 @@
 import { deadlineAfter, now } from '../host/clock.ts'
 import { KeepAlive, soon } from '../host/workers.ts'
 import type { Lot } from '../sync/lot.ts'
-import { ABORTED, TIMED_OUT, WAITING } from '../sync/wait-record.ts'
+import { ABORTED, TIMED_OUT } from '../sync/wait-record.ts'
 import { PENDING } from '../sync/wait.ts'
 import { CALLED_OFF } from '../threads/counters.ts'
 import { ASLEEP, ThreadSlot } from '../threads/slot.ts'
@@ -47,6 +47,8 @@ export interface AsyncSteps {
    * before other code of the thread runs. It may begin other waits and abort signals; it throws nothing.
    */
   over?(result: number): void
+  /** How long the wait may be left alone before onBell is asked again though the bell has not rung. If absent: for ever. */
+  patienceMs?(record: number): number
   /**
    * Instead of `abandon`, for a wait that goes on when its time is up or it is aborted, since it must get something back
    * first (a condition its mutex): what it answers, or PENDING, and onBell carries on. Called once.
@@ -195,6 +197,7 @@ export class AsyncWaits {
 
   #add(record: number, pending: Pending): void {
     this.#pending.set(record, pending)
+    this.#lookAgain(record, pending)
     if (pending.holdsLoop && this.#holders++ === 0) this.#keepAlive.hold()
     this.#listen()
   }
@@ -239,18 +242,30 @@ export class AsyncWaits {
   /** The records to be looked at, in the order in which they were begun. */
   #woken(): number[] {
     const turnOf = (record: number) => this.#pending.get(record)?.turn ?? 0
-    const isWoken = (record: number) => this.#pending.has(record) && this.#lot.stateOf(record) !== WAITING
     return this.#lot
       .takeWoken()
-      .filter(isWoken)
+      .filter((record) => this.#pending.has(record))
       .sort((one, other) => turnOf(one) - turnOf(other))
+  }
+
+  /** The timer keeps nothing alive: the wait does, if it shall. */
+  #lookAgain(record: number, pending: Pending): void {
+    const patienceMs = pending.steps.patienceMs?.(record) ?? Infinity
+    if (patienceMs === Infinity) return
+    const look = (): void => {
+      if (this.#pending.get(record) === pending) this.#carryOn(record)
+    }
+    setTimeout(look, patienceMs).unref()
   }
 
   #carryOn(record: number): void {
     const pending = this.#pending.get(record)
     if (pending === undefined) return // what another one did has ended it
     const result = pending.steps.onBell(record)
-    if (result === PENDING) return
+    if (result === PENDING) {
+      this.#lookAgain(record, pending)
+      return
+    }
     this.#remove(record, pending)
     pending.steps.over?.(result)
     pending.settle(result)

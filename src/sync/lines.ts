@@ -84,6 +84,11 @@ export class Lines extends Records {
     return this.cpu.plainLoad(before === 0 ? bucket + head : before + next)
   }
 
+  /** Whether it stands in line behind another wait of its thread, by the look of it: nothing is locked. */
+  isInLine(record: number): boolean {
+    return this.cpu.plainLoad(record + line) === IN_LINE
+  }
+
   /** How many stand in line behind a record of the queue and came before a ticket. */
   protected lineBefore(record: number, mine: number): number {
     const { cpu } = this

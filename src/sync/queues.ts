@@ -211,6 +211,16 @@ export class Queues extends Lines {
     return this.endLocked(bucket, record, HANDED) ? record : 0
   }
 
+  /** Notes at what time an asynchronous wait was called (rwlock-word.ts): it goes on, and its thread is to be rung. */
+  callLocked(record: number, at: number): void {
+    this.cpu.plainStore(record + outcome, at)
+  }
+
+  /** When it was called, or 0. */
+  calledAt(record: number): number {
+    return this.cpu.plainLoad(record + outcome)
+  }
+
   /** Whether the longest waiting record of a key was moved there from another (`other`). */
   isSentLocked(bucket: number, first: number, second: number): boolean {
     const record = this.firstLocked(bucket, first, second)

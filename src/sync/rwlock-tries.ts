@@ -9,9 +9,19 @@ import { ThreadSlot } from '../threads/slot.ts'
 import { EAGAIN, EPERM } from '../words/errno.ts'
 import type { Lot } from './lot.ts'
 import { depthOf, entryOf, publish, register, retract, setDepth, takeEntry } from './readers.ts'
-import { afterReader, firstWith, release, settle, unclaim } from './rwlock-turns.ts'
+import {
+  afterReader,
+  areKeptOut,
+  firstWith,
+  isCallPending,
+  letReadersFollow,
+  release,
+  settle,
+  unclaim,
+} from './rwlock-turns.ts'
 import {
   bitsAgainstReaders,
+  CALL_LASTS_MS,
   hasReaders,
   isCounted,
   NOT_RECOVERABLE,
@@ -105,6 +115,16 @@ export function tryWrite(lot: Lot, at: number): number {
   return BUSY
 }
 
+/** As tryRead(), past writers that were called and have not come. */
+export function tryReadPast(lot: Lot, at: number): number {
+  if ((lot.cpu.load(at) & (WRITERS | RW_OWNER)) !== WRITERS) return tryRead(lot, at)
+  const bucket = lot.lockBucket(0, at)
+  const isFree = (lot.cpu.load(at) & RW_OWNER) === 0 && !areKeptOut(lot, at)
+  const taken = isFree ? enter(lot, at, RW_OWNER, false) : BUSY
+  lot.unlockBucket(bucket)
+  return taken
+}
+
 // ── waiting ───────────────────────────────────────────────────────────────────────────────────────────────────────
 //
 // Who waits tries again under the bucket's lock only, when it announces itself, and notes there that it was let in: readers
@@ -122,6 +142,10 @@ export const readWait: Waitable = {
   },
 
   passOn: settle,
+
+  patienceMs: (lot, at) => (isCallPending(lot, at) ? CALL_LASTS_MS : Infinity),
+
+  taken: letReadersFollow,
 }
 
 export const writeWait: Waitable = {
@@ -170,6 +194,9 @@ function announceRead(lot: Lot, at: number): boolean {
       if (got !== BUSY) return !admit(lot, got < 0 ? got : at)
     } else if ((seen & RW_OWNER) === 0 && firstWith(lot, at, RWLOCK_WRITE_PURPOSE) === 0) {
       cpu.compareExchange(at, seen, seen & ~WRITERS) // invariant 4
+    } else if ((seen & RW_OWNER) === 0 && !areKeptOut(lot, at)) {
+      const got = enter(lot, at, RW_OWNER, false)
+      if (got !== BUSY) return !admit(lot, got < 0 ? got : at)
     } else if ((seen & READERS) !== 0 || cpu.compareExchange(at, seen, seen | READERS) === seen) {
       return true
     }

@@ -3,13 +3,14 @@
  * (rwlock-word.ts has the picture, the states and the invariants.)
  *
  *   somebody leaves ─► unclaim, afterReader ─► settle, release ─► dispatchLocked ─┬─► wakeReaders    WOKEN: they try again
- *                                                                                 └─► wakeWriter     WOKEN, or HANDED
+ *                                                                                 └─► wakeWriter     WOKEN, HANDED, or called
  *
  * A death between any two lines leaves a bucket locked: everyone in it is woken, and tries again.
  */
 
 import type { Lot } from './lot.ts'
 import {
+  CALL_LASTS_MS,
   hasReaders,
   NOT_RECOVERABLE,
   prefersWriters,
@@ -72,9 +73,13 @@ function dispatchLocked(lot: Lot, bucket: number, at: number, from: number, woke
   if ((seen & RW_OWNER) !== from) return
   const strict = prefersWriters(lot, at)
   const sleeps = !strict && wakeReaders(lot, bucket, at, woken)
+  const before = woken.length
   const heir = sleeps ? 0 : wakeWriter(lot, bucket, at, from, woken)
   const writers = firstWith(lot, at, RWLOCK_WRITE_PURPOSE) === 0 ? 0 : WRITERS
   if (heir === 0 && writers === 0) wakeReaders(lot, bucket, at, woken)
+  else if (strict && woken.length > before && !hasSleeper(lot, woken)) {
+    wakeReaderOfEach(lot, bucket, at, woken)
+  }
   const bits = writers | (firstWith(lot, at, RWLOCK_READ_PURPOSE) === 0 ? 0 : READERS)
   for (;;) {
     // Release. Only from nobody can somebody be quicker: then the heir finds out (accept), and tries again.
@@ -96,31 +101,102 @@ function wakeReaders(lot: Lot, bucket: number, at: number, woken: number[]): boo
   }
 }
 
+/** Invariant 5: wakes the first reader of each thread. It finds that it has to wait, and will look again by itself. */
+function wakeReaderOfEach(lot: Lot, bucket: number, at: number, woken: number[]): void {
+  const met = new Set<number>()
+  for (let reader = firstWith(lot, at, RWLOCK_READ_PURPOSE); reader !== 0;) {
+    const after = nextWith(lot, reader, at, RWLOCK_READ_PURPOSE)
+    const isAsync = lot.cpu.plainLoad(reader + WaitRecord.kind) === ASYNC
+    const thread = lot.ownerOf(reader)
+    if ((!isAsync || !met.has(thread)) && lot.endLocked(bucket, reader, WOKEN)) {
+      woken.push(reader)
+      if (isAsync) met.add(thread)
+    }
+    reader = after
+  }
+}
+
 /**
- * Unless somebody reads, wakes writers up to the first that sleeps, or hands it the lock. Returns its thread then, else 0.
- * Those who wait asynchronously do not keep others waiting, not even the readers of their own thread: all are woken.
+ * Unless somebody reads, calls the writers up to the first that sleeps, and wakes that or hands it the lock. Returns its
+ * thread if it does, else 0. Those who were called do not keep others waiting for long, not even the readers of their own
+ * thread.
  */
 function wakeWriter(lot: Lot, bucket: number, at: number, from: number, woken: number[]): number {
   const { cpu, thread } = lot
   if (firstWith(lot, at, RWLOCK_WRITE_PURPOSE) === 0 || hasReaders(lot, at)) return 0
-  // Invariant 5: from nobody only while WRITERS keeps readers out.
+  // Invariant 6: from nobody only while WRITERS keeps readers out.
   const isDue = prefersWriters(lot, at) && (from === 0 || firstWith(lot, at, RWLOCK_READ_PURPOSE) !== 0)
-  for (;;) {
-    const writer = firstWith(lot, at, RWLOCK_WRITE_PURPOSE)
-    if (writer === 0) return 0
-    const sleeps = cpu.plainLoad(writer + WaitRecord.kind) !== ASYNC
-    const starves = from !== 0 && sleeps && thread.isStarving(cpu.plainLoad(writer + WaitRecord.since))
-    const hands = sleeps && (isDue || starves)
-    if (!lot.endLocked(bucket, writer, hands ? HANDED : WOKEN)) continue
-    woken.push(writer)
-    if (sleeps) return hands ? lot.ownerOf(writer) : 0
+  for (let writer = firstWith(lot, at, RWLOCK_WRITE_PURPOSE); writer !== 0;) {
+    const after = nextWith(lot, writer, at, RWLOCK_WRITE_PURPOSE)
+    if (cpu.plainLoad(writer + WaitRecord.kind) === ASYNC) {
+      if (lot.calledAt(writer) === 0) {
+        lot.callLocked(writer, thread.now() || 1)
+        woken.push(writer)
+      }
+    } else {
+      const starves = from !== 0 && thread.isStarving(cpu.plainLoad(writer + WaitRecord.since))
+      const hands = isDue || starves
+      if (lot.endLocked(bucket, writer, hands ? HANDED : WOKEN)) {
+        woken.push(writer)
+        return hands ? lot.ownerOf(writer) : 0
+      }
+    }
+    writer = after
   }
+  return 0
+}
+
+function hasSleeper(lot: Lot, woken: readonly number[]): boolean {
+  return woken.some((record) => lot.cpu.plainLoad(record + WaitRecord.kind) !== ASYNC)
+}
+
+/** Whether writers in the queue keep readers out of a lock that nobody has. The bucket is locked. */
+export function areKeptOut(lot: Lot, at: number): boolean {
+  let writer = firstWith(lot, at, RWLOCK_WRITE_PURPOSE)
+  while (writer !== 0) {
+    if (lot.cpu.plainLoad(writer + WaitRecord.kind) !== ASYNC) return true
+    const called = lot.calledAt(writer)
+    if (called === 0 || !lot.thread.isStarving((called + CALL_LASTS_MS) | 0)) return true
+    writer = nextWith(lot, writer, at, RWLOCK_WRITE_PURPOSE)
+  }
+  return false
+}
+
+/** Whether a writer waits asynchronously, and none asleep: readers that queue must look again by themselves. */
+export function isCallPending(lot: Lot, at: number): boolean {
+  if ((lot.cpu.load(at) & WRITERS) === 0 || !prefersWriters(lot, at)) return false
+  const bucket = lot.lockBucket(0, at)
+  let writer = firstWith(lot, at, RWLOCK_WRITE_PURPOSE)
+  const isAny = writer !== 0
+  while (writer !== 0 && lot.cpu.plainLoad(writer + WaitRecord.kind) === ASYNC) {
+    writer = nextWith(lot, writer, at, RWLOCK_WRITE_PURPOSE)
+  }
+  lot.unlockBucket(bucket)
+  return isAny && writer === 0
+}
+
+/** A reader has come past writers that were called and have not come: the others may, too. */
+export function letReadersFollow(lot: Lot, at: number): void {
+  const { cpu } = lot
+  if ((cpu.load(at) & (WRITERS | READERS)) !== (WRITERS | READERS)) return
+  const woken: number[] = []
+  const bucket = lot.lockBucket(0, at)
+  if ((cpu.load(at) & RW_OWNER) === 0 && !areKeptOut(lot, at)) wakeReaders(lot, bucket, at, woken)
+  lot.unlockBucket(bucket)
+  lot.ring(woken)
 }
 
 /** Who waits longest for the lock, of the readers or of the writers; 0 if none. The bucket is locked. */
 export function firstWith(lot: Lot, at: number, purpose: number): number {
-  const bucket = lot.bucketOf(0, at)
-  let record = lot.firstLocked(bucket, 0, at)
+  return withPurpose(lot, lot.firstLocked(lot.bucketOf(0, at), 0, at), at, purpose)
+}
+
+function nextWith(lot: Lot, record: number, at: number, purpose: number): number {
+  return withPurpose(lot, lot.nextLocked(record, 0, at), at, purpose)
+}
+
+function withPurpose(lot: Lot, from: number, at: number, purpose: number): number {
+  let record = from
   while (record !== 0 && lot.cpu.plainLoad(record + WaitRecord.purpose) !== purpose) {
     record = lot.nextLocked(record, 0, at)
   }

@@ -27,6 +27,12 @@
  *   prefer writers   also while one waits for it. The last reader hands the lock to the writer who waits longest, so new
  *                    readers cannot be first. Who reads already may read again at any time: this cannot deadlock
  *
+ * A writer that waits asynchronously is handed nothing, since its thread may be busy. It is *called*: rung, while it stays in
+ * the queue, and so in the way of new readers, as one that sleeps does. When its thread comes round it takes the lock if that
+ * is free, and else goes on waiting, to be called again. Whoever sleeps is not kept waiting for that: writers further back
+ * are woken or handed the lock all the same, and readers look again after CALL_LASTS_MS, when those who were called and
+ * have not come are in nobody's way any more. A wait that was called is given up, withdrawn or ended like any other.
+ *
  * Invariants
  *  1. The compareExchange that writes the id, with nobody reading after it, is the writer's acquisition; the entry, with
  *     nobody's id in the word after it, the reader's.
@@ -34,7 +40,9 @@
  *  3. WRITERS and READERS change under the bucket's lock only; so while one is set, the writer's id leaves the word under
  *     that lock only.
  *  4. WRITERS without a writer in the queue is what a death has left: who finds it there clears it (announceRead).
- *  5. A lock that is handed over passes from a writer to a writer, or by the last reader to a writer while WRITERS keeps
+ *  5. While an asynchronous writer waits and nobody has the lock, it has been called since, or somebody who leaves is about
+ *     to; and so has been, once, the first reader of each thread, so that it knows that it must look again by itself.
+ *  6. A lock that is handed over passes from a writer to a writer, or by the last reader to a writer while WRITERS keeps
  *     all others out: nobody can have begun to read.
  *
  * A death between any two lines leaves: an id (releaseDeadRw), entries (forgetReads), a bucket locked (everyone in it is
@@ -69,6 +77,9 @@ export const RawRwLock = layout('RawRwLock', 48, {
 })
 
 const { counted, flags } = RawRwLock
+
+/** So long a writer that was called keeps readers out. */
+export const CALL_LASTS_MS = 10
 
 /** In `flags`. */
 export const PREFER_WRITERS = 1

@@ -17,13 +17,14 @@ import {
   spinningRead,
   spinningWrite,
   tryRead,
+  tryReadPast,
   tryWrite,
   writeWait,
 } from './rwlock-tries.ts'
 import { release, ruin, settle, unclaim } from './rwlock-turns.ts'
 import { DIED, isCounted, noticeOf, RawRwLock, writerOf } from './rwlock-word.ts'
 import { spinFor } from './spin.ts'
-import { abandon, begin, BUSY, onBell, waitBlocked, type Waitable } from './wait.ts'
+import { abandon, begin, BUSY, lookAgain, waitBlocked, type Waitable } from './wait.ts'
 
 const { spins, flags } = RawRwLock
 
@@ -51,7 +52,8 @@ export function readLock(lot: Lot, at: number, deadline: number): number {
 /** Locks for reading if that needs no waiting: as readLock(), with -EBUSY when it does (also if this thread writes). */
 export function tryReadLock(lot: Lot, at: number): number {
   if (readAgain(lot, at)) return noticeOf(lot, at)
-  const taken = tryRead(lot, at)
+  let taken = tryRead(lot, at)
+  if (taken === BUSY) taken = tryReadPast(lot, at)
   return taken === BUSY ? -EBUSY : taken
 }
 
@@ -76,7 +78,12 @@ export function beginRead(lot: Lot, at: number, record: number): number {
 }
 
 export function onBellRead(lot: Lot, at: number, record: number): number {
-  return onBell(lot, readWait, at, record)
+  return lookAgain(lot, readWait, at, record)
+}
+
+/** How long a read that waits may be left alone before onBellRead() is to be asked again; Infinity: until the bell rings. */
+export function readPatienceMs(lot: Lot, at: number, record: number): number {
+  return lot.isInLine(record) ? Infinity : (readWait.patienceMs?.(lot, at) ?? Infinity)
 }
 
 export function abandonRead(lot: Lot, at: number, record: number, outcome: number): void {
@@ -127,7 +134,7 @@ export function beginWrite(lot: Lot, at: number, record: number): number {
 }
 
 export function onBellWrite(lot: Lot, at: number, record: number): number {
-  return onBell(lot, writeWait, at, record)
+  return lookAgain(lot, writeWait, at, record)
 }
 
 export function abandonWrite(lot: Lot, at: number, record: number, outcome: number): void {
@@ -136,6 +143,7 @@ export function abandonWrite(lot: Lot, at: number, record: number, outcome: numb
 
 /** Starts to wait if the first try was in vain. */
 function beginAfter(lot: Lot, what: Waitable, tried: number, at: number, record: number): number {
+  lot.callLocked(record, 0)
   if (tried === BUSY) return begin(lot, what, at, record)
   lot.freeRecord(record)
   return tried

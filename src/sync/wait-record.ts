@@ -26,7 +26,8 @@
  *   line, last   the asynchronous waits of its thread for the same, behind it: the first and the last of them (lines.ts)
  *   other     a condition's wait: the mutex, and when it has been notified and queues for that, the condition
  *             (condition.ts). Else 0
- *   outcome   a condition's wait: what it answers when it has the mutex again. A futex's: the bitset that woke it
+ *   outcome   a condition's wait: what it answers when it has the mutex again. A futex's: the bitset that woke it.
+ *             An asynchronous writer's: when it was called (rwlock-word.ts), or 0
  */
 
 import { i32, layout, newLine } from '../words/layout.ts'

@@ -21,7 +21,7 @@
 
 import { ESTALE, ETIMEDOUT } from '../words/errno.ts'
 import type { Lot } from './lot.ts'
-import { ENDED, HANDED, TIMED_OUT, WAITING } from './wait-record.ts'
+import { ENDED, HANDED, TIMED_OUT, WAITING, WOKEN } from './wait-record.ts'
 
 /** What `take` answers when it has to be waited for. No errno is that large. */
 export const BUSY = 0x40000000
@@ -44,6 +44,8 @@ export interface Waitable {
   giveBack?(lot: Lot, at: number, tid: number): void
   /** A waiter has given up, or has died, and nobody had woken it: whoever waited because of it must not. */
   withdrawn?(lot: Lot, at: number): void
+  /** How long one that queues may sleep before it looks again without being woken. If absent: for ever. */
+  patienceMs?(lot: Lot, at: number): number
   /** One that had to wait has it now: what it may note for those who still do. */
   taken?(lot: Lot, at: number): void
 }
@@ -62,7 +64,10 @@ export function waitBlocked(lot: Lot, what: Waitable, at: number, deadline: numb
 export function waitPrepared(lot: Lot, what: Waitable, at: number, record: number, deadline: number): number {
   for (;;) {
     if (queue(lot, what, at, record)) {
-      const ended = lot.block(record, deadline)
+      const patienceMs = what.patienceMs?.(lot, at) ?? Infinity
+      const looksAt = patienceMs === Infinity ? Infinity : lot.thread.deadlineIn(patienceMs)
+      const ended = lot.block(record, Math.min(looksAt, deadline))
+      if (ended === TIMED_OUT && looksAt < deadline) continue
       if (ended === ENDED || lot.isVoid(record)) return finish(lot, record, -ESTALE)
       if (ended === TIMED_OUT) {
         what.withdrawn?.(lot, at)
@@ -96,6 +101,22 @@ export function onBell(lot: Lot, what: Waitable, at: number, record: number): nu
   const result = accepted === BUSY ? carryOn(lot, what, at, record) : finish(lot, record, accepted)
   if (result !== PENDING && result >= 0) what.taken?.(lot, at)
   return result
+}
+
+/** As onBell(), and one that waits still tries again, without leaving its place. */
+export function lookAgain(lot: Lot, what: Waitable, at: number, record: number): number {
+  if (lot.stateOf(record) === WAITING && !lot.isVoid(record)) {
+    const bucket = lot.lockBucket(0, at)
+    // Whoever else ends the wait does so under this lock, or has done so.
+    if (lot.stateOf(record) === WAITING) {
+      lot.callLocked(record, 0)
+      if (!what.announce(lot, at)) lot.endLocked(bucket, record, WOKEN)
+    }
+    lot.unlockBucket(bucket)
+  } else {
+    lot.callLocked(record, 0)
+  }
+  return onBell(lot, what, at, record)
 }
 
 /** Takes it, or queues a record that was prepared for it: then PENDING. */

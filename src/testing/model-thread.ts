@@ -72,6 +72,10 @@ export class ThreadDouble implements ModelThread {
     return this.#now
   }
 
+  deadlineIn(ms: number): number {
+    return this.#now + ms
+  }
+
   isStarving(): boolean {
     return this.#handsOff && this.choose(2) === 1
   }

@@ -79,6 +79,10 @@ export class LiveThread implements Thread {
     return sharedNow()
   }
 
+  deadlineIn(ms: number): number {
+    return now() + ms
+  }
+
   isStarving(since: number): boolean {
     return ((sharedNow() - since) | 0) > STARVES_AFTER_MS
   }

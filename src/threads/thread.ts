@@ -30,6 +30,8 @@ export interface Thread {
   count(counter: number): void
   /** Milliseconds on a clock that all threads share, as an int32 that wraps. */
   now(): number
+  /** A deadline for sleep(), some milliseconds from now. */
+  deadlineIn(ms: number): number
   /** True when a wait that began at `since` (of `now`) has lasted long enough to be handed the lock. */
   isStarving(since: number): boolean
 }

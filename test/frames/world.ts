@@ -71,6 +71,7 @@ export function threadOf(cpu: Cpu, slotsAt: number, index: number): Thread {
       throw new Blocked('there is nobody who could change it')
     },
     now: () => 0,
+    deadlineIn: () => 0,
     isStarving: () => false,
     count: () => undefined,
   }

@@ -86,6 +86,7 @@ function twice(world: SyncWorld): ReaperOperation {
       tid,
       spinTurns: 0,
       now: () => 0,
+      deadlineIn: () => 0,
       isStarving: () => false,
       count: () => undefined,
       ring: (bell) => {

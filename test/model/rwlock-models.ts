@@ -59,6 +59,8 @@ export interface Shape {
   kill?: readonly number[]
   reaper?: (world: SyncWorld) => ReaperOperation[]
   handOff?: boolean
+  /** Tasks may be waiting in the end. */
+  leavesWaits?: boolean
   bounds?: Bounds
 }
 
@@ -125,7 +127,8 @@ function modelOf(shape: Shape): Model {
         state.assert(state.cpu.load(line + ReaderLine.spilled) === 0, 'no line has spilled in the end')
       }
       state.assert(world.isQuiet(state), 'nothing is left in the lot')
-      const isClean = threads.every((_, thread) => world.hasNoRecordLeft(state, thread))
+      const isClean =
+        shape.leavesWaits === true || threads.every((_, thread) => world.hasNoRecordLeft(state, thread))
       state.assert(!isAsync || isClean, 'no task has left its record behind')
     },
   }
@@ -223,19 +226,24 @@ export function task(
   pending: number,
   waiting: number,
   outcome?: number,
+  thread = 0,
 ): Operation[] {
   const resultOf = (thread: ModelThread) => thread.ghost((ghost) => ghost[RESULT + number])
   const settles = (thread: ModelThread, got: number) => {
     thread.ghost((ghost) => (ghost[RESULT + number] = got))
-    if (got !== pending) goesIn(thread, lock.as, got)
+    if (got === pending) return
+    goesIn(thread, lock.as, got)
+    if (got === EOWNERDEAD && lock.as === WRITING) markRwConsistent(world.lot(thread), world.lockAt)
   }
   const carriesOn = (thread: ModelThread) => {
     if (resultOf(thread) !== pending) return
     settles(thread, lock.onBell(world.lot(thread), world.lockAt, world.record(thread, number)))
   }
+  const record = world.record({ index: thread }, number)
   const isRung = ({ cpu, ghost }: Snapshot) =>
     ghost[RESULT + number] !== pending ||
-    cpu.load(world.record({ index: 0 }, number) + WaitRecord.state) !== waiting
+    cpu.load(record + WaitRecord.state) !== waiting ||
+    cpu.load(record + WaitRecord.outcome) !== 0 // called
   const begins: Operation = (thread) => {
     settles(thread, lock.begin(world.lot(thread), world.lockAt, world.record(thread, number)))
   }

@@ -38,6 +38,7 @@ export function lots(): Lots {
           throw new Error('there is nobody who could change it')
         },
         now: () => 0,
+        deadlineIn: (ms) => ms,
         isStarving: () => false,
         count: () => undefined,
       },
