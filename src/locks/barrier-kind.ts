@@ -13,7 +13,7 @@
 import type { Attachment } from '../memory/attachment.ts'
 import { runningThreads } from '../memory/check.ts'
 import { objectHeader, type Found, type Kind, type Met, type Place } from '../memory/kind.ts'
-import { initBarrier, PARTIES_MAX, RawBarrier } from '../sync/barrier.ts'
+import { initBarrier, RawBarrier } from '../sync/barrier.ts'
 import { isMember, memberDied } from '../sync/barrier-members.ts'
 import { SLOT_COUNT, slotIndexOf } from '../threads/slot.ts'
 import { EEXIST, ErrnoError } from '../words/errno.ts'
@@ -31,6 +31,9 @@ export const BarrierObject = layout('Barrier', 128, {
 const { raw, members: membersAt, dead: deadAt } = BarrierObject
 const { parties: partiesAt } = RawBarrier
 
+/** Threads and asynchronous arrivals; a phase number that comes again is 16,384 phases away at least (sync/barrier.ts). */
+const MOST_PARTIES = 0xffff
+
 export interface BarrierOptions extends Place {
   parties?: number
 }
@@ -39,7 +42,7 @@ export function barrierKind<X extends Met>(make: (found: Found) => X): Kind<Barr
   return {
     name: 'Barrier',
     layout: BarrierObject,
-    read: (call, { parties }) => ({ parties: integer(call, 'parties', parties, 1, PARTIES_MAX) }),
+    read: (call, { parties }) => ({ parties: integer(call, 'parties', parties, 1, MOST_PARTIES) }),
     build(attachment, at, { parties = 1 }) {
       initBarrier(attachment.cpu, at + raw, parties)
       return 0

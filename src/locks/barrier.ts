@@ -94,7 +94,7 @@ export class Barrier extends SharedObject {
     const timeoutMs = wait === undefined ? Infinity : timeoutOf('Barrier.arrive()', wait)
     if (!this.#isMember) this.#join()
     const word = enter(this.#lot, this.#word, this.#parties, this.#guess)
-    let result = resultOf(word)
+    let result = resultOf(word, this.#parties)
     if (result === BUSY) {
       const seen = spinForPhase(this.#lot, this.#word, word)
       this.#guess = seen & ~FLAGS

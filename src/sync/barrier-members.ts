@@ -19,12 +19,12 @@
 
 import { slotIndexOf } from '../threads/slot.ts'
 import { layout, words } from '../words/layout.ts'
-import { ARRIVED, BROKEN, nextPhase, noteOf, RawBarrier, WAITERS } from './barrier.ts'
+import { arrivedBits, BROKEN, nextPhase, noteOf, RawBarrier, WAITERS } from './barrier.ts'
 import type { Lot } from './lot.ts'
 
 export const BarrierMembers = layout('BarrierMembers', 32, { bits: words(8) })
 
-const { broken } = RawBarrier
+const { parties: partiesAt, broken } = RawBarrier
 const { sizeof } = BarrierMembers
 
 /** This thread takes part from now on. */
@@ -53,7 +53,7 @@ export function mend(lot: Lot, at: number): boolean {
   const bucket = lot.lockBucket(0, at)
   const seen = lot.cpu.load(at)
   const isBroken = (seen & BROKEN) !== 0
-  if (isBroken) lot.cpu.store(at, nextPhase(seen)) // nobody else changes the word of a broken barrier
+  if (isBroken) lot.cpu.store(at, nextPhase(seen, lot.cpu.plainLoad(at + partiesAt))) // nobody else changes the word of a broken barrier
   lot.unlockBucket(bucket)
   return isBroken
 }
@@ -64,15 +64,16 @@ export function isBroken(lot: Lot, at: number): boolean {
 
 function breakFor(lot: Lot, at: number, hasOthers: () => boolean): void {
   const { cpu } = lot
+  const parties = cpu.plainLoad(at + partiesAt)
   const woken: number[] = []
   const bucket = lot.lockBucket(0, at)
   for (let seen = cpu.load(at); ;) {
     // Asked after the word was read: by invariant 1, whoever has arrived by then is seen here.
     const breaks = hasOthers()
-    const now = cpu.compareExchange(at, seen, breaks ? (seen | BROKEN) & ~WAITERS : afresh(seen))
+    const now = cpu.compareExchange(at, seen, breaks ? (seen | BROKEN) & ~WAITERS : afresh(seen, parties))
     if (now === seen) {
       // Pairs with the load in outcomeOf(): whoever finds a later phase came by mend(), under this lock.
-      if (breaks) cpu.plainStore(at + broken, noteOf(seen))
+      if (breaks) cpu.plainStore(at + broken, noteOf(seen, parties))
       break
     }
     seen = now
@@ -91,6 +92,6 @@ function hasOthers({ cpu }: Lot, members: number, deadBits: number, deadBit: num
 }
 
 /** As if nobody had ever come, if anybody has. */
-function afresh(word: number): number {
-  return (word & (ARRIVED | BROKEN)) === 0 ? word : nextPhase(word)
+function afresh(word: number, parties: number): number {
+  return (word & (arrivedBits(parties) | BROKEN)) === 0 ? word : nextPhase(word, parties)
 }

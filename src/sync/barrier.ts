@@ -6,13 +6,13 @@
  *             │ word │ parties │ broken │ spins │   16 bytes
  *             └──────┴─────────┴────────┴───────┘
  *
- *   word     31        30       29 ... 16   15 ... 0
- *          ┌─────────┬────────┬───────────┬──────────┐
- *          │ WAITERS │ BROKEN │ phase     │ arrived  │   0 <= arrived < parties, always
- *          └─────────┴────────┴───────────┴──────────┘
+ *   word     31        30       29 ... n    n - 1 ... 0
+ *          ┌─────────┬────────┬───────────┬─────────────┐
+ *          │ WAITERS │ BROKEN │ phase     │ arrived     │   0 <= arrived < parties, always; n: the bits that this takes
+ *          └─────────┴────────┴───────────┴─────────────┘
  *   parties  written before anybody sees the barrier
- *   broken   the last phase that broke, plus one, while it is recent; else 0. Written under the bucket's lock, but cleared
- *            by whoever finds it old
+ *   broken   the last phase that broke, as it stands in the word, plus one, while it is recent; else 0. Written under the
+ *            bucket's lock, but cleared by whoever finds it old
  *   spins    a hint: how many turns of spinning have paid lately
  *
  *   who comes                    the word becomes                           and he
@@ -32,9 +32,9 @@
  *     arrive dies there, the reaper wakes them, and they look for themselves.
  *  3. No phase begins before all of the parties have arrived in the one before, or it broke.
  *
- * A thread that only spins tells its phase from later ones by 14 bits. Where no more threads arrive than there are parties,
- * the word is at most one phase ahead of any of them. Where more do, one that loses its core for a whole multiple of 16384
- * phases, in the middle of its spin, waits for one phase more.
+ * A thread that only spins tells its phase from later ones by the bits of the phase. Where no more threads arrive than there
+ * are parties, the word is at most one phase ahead of any of them. Where more do, one that loses its core in the middle of
+ * its spin, for a whole multiple of 2^(30 - n) phases, which take half a billion arrivals or more, waits for one phase more.
  */
 
 import { EOWNERDEAD, ESTALE, ETIMEDOUT } from '../words/errno.ts'
@@ -51,11 +51,10 @@ const { parties: partiesAt, broken, spins } = RawBarrier
 
 export const WAITERS = 0x80000000 | 0
 export const BROKEN = 0x40000000
-const PHASE = 0x3fff0000
-const ONE_PHASE = 0x10000
-export const ARRIVED = 0xffff
+const PHASE_AND_ARRIVED = 0x3fffffff
 
-export const PARTIES_MAX = 0xffff
+/** The most that leave a bit for the phase. */
+export const PARTIES_MAX = 0x20000000
 export const BARRIER_PURPOSE = 7
 
 /** What arrive() and its like answer to the one in each phase who came last. */
@@ -67,8 +66,8 @@ const BURSTS = 16
 const PROBE_EVERY = 64
 const PATIENCE = 8
 
-/** A phase that broke is noted until so many have followed. */
-const RECENT_PHASES = 0x1000
+/** A phase that broke is noted until a quarter of all phases has followed: so far apart are the words then. */
+const RECENT = 0x10000000
 
 /** Makes a barrier of zeroes one for that many parties, 1 to PARTIES_MAX. Nobody else sees it yet. */
 export function initBarrier(cpu: Cpu, at: number, parties: number): void {
@@ -84,8 +83,9 @@ export function initBarrier(cpu: Cpu, at: number, parties: number): void {
  *  -ESTALE      it was taken apart meanwhile
  */
 export function arrive(lot: Lot, at: number, deadline: number): number {
-  const word = enter(lot, at, lot.cpu.plainLoad(at + partiesAt), lot.cpu.load(at))
-  const result = resultOf(word)
+  const parties = lot.cpu.plainLoad(at + partiesAt)
+  const word = enter(lot, at, parties, lot.cpu.load(at))
+  const result = resultOf(word, parties)
   if (result !== BUSY) return result
   const ended = outcomeOf(lot, at, word, spinForPhase(lot, at, word))
   return ended === BUSY ? sleepForPhase(lot, at, word, deadline) : ended
@@ -99,12 +99,13 @@ export function arrive(lot: Lot, at: number, deadline: number): number {
  * left it, or as it found it BROKEN: resultOf() says what that means.
  */
 export function enter(lot: Lot, at: number, parties: number, guess: number): number {
+  const arrived = arrivedBits(parties)
   for (let seen = guess; ;) {
     if ((seen & BROKEN) !== 0) return seen
-    const isLast = (seen & ARRIVED) + 1 === parties
+    const isLast = (seen & arrived) + 1 === parties
     if (isLast && (seen & WAITERS) !== 0) return enterContended(lot, at, parties)
     // Release: pairs with the loads of those who wait. Acquire, for the last one: what all did before they arrived.
-    const next = isLast ? nextPhase(seen) : seen + 1
+    const next = isLast ? nextPhase(seen, parties) : seen + 1
     const now = lot.cpu.compareExchange(at, seen, next)
     if (now === seen) return next
     seen = now
@@ -112,8 +113,8 @@ export function enter(lot: Lot, at: number, parties: number, guess: number): num
 }
 
 /** What an arrival has come to: SERIAL, -EOWNERDEAD, or BUSY: wait for the phase to end. */
-export function resultOf(word: number): number {
-  if ((word & (ARRIVED | BROKEN)) === 0) return SERIAL
+export function resultOf(word: number, parties: number): number {
+  if ((word & (arrivedBits(parties) | BROKEN)) === 0) return SERIAL
   return (word & BROKEN) === 0 ? BUSY : -EOWNERDEAD
 }
 
@@ -122,12 +123,13 @@ export function spinForPhase(lot: Lot, at: number, mine: number): number {
   const { cpu, thread } = lot
   if (thread.spinTurns === 0) return mine
   thread.count(SPINS)
+  const phase = phaseBits(lot, at)
   let seen = mine
   for (let i = 0; i < BURSTS; i++) {
     seen = cpu.spinWhileEqual(at, seen, BURST)
-    if (isOver(mine, seen)) return seen
+    if (isOver(phase, mine, seen)) return seen
   }
-  return spinOn(lot, at, mine, seen)
+  return spinOn(lot, at, phase, mine, seen)
 }
 
 /** Sleeps until the end of the phase; as arrive(). */
@@ -138,22 +140,23 @@ export function sleepForPhase(lot: Lot, at: number, mine: number, deadline: numb
 
 /** What the word says about an arrival that left it as `mine`: 0, -EOWNERDEAD, or BUSY while the phase lasts. */
 export function outcomeOf(lot: Lot, at: number, mine: number, seen: number): number {
-  if (((seen ^ mine) & PHASE) === 0) return (seen & BROKEN) === 0 ? BUSY : -EOWNERDEAD
+  if (((seen ^ mine) & phaseBits(lot, at)) === 0) return (seen & BROKEN) === 0 ? BUSY : -EOWNERDEAD
   const note = lot.cpu.plainLoad(at + broken)
   return note === 0 ? 0 : outcomeByNote(lot, at, mine, seen, note)
 }
 
 /** How many have arrived in the phase that lasts. */
 export function arrivedIn(lot: Lot, at: number): number {
-  return lot.cpu.load(at) & ARRIVED
+  return lot.cpu.load(at) & arrivedBits(lot.cpu.plainLoad(at + partiesAt))
 }
 
 // ── asynchronous: an Arrival is kept from one step to the next ────────────────────────────────────────────────────
 
 /** Arrives, with a record from the lot. As arrive(), or PENDING. */
 export function beginArrive(lot: Lot, at: number, arrival: Arrival, record: number): number {
-  const word = enter(lot, at, lot.cpu.plainLoad(at + partiesAt), lot.cpu.load(at))
-  const result = resultOf(word)
+  const parties = lot.cpu.plainLoad(at + partiesAt)
+  const word = enter(lot, at, parties, lot.cpu.load(at))
+  const result = resultOf(word, parties)
   if (result !== BUSY) {
     lot.freeRecord(record)
     return result
@@ -197,8 +200,9 @@ export class Arrival implements Waitable {
   }
 
   announce(lot: Lot, at: number): boolean {
+    const phase = phaseBits(lot, at)
     for (let seen = lot.cpu.load(at); ;) {
-      if (isOver(this.mine, seen)) return false
+      if (isOver(phase, this.mine, seen)) return false
       if ((seen & WAITERS) !== 0) return true
       const now = lot.cpu.compareExchange(at, seen, seen | WAITERS)
       if (now === seen) return true
@@ -220,23 +224,34 @@ export const barrierWait: Waitable = new Arrival(0)
 
 // ── below ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/** The bits in which 0 to parties - 1 is counted. */
+export function arrivedBits(parties: number): number {
+  return (1 << (32 - Math.clz32(parties - 1))) - 1
+}
+
+function phaseBits({ cpu }: Lot, at: number): number {
+  return PHASE_AND_ARRIVED & ~arrivedBits(cpu.plainLoad(at + partiesAt))
+}
+
 /** The next phase, with nobody in it. */
-export function nextPhase(word: number): number {
-  return (word + ONE_PHASE) & PHASE
+export function nextPhase(word: number, parties: number): number {
+  const arrived = arrivedBits(parties)
+  return ((word | arrived) + 1) & PHASE_AND_ARRIVED
 }
 
 /** What the word `broken` holds when the phase of that word breaks. */
-export function noteOf(word: number): number {
-  return ((word & PHASE) >>> 16) + 1
+export function noteOf(word: number, parties: number): number {
+  return (word & PHASE_AND_ARRIVED & ~arrivedBits(parties)) + 1
 }
 
-function isOver(mine: number, seen: number): boolean {
-  return ((mine ^ seen) & (PHASE | BROKEN)) !== 0
+function isOver(phase: number, mine: number, seen: number): boolean {
+  return ((mine ^ seen) & (phase | BROKEN)) !== 0
 }
 
 /** Somebody sleeps, or the barrier is broken: the phase may end under the bucket's lock only. */
 function enterContended(lot: Lot, at: number, parties: number): number {
   const { cpu } = lot
+  const arrived = arrivedBits(parties)
   const handed: number[] = []
   const bucket = lot.lockBucket(0, at)
   let next
@@ -245,8 +260,8 @@ function enterContended(lot: Lot, at: number, parties: number): number {
       next = seen
       break
     }
-    const isLast = (seen & ARRIVED) + 1 === parties
-    next = isLast ? nextPhase(seen) : seen + 1
+    const isLast = (seen & arrived) + 1 === parties
+    next = isLast ? nextPhase(seen, parties) : seen + 1
     const now = cpu.compareExchange(at, seen, next) // as in enter()
     if (now === seen) {
       if (isLast) lot.handEachLocked(bucket, 0, at, Infinity, handed)
@@ -272,15 +287,15 @@ function takeBack(lot: Lot, at: number, mine: number): number {
 
 /** A phase has broken: was it this one? A note that is old is taken away, before phases of that number come again. */
 function outcomeByNote(lot: Lot, at: number, mine: number, seen: number, note: number): number {
-  if (note === noteOf(mine)) return -EOWNERDEAD
-  const age = (noteOf(seen) - note) & (PHASE >>> 16)
-  if (age >= RECENT_PHASES && age < (PHASE >>> 16) - RECENT_PHASES)
-    lot.cpu.compareExchange(at + broken, note, 0)
+  const parties = lot.cpu.plainLoad(at + partiesAt)
+  if (note === noteOf(mine, parties)) return -EOWNERDEAD
+  const age = (noteOf(seen, parties) - note) & PHASE_AND_ARRIVED
+  if (age >= RECENT && age < PHASE_AND_ARRIVED - RECENT) lot.cpu.compareExchange(at + broken, note, 0)
   return 0
 }
 
 /** Spins on, as long as that has paid lately (spin.ts). */
-function spinOn(lot: Lot, at: number, mine: number, from: number): number {
+function spinOn(lot: Lot, at: number, phase: number, mine: number, from: number): number {
   const { cpu } = lot
   const most = lot.thread.spinTurns
   const hint = cpu.plainLoad(at + spins)
@@ -290,13 +305,13 @@ function spinOn(lot: Lot, at: number, mine: number, from: number): number {
 
   let seen = from
   let turns = 0
-  for (let burst = BURST; turns < budget && !isOver(mine, seen); burst *= 2) {
+  for (let burst = BURST; turns < budget && !isOver(phase, mine, seen); burst *= 2) {
     seen = cpu.spinWhileEqual(at, seen, burst)
     turns += burst
   }
 
   const failed = average === 0 || budget >= most ? 0 : budget
-  const next = isOver(mine, seen) ? average + ((turns - average) >> 3) : failed
+  const next = isOver(phase, mine, seen) ? average + ((turns - average) >> 3) : failed
   cpu.plainStore(at + spins, (Math.min(next, 0x7fffff) << 8) | tries)
   return seen
 }

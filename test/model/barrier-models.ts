@@ -4,6 +4,7 @@ import type { Lot } from '../../src/sync/lot.ts'
 import {
   abandonArrive,
   arrive,
+  arrivedBits,
   Arrival,
   beginArrive,
   initBarrier,
@@ -84,7 +85,7 @@ function modelOf(shape: Shape): Model {
     ...(kill.length === 0 ? {} : { reaper: [reaper(world)] }),
     ...(shape.mayKill === undefined ? {} : { mayKill: shape.mayKill }),
     invariant: ({ cpu, assert }) => {
-      assert((cpu.load(lockAt) & 0xffff) < parties, 'all have arrived, and the phase goes on')
+      assert((cpu.load(lockAt) & arrivedBits(parties)) < parties, 'all have arrived, and the phase goes on')
     },
     final: (state) => {
       state.assert(world.isQuiet(state), 'nothing is left in the lot')
@@ -93,9 +94,12 @@ function modelOf(shape: Shape): Model {
         state.assert(isClean, 'no task has left its record behind')
       }
       const word = state.cpu.load(lockAt)
-      state.assert((word & 0xffff) === 0 || (word & 0x40000000) !== 0, 'nobody has arrived, or it is broken')
+      state.assert(
+        (word & arrivedBits(parties)) === 0 || (word & 0x40000000) !== 0,
+        'nobody has arrived, or it is broken',
+      )
       if (phases === undefined) return
-      state.assert((word & 0x7fffffff) >>> 16 === phases, 'so many phases have ended')
+      state.assert((word & 0x7fffffff) === phases * (arrivedBits(parties) + 1), 'so many phases have ended')
       state.assert(state.ghost[SERIALS] === phases, 'each had one serial arrival')
       state.assert(state.ghost[PASSED] === phases * parties, 'all have passed')
     },
@@ -188,7 +192,7 @@ export function mendsOrPasses(world: SyncWorld): Operation[] {
         isAsleep(0) ||
         (isDead(0) &&
           (cpu.load(world.lockAt + MEMBERS) & 1) === 0 &&
-          ((cpu.load(world.lockAt) & 0xffff) === 1 || isFinished(1))),
+          ((cpu.load(world.lockAt) & 3) === 1 || isFinished(1))),
       run: (thread) => {
         if (!mend(world.lot(thread), world.lockAt)) passes(world, thread, 3)
       },
@@ -210,7 +214,7 @@ export function lastIsKilled(how?: Arrive): Shape {
           {
             when: ({ isDead, isFinished }) => isDead(0) || isFinished(0),
             run: (thread) => {
-              if ((thread.cpu.load(world.lockAt) & 0x3fff0000) === 0) arrives(thread)
+              if ((thread.cpu.load(world.lockAt) & 0x3ffffffe) === 0) arrives(thread)
             },
           },
         ],

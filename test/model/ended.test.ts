@@ -191,7 +191,10 @@ test('a condition is notified and destroyed while a wait for it times out: the m
             const lot = world.lot(thread)
             lock(lot, world.lockAt, Infinity)
             const result = conditionWait(lot, world.otherAt, world.lockAt, 100)
-            thread.assert(result === 0 || result === -ETIMEDOUT || result === -ESTALE, `wait() answers ${result}`)
+            thread.assert(
+              result === 0 || result === -ETIMEDOUT || result === -ESTALE,
+              `wait() answers ${result}`,
+            )
             thread.assert(unlock(lot, world.lockAt) === 0, `wait() answers ${result} without the mutex`)
             thread.ghost((ghost) => ghost[GOT]++)
           },

@@ -1,7 +1,7 @@
 /**
  * pthread_barrier_t at an address: the raw barrier (sync/barrier.ts). It does not break: who dies has arrived, or never will.
  *
- * Where we differ from glibc: the count ends at 65,535 (there: 2,147,483,647), beyond it is EINVAL.
+ * Where we differ from glibc: the count ends at 536,870,912 (there: 2,147,483,646), beyond it is EINVAL.
  *
  * See: pthread_barrier_wait(3p).
  */

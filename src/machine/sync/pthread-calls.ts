@@ -179,7 +179,7 @@ export abstract class PthreadCalls extends MutexCalls {
 
   /**
    * pthread_barrier_init(3): makes a barrier for `count` parties at an address: a multiple of 4, and 32 bytes within one
-   * page. It is for every process that maps the memory. Throws EINVAL: none, or more than 65,535 (Linux: 2^31 - 1).
+   * page. It is for every process that maps the memory. Throws EINVAL: none, or more than 2^29 (glibc: 2^31 - 2).
    */
   barrierInit(barrier: number, count: number): void {
     this.enter()
