@@ -118,7 +118,8 @@ function namesWorld(threads: number): World {
         },
       }
       const attachment = { cpu, thread, lot: new Lot(thread, geometry), frames, making: 0, label: 'model' }
-      return Object.assign(attachment, { threadName: String }) as unknown as Attachment
+      const waiting = <T>(_describe: () => string, wait: () => T): T => wait()
+      return Object.assign(attachment, { threadName: String, waiting }) as unknown as Attachment
     },
   }
 }
