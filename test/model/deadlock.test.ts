@@ -9,8 +9,9 @@ import { searchLocked } from '../../src/locks/diagnostics/deadlock.ts'
 import { withGraph } from '../../src/locks/diagnostics/graph.ts'
 import { BLOCKED, EXCLUSIVE, HELD, Ledger, UNUSED } from '../../src/locks/diagnostics/ledger.ts'
 import type { Attachment } from '../../src/memory/attachment.ts'
-import { lock, tryLock, unlock } from '../../src/sync/mutex.ts'
+import { lock, markConsistent, OWNER_MASK, tryLock, unlock } from '../../src/sync/mutex.ts'
 import type { Bounds, Model, ModelThread, Operation } from '../../src/testing/model.ts'
+import { EOWNERDEAD } from '../../src/words/errno.ts'
 import { graphWorld, type GraphWorld } from './lock-graph-models.ts'
 import { finds, holds } from './verdicts.ts'
 
@@ -29,6 +30,13 @@ describe('a circle is found by whoever closes it, and only then', () => {
 
   test('2 threads in opposite order, and one that takes one of the locks and moves on, 2 preemptions', () => {
     holds(modelOf({ name: 'and another', plans: ['+a +b', '+b +a', '+b'], bounds: { preemptions: 2 } }))
+  })
+})
+
+describe('with a death anywhere', () => {
+  test('2 threads in opposite order, one killed: the other goes on, 2 preemptions', () => {
+    const shape = { name: 'opposite order', plans: ['+a +b', '+b +a'], bounds: { preemptions: 2 } }
+    holds(modelOf({ ...shape, kill: [0] }))
   })
 })
 
@@ -68,20 +76,23 @@ interface Shape {
   name: string
   /** What each thread locks (+) and unlocks (-), in order; then it gives back the rest. */
   plans: readonly string[]
+  kill?: readonly number[]
   bounds: Bounds
 }
 
 type Announce = typeof announce
 
-function modelOf({ name, plans, bounds }: Shape, how: Announce = announce): Model {
-  const world = graphWorld(plans.length, false)
+function modelOf({ name, plans, kill, bounds }: Shape, how: Announce = announce): Model {
+  const world = graphWorld(plans.length, false, kill !== undefined)
   return {
-    name: `watched, ${name}`,
+    name: `watched, ${name}${kill === undefined ? '' : `, kill ${kill.join(' ')}`}`,
     ...world.base,
+    kill,
+    reaper: kill === undefined ? undefined : [world.reap],
     bounds,
     threads: plans.map((plan) => [takes(world, plan, how)]),
     final: ({ cpu, assert }) => {
-      for (const at of world.locks) assert(cpu.load(at) === 0, 'no lock is held in the end')
+      for (const at of world.locks) assert((cpu.load(at) & OWNER_MASK) === 0, 'no lock is held in the end')
     },
   }
 }
@@ -126,12 +137,13 @@ function takesOne(
   const lot = world.lot(thread)
   const at = world.locks[index]
   const line = { lock: world.objects[index], generation: 1, mode: EXCLUSIVE, parent: 0, stack: '' }
-  if (tryLock(lot, at) === 0) return ledger.add(HELD, { ...line, isEndless: false })
+  const repaired = (got: number) => got === 0 || (got === EOWNERDEAD && markConsistent(lot, at) === 0)
+  if (repaired(tryLock(lot, at))) return ledger.add(HELD, { ...line, isEndless: false })
   const { entry, circle } = how(attachment, ledger, BLOCKED, { ...line, isEndless: true }, () => {
     wasSo(world, thread, index)
   })
   if (circle !== undefined) return undefined
-  thread.assert(lock(lot, at, Infinity) === 0, 'lock')
+  thread.assert(repaired(lock(lot, at, Infinity)), 'lock')
   ledger.change(entry, HELD)
   return entry
 }

@@ -23,10 +23,11 @@ import { MutexObject } from '../../src/locks/mutex-kind.ts'
 import type { Attachment } from '../../src/memory/attachment.ts'
 import { Superblock } from '../../src/memory/superblock.ts'
 import { Lot } from '../../src/sync/lot.ts'
-import { OWNER_MASK, RawMutex } from '../../src/sync/mutex.ts'
+import { OWNER_MASK, RawMutex, releaseDead } from '../../src/sync/mutex.ts'
+import { repairSync } from '../../src/sync/repair.ts'
 import { Bucket, WaitRecord } from '../../src/sync/wait-record.ts'
-import type { Model, ModelThread } from '../../src/testing/model.ts'
-import { RUNNING, SLOT_COUNT, slotIndexOf, ThreadSlot, tidOf } from '../../src/threads/slot.ts'
+import type { Model, ModelThread, ReaperOperation } from '../../src/testing/model.ts'
+import { RUNNING, SLOT_COUNT, slotIndexOf, slotOf, ThreadSlot, tidOf } from '../../src/threads/slot.ts'
 import { PAGE_WORDS } from '../../src/words/constants.ts'
 
 const MUTEXES = 3
@@ -44,6 +45,8 @@ export interface GraphWorld {
   lot(thread: ModelThread): Lot
   /** What those who look see of the memory. */
   attachment(thread: ModelThread): Attachment
+  /** The reaper: a dead thread runs no more, and what it held goes on with notice. */
+  readonly reap: ReaperOperation
   /** Copies what is shared, in one step. */
   copy(thread: ModelThread): Then
   /** The lock that a thread had announced then that it waits for, and did not have; or 0. */
@@ -56,8 +59,8 @@ export interface Then {
   readonly ownerOf: (lock: number) => number
 }
 
-/** `looksAtRecords`: somebody reads wait records without their bucket's lock. */
-export function graphWorld(threads: number, looksAtRecords: boolean): GraphWorld {
+/** `looksAtRecords`: somebody reads wait records without their bucket's lock. `mayDie`: threads do not run for ever. */
+export function graphWorld(threads: number, looksAtRecords: boolean, mayDie = false): GraphWorld {
   const slots = threads + 1
   const slotsAt = Superblock.sizeof
   const bucketsAt = slotsAt + slots * ThreadSlot.sizeof + 32
@@ -78,7 +81,8 @@ export function graphWorld(threads: number, looksAtRecords: boolean): GraphWorld
     if (at >= TABLES_AT) return tables.get(at) ?? 0
     const index = (at - slotsAt) / ThreadSlot.sizeof
     if (Number.isInteger(index) && index >= 0 && index < SLOT_COUNT && at < objectsAt) {
-      return index < threads ? stateWord(index) : 0
+      if (index >= threads) return 0
+      return mayDie ? undefined : stateWord(index)
     }
     if (at >= ledgersAt && at < copyAt) {
       const entry = Math.floor(((at - ledgersAt) % CHUNK_WORDS) / LedgerEntry.sizeof)
@@ -163,6 +167,12 @@ export function graphWorld(threads: number, looksAtRecords: boolean): GraphWorld
         sleepUntil: () => undefined,
       }
       return duck as unknown as Attachment
+    },
+    reap: (thread, dead) => {
+      const lot = new Lot(thread, geometry)
+      thread.cpu.store(slotOf(slotsAt, dead) + ThreadSlot.state, 0)
+      repairSync(lot, dead)
+      for (const lock of [Superblock.lockGraph, ...locks]) releaseDead(lot, lock, dead)
     },
     copy: ({ cpu }) => {
       cpu.copy(copyAt * 4, 0, copyAt * 4)
