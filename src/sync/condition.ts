@@ -18,6 +18,8 @@
  *                                                   once if nobody holds the mutex (then its record stays as it was)
  *   has the mutex     freed: the notification is used up
  *
+ * Whoever holds a recursive mutex more than once keeps it: other is 0 then, and a notification is a wake-up and nothing else.
+ *
  * Invariants
  *  1. A waiter is queued before it unlocks the mutex. So whoever changes, under the mutex, what it waits for, finds it.
  *  2. `word` and `mutex` are written under the lock of the condition's bucket. While a record waits there in a bucket that
@@ -73,6 +75,21 @@ export function conditionWait(lot: Lot, at: number, mutexAt: number, deadline: n
   queueForMutex(lot, at, mutexAt, record)
   const locked = waitPrepared(lot, mutexWait, mutexAt, record, Infinity)
   return locked === 0 ? result : locked
+}
+
+/**
+ * The same with a mutex that this thread holds more than once: it stays locked all the time, as in glibc, so only who does not
+ * ask for it can notify. Returns 0, -ETIMEDOUT, -EPERM, -EINVAL, or -ESTALE: the condition was destroyed.
+ */
+export function conditionWaitHolding(lot: Lot, at: number, mutexAt: number, deadline: number): number {
+  const record = lot.ownRecord
+  const joined = join(lot, at, mutexAt, record, 0)
+  if (joined < 0) return joined
+  const ended = lot.blockForSignal(record, deadline)
+  const isGone = ended === ENDED || lot.isVoid(record)
+  lot.freeRecord(record)
+  if (isGone) return -ESTALE
+  return ended === TIMED_OUT ? -ETIMEDOUT : 0
 }
 
 /**
@@ -165,16 +182,16 @@ function goOn(lot: Lot, at: number, mutexAt: number, record: number, state: numb
 
 // ── below ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Queues for a notification, then unlocks the mutex. */
-function join(lot: Lot, at: number, mutexAt: number, record: number): number {
+/** Queues for a notification, then unlocks the mutex, unless `wanted` is 0: the mutex that it needs when it is notified. */
+function join(lot: Lot, at: number, mutexAt: number, record: number, wanted = mutexAt): number {
   const { cpu } = lot
   if (ownerOf(lot, mutexAt) !== lot.thread.tid) return -EPERM
   lot.prepare(record, 0, at, CONDITION_PURPOSE)
-  cpu.plainStore(record + other, mutexAt)
+  cpu.plainStore(record + other, wanted)
   cpu.plainStore(record + answer, 0)
   const bucket = lot.lockBucket(0, at)
   const first = firstWaiting(lot, bucket, at)
-  if (first !== 0 && cpu.plainLoad(first + other) !== mutexAt) {
+  if (first !== 0 && cpu.load(at + mutex) !== mutexAt) {
     lot.unlockBucket(bucket)
     return -EINVAL
   }
@@ -182,7 +199,7 @@ function join(lot: Lot, at: number, mutexAt: number, record: number): number {
   cpu.store(at, 1)
   lot.enqueueLocked(bucket, record)
   lot.unlockBucket(bucket)
-  unlock(lot, mutexAt)
+  if (wanted !== 0) unlock(lot, mutexAt)
   return 0
 }
 
@@ -208,8 +225,9 @@ function notifyLocked(lot: Lot, at: number, mutexAt: number, count: number, woke
   let record = lot.firstLocked(home, 0, at)
   while (record !== 0 && notified < count) {
     const after = lot.nextLocked(record, 0, at)
-    if (chance !== OWED) chance = lookAtMutex(lot, mutexAt, after !== 0 && notified + 1 < count)
-    if (chance === OWED) {
+    const wantsMutex = cpu.plainLoad(record + other) !== 0
+    if (wantsMutex && chance !== OWED) chance = lookAtMutex(lot, mutexAt, after !== 0 && notified + 1 < count)
+    if (wantsMutex && chance === OWED) {
       if (lot.takeLocked(home, record)) {
         // Not before: what an ended wait is for tells its owner what was destroyed meanwhile (settle).
         changePurpose(lot, at, record)
@@ -219,7 +237,7 @@ function notifyLocked(lot: Lot, at: number, mutexAt: number, count: number, woke
     } else if (lot.endLocked(home, record, WOKEN)) {
       woken.push(record)
       notified++
-      if (chance === FREE) chance = OWED
+      if (wantsMutex && chance === FREE) chance = OWED
     }
     record = after
   }

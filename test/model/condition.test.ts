@@ -1,9 +1,18 @@
 /** The condition, as it ships, under every interleaving: who is notified goes on, and nobody else. */
 
 import { describe, test } from 'vitest'
-import { conditionNotify } from '../../src/sync/condition.ts'
+import { conditionNotify, conditionWaitHolding } from '../../src/sync/condition.ts'
 import type { Operation } from '../../src/testing/model.ts'
-import { after, consumes, holds, notifies, produces, waitsOnce } from './condition-models.ts'
+import {
+  after,
+  consumes,
+  holds,
+  isDone,
+  notifies,
+  produces,
+  waitsOnce,
+  type Shape,
+} from './condition-models.ts'
 import type { SyncWorld } from './sync-world.ts'
 
 describe('nobody sleeps beside what it waits for', () => {
@@ -77,6 +86,39 @@ describe('nobody sleeps beside what it waits for', () => {
     })
   })
 })
+
+describe('a wait that keeps the mutex', () => {
+  test('all are notified: it goes on, and then the other one, 2 preemptions', () => {
+    holds({ ...besideHolder(Infinity, Infinity), isExact: true, bounds: { preemptions: 2 } })
+  })
+
+  test('one is notified, which waits longer; the other one runs out of time, 2 preemptions', () => {
+    holds({ ...besideHolder(1, 1), isExact: true, bounds: { timeouts: 1, preemptions: 2 } })
+  })
+
+  test('it is killed anywhere: the other one goes on, 1 preemption', () => {
+    holds({ ...besideHolder(Infinity, Infinity), kill: [1], bounds: { preemptions: 1 } })
+  })
+})
+
+/** One who waits, then one who waits and keeps the mutex; notified when both sleep. */
+function besideHolder(deadline: number, count: number): Shape {
+  return {
+    name: `a waiter, one that keeps the mutex, notify(${count})`,
+    threads: (world) => [
+      [waitsOnce(world)],
+      [after(1, waitsOnce(world, deadline, conditionWaitHolding))],
+      [
+        {
+          when: (state) => [0, 1].every((waiter) => state.isAsleep(waiter) || isDone(state, waiter)),
+          run: (thread) => {
+            notifies(world, thread, count, conditionNotify)
+          },
+        },
+      ],
+    ],
+  }
+}
 
 test('a notification goes to who waits, and to nobody who comes later, 2 preemptions', () => {
   holds({

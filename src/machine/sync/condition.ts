@@ -6,18 +6,26 @@
  * Both frames are held for as long as the wait lasts. A robust mutex keeps its place in the list of held ones meanwhile: it
  * is this process's again when the wait ends, and the note must have been written before.
  *
- * Where we differ from glibc: a mutex that the caller does not hold is EPERM, whatever its type; one that it holds more
- * than once is EINVAL (there it stays locked); two mutexes at a time are EINVAL; a condition that somebody waits for is
- * EBUSY to destroy (there it waits).
+ * A mutex that the caller holds more than once stays locked while it waits, and it holds it as often afterwards.
+ *
+ * Where we differ from glibc: a mutex that the caller does not hold is EPERM, whatever its type (there a normal one that is
+ * not robust is not asked; POSIX: undefined); two mutexes at a time are EINVAL (POSIX: undefined); a condition that somebody
+ * waits for is EBUSY to destroy (there it waits).
  *
  * See: pthread_cond_wait(3p), pthread_cond_destroy(3p).
  */
 
 import { showAddress } from '../../paging/addresses.ts'
-import { conditionNotify, conditionWait, hasWaiters, RawCondition } from '../../sync/condition.ts'
+import {
+  conditionNotify,
+  conditionWait,
+  conditionWaitHolding,
+  hasWaiters,
+  RawCondition,
+} from '../../sync/condition.ts'
 import { EBUSY, EINVAL } from '../../words/errno.ts'
 import type { Until } from '../arguments.ts'
-import { afterWait, beforeWait, MUTEX_BYTES } from './mutex.ts'
+import { afterWait, beforeWait, isHeldAgain, MUTEX_BYTES } from './mutex.ts'
 import { bytesWith, CONDITION, endObject, isOf, makeObject, ProcessObject } from './object.ts'
 import { isObjectAddress, SECOND, type SyncWords } from './words.ts'
 
@@ -52,7 +60,7 @@ export function condClock(sync: SyncWords, address: number): number {
  *  EOWNERDEAD        the mutex is held, and its last owner died holding it
  *  -ETIMEDOUT        not in time; the mutex is held
  *  -EPERM            this process does not hold the mutex
- *  -EINVAL           no condition, no mutex, no time; others wait with another mutex; it holds the mutex more than once
+ *  -EINVAL           no condition, no mutex, no time; others wait with another mutex
  *  -ENOTRECOVERABLE  the mutex is lost
  */
 export function condWait(sync: SyncWords, address: number, mutex: number, until: Until): number {
@@ -63,11 +71,13 @@ export function condWait(sync: SyncWords, address: number, mutex: number, until:
       if (!isOf(sync, at, CONDITION)) return -EINVAL
       const place = beforeWait(sync, mutexAt)
       if (place < 0) return place
+      const isKept = isHeldAgain(sync, mutexAt)
+      const wait = isKept ? conditionWaitHolding : conditionWait
       const result = sync.waiting(
         () => `pthread_cond_wait(): nobody has signalled the condition at ${showAddress(address)}`,
-        () => conditionWait(sync.lot, at + raw, mutexAt + raw, until.deadline),
+        () => wait(sync.lot, at + raw, mutexAt + raw, until.deadline),
       )
-      return afterWait(sync, mutexAt, place, result)
+      return isKept ? result : afterWait(sync, mutexAt, place, result)
     } finally {
       sync.release(SECOND)
     }

@@ -157,13 +157,17 @@ export function mutexConsistent(sync: SyncWords, address: number): number {
 
 // ── around the wait for a condition, which gives the raw mutex away and gets it again ─────────────────────────────
 
-/** The place of a robust one in the list of held mutexes, else 0. -EPERM: it is not held; -EINVAL: no mutex, or held again. */
+/** The place of a robust one in the list of held mutexes, else 0. -EPERM: it is not held; -EINVAL: no mutex. */
 export function beforeWait(sync: SyncWords, at: number): number {
   const { cpu } = sync
   if (!isOf(sync, at, MUTEX)) return -EINVAL
   if (ownerAt(sync, at) !== sync.tid) return -EPERM
-  if (cpu.plainLoad(at + raw + mode) !== 0) return -EINVAL
   return (cpu.plainLoad(at + flags) & ROBUST) === 0 ? 0 : cpu.plainLoad(at + held)
+}
+
+/** Whether this process, which holds it, does so more than once. */
+export function isHeldAgain({ cpu }: SyncWords, at: number): boolean {
+  return cpu.plainLoad(at + raw + mode) !== 0
 }
 
 /** The result of the wait, when what the mutex keeps beside the raw one is this process's again. */

@@ -56,7 +56,7 @@ export abstract class PthreadCalls extends MutexCalls {
    * mutex again. Returns 0; or EOWNERDEAD (130): the mutex is held, and its last owner died holding it. What is waited for
    * may not have come to be: look again.
    *
-   * Throws EPERM (it does not hold the mutex), EINVAL (it holds it more than once; others wait with another mutex; no
+   * Throws EPERM (it does not hold the mutex), EINVAL (others wait with another mutex; no
    * condition or no mutex), ENOTRECOVERABLE (the mutex is lost, and not held).
    */
   condWait(cond: number, mutex: number): 0 | typeof EOWNERDEAD {

@@ -2,7 +2,9 @@
  * pthread_rwlock_t at an address: the raw lock (sync/rwlock.ts), which counts its readers, as POSIX has it: nobody knows who
  * they are, so any process may end a read, and a reader that dies keeps the lock. So does a writer.
  *
- * Where we differ from glibc: to unlock what nobody has locked is EPERM (there: undefined).
+ * Where we differ from glibc: to unlock what nobody has locked, or another writes, is EPERM (POSIX: undefined; there the
+ * latter counts a reader less than none, and the lock is lost). A writer that is killed while it waits waits no more (there it
+ * may keep out new readers, or be given the lock, for ever: nothing is said of what a death leaves).
  *
  * See: pthread_rwlock_rdlock(3p), pthread_rwlockattr_setkind_np(3).
  */
