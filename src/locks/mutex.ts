@@ -20,7 +20,6 @@ import {
   beginLock,
   lock,
   lockFast,
-  lockLive,
   markConsistent,
   onBellLock,
   OWNER_DIED,
@@ -68,6 +67,8 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   readonly #generationAt = this.at + MutexObject.generation
   readonly #own = this.generation
   readonly #cpu = this.#context.cpu
+  /** For the look at the generation: nearer than through the Cpu. */
+  readonly #words = this.#context.words
   readonly #lot = this.#context.lot
   readonly #tid = this.#context.thread.tid
   /**
@@ -99,9 +100,8 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
    * ENOTRECOVERABLE (an owner died and the next one did not call markConsistent()); ESTALE (destroyed).
    */
   lock(wait?: Wait): UnlockToken {
-    const isOurs =
-      wait === undefined && lockLive(this.#cpu, this.#generationAt, this.#own, this.#word, this.#tid)
-    if (!isOurs) this.#lockSlow(wait)
+    if (this.#words[this.#generationAt] !== this.#own) this.assertLive('lock')
+    if (wait !== undefined || !lockFast(this.#cpu, this.#word, this.#tid)) this.#lockSlow(wait)
     return this.#token
   }
 

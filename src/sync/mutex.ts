@@ -64,12 +64,7 @@ export function unlockFast(cpu: Cpu, at: number, tid: number): boolean {
   return cpu.compareExchange(at, tid, 0) === tid
 }
 
-/** lockFast() for a mutex that may be destroyed meanwhile: only while the word at `guard` is `own`. */
-export function lockLive(cpu: Cpu, guard: number, own: number, at: number, tid: number): boolean {
-  return cpu.guardedCompareExchange(guard, own, at, 0, tid) === 0
-}
-
-/** unlockFast() likewise. */
+/** unlockFast() for a mutex that may have been destroyed: only while the word at `guard` is `own`. */
 export function unlockLive(cpu: Cpu, guard: number, own: number, at: number, tid: number): boolean {
   return cpu.guardedCompareExchange(guard, own, at, tid, 0) === 0
 }

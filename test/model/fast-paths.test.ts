@@ -2,7 +2,7 @@
 
 import { describe, test } from 'vitest'
 import type { Lot } from '../../src/sync/lot.ts'
-import { lock, lockLive, unlock, unlockLive } from '../../src/sync/mutex.ts'
+import { unlock, unlockLive } from '../../src/sync/mutex.ts'
 import { homeEntry } from '../../src/sync/readers.ts'
 import { leave } from '../../src/sync/rwlock-tries.ts'
 import { afterReader } from '../../src/sync/rwlock-turns.ts'
@@ -20,15 +20,11 @@ import * as verdicts from './verdicts.ts'
 const GUARD = 0
 
 describe('mutex', () => {
-  const takes = (lot: Lot, at: number, deadline: number): number => {
-    const { cpu, thread } = lot
-    return lockLive(cpu, GUARD, cpu.plainLoad(GUARD), at, thread.tid) ? 0 : lock(lot, at, deadline)
-  }
   const gives = (lot: Lot, at: number): number => {
     const { cpu, thread } = lot
     return unlockLive(cpu, GUARD, cpu.plainLoad(GUARD), at, thread.tid) ? 0 : unlock(lot, at)
   }
-  const section = mutexes.with_(gives, takes)
+  const section = mutexes.with_(gives)
 
   test('2 threads x 2 sections, in full', () => {
     mutexes.holds({ threads: 2, sections: 2, section, bounds: mutexes.FULL })
