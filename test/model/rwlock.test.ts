@@ -16,13 +16,12 @@ describe.each(PREFERENCES)(
       holds({ name: `${say}, r w`, how, threads: (world) => [[reads(world)], [writes(world)]] })
     })
 
-    test('a reader and a writer, neither known before, 4 preemptions', () => {
+    test('a reader and a writer, neither known before, in full', () => {
       holds({
         name: `${say}, r w, unknown`,
         how,
         registered: [],
         threads: (world) => [[reads(world)], [writes(world)]],
-        bounds: { preemptions: 4 },
       })
     })
 
