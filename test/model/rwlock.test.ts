@@ -1,8 +1,8 @@
-/** The read-write lock and the lot, as they ship, under every interleaving: with deaths, time-outs and both preferences. */
+/** The read-write lock and the lot, as they ship, under every interleaving: with both preferences. (rwlock-crowded.test.ts: more than two threads.). */
 
 import { describe, test } from 'vitest'
-import { COUNTED, PREFER_WRITERS } from '../../src/sync/rwlock-word.ts'
-import { holds, reads, readsTwice, writes } from './rwlock-models.ts'
+import { PREFER_WRITERS } from '../../src/sync/rwlock-word.ts'
+import { holds, reads, writes } from './rwlock-models.ts'
 
 const PREFERENCES = [
   { say: 'prefer readers', how: 0 },
@@ -22,42 +22,6 @@ describe.each(PREFERENCES)(
         how,
         registered: [],
         threads: (world) => [[reads(world)], [writes(world)]],
-      })
-    })
-
-    test('2 writers and 2 readers, 2 preemptions', () => {
-      holds({
-        name: `${say}, r r w w`,
-        how,
-        threads: (world) => [[reads(world)], [reads(world)], [writes(world)], [writes(world)]],
-        bounds: { preemptions: 2 },
-      })
-    })
-
-    test('a reader who reads again inside, and 2 writers, 2 preemptions', () => {
-      holds({
-        name: `${say}, rr w w`,
-        how,
-        threads: (world) => [[readsTwice(world)], [writes(world)], [writes(world)]],
-        bounds: { preemptions: 2 },
-      })
-    })
-
-    test('with time-outs, 1 preemption', () => {
-      holds({
-        name: `${say}, time-outs`,
-        how,
-        threads: (world) => [[reads(world, 1)], [writes(world, 1)], [writes(world)], [reads(world)]],
-        bounds: { preemptions: 1, timeouts: 2 },
-      })
-    })
-
-    test('counted, 2 writers and 2 readers, 1 preemption', () => {
-      holds({
-        name: `${say}, counted`,
-        how: how | COUNTED,
-        threads: (world) => [[reads(world)], [reads(world, 1)], [writes(world)], [writes(world, 1)]],
-        bounds: { preemptions: 1, timeouts: 1 },
       })
     })
   },
