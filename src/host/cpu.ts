@@ -4,7 +4,7 @@
  * Everything below the public classes is written against this interface and nothing else, which is why the same source
  * runs on wasm in production, on plain `Atomics` where a wasm memory is refused, under assertions in debug mode, and
  * under the interleaving explorer in tests. All instructions but `plainLoad` and `plainStore` are sequentially
- * consistent.
+ * consistent; of the guarded ones, what they do is, and the looks before it are plain.
  *
  *   at       word index (int32) into the memory            atByte   byte index
  *
