@@ -16,7 +16,7 @@ import { SharedObject } from '../memory/object.ts'
 import { from, open } from '../memory/open.ts'
 import { bytes, codecOf, type Codec } from '../memory/types.ts'
 import { dispose } from '../words/dispose.ts'
-import { typeError, usageError } from '../words/usage.ts'
+import { atOnce, typeError, usageError } from '../words/usage.ts'
 import type { Context, Wait } from './end.ts'
 import { capacityAt, channelKind, codecAt, raw, typeNameAt, type ChannelOptions } from './kind.ts'
 import type { Loan } from './loan.ts'
@@ -185,17 +185,20 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
 
   /**
    * Runs `work`; what it sends is published at its end, all at once and with one wake-up (or earlier, when the ring is
-   * full), and what it consumes is given back likewise. A batch does not last beyond an `await`.
+   * full), and what it consumes is given back likewise. A batch does not last beyond an `await`: if
+   * `work` returns a promise, what it has sent by then is published, and ERR_PAGEFRAME_INVALID_ARGUMENT is thrown.
    */
   batch<R>(work: () => R): R {
     if (typeof work !== 'function') throw typeError('Channel.batch()', 'work', 'a function', work)
     const { batches } = this.#sender.producer
     this.#setBatches(batches + 1)
+    let result: R
     try {
-      return work()
+      result = work()
     } finally {
       this.#setBatches(batches)
     }
+    return atOnce('Channel.batch()', 'work', result, 'await before or after it')
   }
 
   /** Ends the channel: sends fail with EPIPE from now on, and what was sent can still be received. Any thread may. */

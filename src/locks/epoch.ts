@@ -29,11 +29,10 @@ import {
 import { homeEntry, register } from '../sync/readers.ts'
 import { dispose } from '../words/dispose.ts'
 import { EDEADLK, EPERM, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
-import { assertFunction, timeoutOf } from '../words/usage.ts'
+import { assertFunction, atOnce, timeoutOf } from '../words/usage.ts'
 import { epochKind, EpochObject } from './epoch-kind.ts'
 import { noRecord } from './explain.ts'
 import type { AsyncWait, Wait } from './lockable.ts'
-import { atOnce } from './section.ts'
 
 const { raw } = EpochObject
 
@@ -114,7 +113,7 @@ export class Epoch extends SharedObject {
     assertFunction('Epoch.run()', 'section', section)
     this.enter()
     try {
-      return atOnce('Epoch.run()', section(), 'use enter() and leave()')
+      return atOnce('Epoch.run()', 'section', section(), 'use enter() and leave()')
     } finally {
       this.leave()
     }

@@ -8,7 +8,7 @@
  *     was to end at once
  */
 
-import { assertFunction, usageError } from '../words/usage.ts'
+import { assertFunction, atOnce } from '../words/usage.ts'
 import type { AsyncWait, UnlockToken, Wait } from './lockable.ts'
 
 interface Locks {
@@ -38,7 +38,7 @@ export function runSection<T>(
     throw error
   }
   lock.unlock()
-  return atOnce(call, result, instead)
+  return atOnce(call, 'section', result, instead)
 }
 
 /** What runAsync() of a lock does. */
@@ -59,14 +59,4 @@ export async function runSectionAsync<T>(
   }
   held.unlock()
   return result
-}
-
-/** What a section returned that is over when it returns: anything but a promise. */
-export function atOnce<T>(call: string, result: T, instead: string): T {
-  if (typeof result !== 'object' || result === null) return result
-  if (!('then' in result) || typeof result.then !== 'function') return result
-  throw usageError(
-    'ERR_PAGEFRAME_INVALID_ARGUMENT',
-    `${call}: section must be over when it returns, and it returned a promise; ${instead}`,
-  )
 }

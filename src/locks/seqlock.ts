@@ -28,10 +28,9 @@ import {
   validateSeqRead,
 } from '../sync/seqlock.ts'
 import { EDEADLK, EOWNERDEAD, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
-import { assertFunction, timeoutOf } from '../words/usage.ts'
+import { assertFunction, atOnce, timeoutOf } from '../words/usage.ts'
 import { noRecord } from './explain.ts'
 import type { AsyncWait, Wait } from './lockable.ts'
-import { atOnce } from './section.ts'
 import { seqLockKind, SeqLockObject } from './seqlock-kind.ts'
 
 const { raw } = SeqLockObject
@@ -81,7 +80,7 @@ export class SeqLock extends SharedObject {
     this.assertLive('read')
     assertFunction('SeqLock.read()', 'section', section)
     const timeoutMs = timeoutOf('SeqLock.read()', wait)
-    if (this.#isOurs) return atOnce('SeqLock.read()', section(), AWAIT_BEFORE)
+    if (this.#isOurs) return atOnce('SeqLock.read()', 'section', section(), AWAIT_BEFORE)
     const deadline = deadlineAfter(timeoutMs)
     for (let i = 0; i < READS_IN_VAIN; i++) {
       const began = this.#begin('read', timeoutMs, deadline)
@@ -193,7 +192,7 @@ export class SeqLock extends SharedObject {
       if (got < 0) throw this.#error(got, 'read')
       if (got === 0) {
         try {
-          return atOnce('SeqLock.read()', section(), AWAIT_BEFORE)
+          return atOnce('SeqLock.read()', 'section', section(), AWAIT_BEFORE)
         } finally {
           endSeqWrite(this.#lot, this.#word)
         }
@@ -206,7 +205,7 @@ export class SeqLock extends SharedObject {
   #run<T>(call: string, section: (ownerDied: boolean) => T, got: number): T {
     let isWhole = got === 0
     try {
-      const result = atOnce(call, section(got === EOWNERDEAD), AWAIT_BEFORE)
+      const result = atOnce(call, 'section', section(got === EOWNERDEAD), AWAIT_BEFORE)
       isWhole = true
       return result
     } finally {
@@ -259,7 +258,7 @@ function attempt<T>(section: () => T): { readonly value: T } | { readonly thrown
 
 function resultOf<T>(call: string, seen: { readonly value: T } | { readonly thrown: unknown }): T {
   if ('thrown' in seen) throw seen.thrown
-  return atOnce(call, seen.value, AWAIT_BEFORE)
+  return atOnce(call, 'section', seen.value, AWAIT_BEFORE)
 }
 
 const SEQLOCK = seqLockKind((found) => new SeqLock(found))

@@ -44,6 +44,16 @@ export function assertFunction(call: string, argument: string, value: unknown): 
   if (typeof value !== 'function') throw typeError(call, argument, 'a function', value)
 }
 
+/** What a function that was passed has returned, if it is over when it returns: anything but a promise. */
+export function atOnce<T>(call: string, argument: string, result: T, instead: string): T {
+  if (typeof result !== 'object' || result === null) return result
+  if (!('then' in result) || typeof result.then !== 'function') return result
+  throw usageError(
+    'ERR_PAGEFRAME_INVALID_ARGUMENT',
+    `${call}: ${argument} must be over when it returns, and it returned a promise; ${instead}`,
+  )
+}
+
 /** The verb of a call, as the `syscall` of an ErrnoError: 'open' of 'Mutex.open()', 'new' of 'new Mutex()'. */
 export function verbOf(call: string): string {
   return call.startsWith('new ') ? 'new' : call.replace(/^.*\.|\(\)$/g, '')

@@ -48,3 +48,22 @@ test('check() is clean in the middle of a batch, on both sides', () => {
   expect(found).toEqual([])
   expect(problems()).toEqual([])
 })
+
+test('a batch that is not over when it returns is refused, and what it sent is there', () => {
+  const raw = channel()
+  const isLater = async (): Promise<void> => {
+    raw.send(record(1, 1))
+    await Promise.resolve()
+    raw.send(record(1, 2))
+  }
+
+  expect(() => raw.batch(isLater)).toThrow(
+    expect.objectContaining({
+      code: 'ERR_PAGEFRAME_INVALID_ARGUMENT',
+      message: expect.stringMatching(
+        /^Channel\.batch\(\): work must be over when it returns, and it returned a promise; await before or after it$/,
+      ) as string,
+    }),
+  )
+  expect(raw.tryReceive()).toEqual(record(1, 1))
+})

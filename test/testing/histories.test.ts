@@ -39,7 +39,7 @@ test.each(Object.keys(structures) as Name[])(
   },
 )
 
-test.each(['register', 'rwlock', 'seqlock', 'futex', 'event', 'queue'] as const)(
+test.each(['register', 'rwlock', 'spin', 'seqlock', 'futex', 'event', 'queue'] as const)(
   'what workers see of a wrong %s is refused',
   { timeout: 120_000 },
   async (structure) => {

@@ -1,6 +1,6 @@
 /** The structures that workers use in histories.test.ts (fixtures/history.mjs), as one thread alone would see them. */
 
-import { Channel, json, Latch, Mutex, Region, ResetEvent, RwLock, Semaphore, SeqLock } from 'pageframe'
+import { Channel, json, Latch, Mutex, Region, ResetEvent, RwLock, Semaphore, SeqLock, SpinLock } from 'pageframe'
 import type { LoggedCall, SequentialModel } from 'pageframe/testing'
 
 export interface Structure {
@@ -63,6 +63,14 @@ export const structures = {
     reset: (name) => {
       const lock = RwLock.open(name)
       clear(name, lock, lock.write)
+    },
+  },
+
+  spin: {
+    model: register,
+    kills: true,
+    reset: (name) => {
+      SpinLock.open(name).run(() => wordsOf(name).fill(0), { timeoutMs: 10_000 })
     },
   },
 
