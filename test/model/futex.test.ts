@@ -143,7 +143,7 @@ describe('requeue, wakeOp, waitv', () => {
 })
 
 describe('deaths', () => {
-  test('a waiter that dies when it is woken leaves the wake-up to the other, 1 preemption', () => {
+  test('a waiter that dies when it is woken leaves the wake-up to the other, 2 preemptions', () => {
     holds(passedOn())
   })
 
@@ -156,7 +156,7 @@ describe('deaths', () => {
     })
   })
 
-  test('who moves dies between any two instructions: nobody is lost, 1 preemption', () => {
+  test('who moves dies between any two instructions: nobody is lost, 2 preemptions', () => {
     holds({
       name: 'kill who requeues',
       threads: (world) => [
@@ -165,7 +165,7 @@ describe('deaths', () => {
         [after((state) => state.isDead(1) || state.isFinished(1), setsAndWakes(world)), wakesOther(world)],
       ],
       kill: [1],
-      bounds: { preemptions: 1 },
+      bounds: { preemptions: 2 },
     })
   })
 
@@ -321,7 +321,7 @@ function passedOn(): Shape {
       ],
     ],
     kill: [0],
-    bounds: { preemptions: 1 },
+    bounds: { preemptions: 2 },
   }
 }
 

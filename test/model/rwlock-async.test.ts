@@ -39,7 +39,7 @@ describe.each([
   { say: 'prefer readers', how: 0 },
   { say: 'prefer writers', how: PREFER_WRITERS },
 ])('$say', ({ say, how }) => {
-  test('a task that reads and one that writes, and a thread that does both, 1 preemption', () => {
+  test('a task that reads and one that writes, and a thread that does both, 2 preemptions', () => {
     holds({
       name: `${say}, tasks r w, r w`,
       how,
@@ -48,21 +48,22 @@ describe.each([
         [reads(world), writes(world)],
       ],
       handOff: true,
-      bounds: { preemptions: 1, timeouts: 2 },
+      bounds: { preemptions: 2, timeouts: 2 },
     })
   })
 
-  test('tasks that give up, and a blocking reader and writer, 1 preemption', () => {
-    holds({
+  test('tasks that give up, and a blocking reader and writer, 2 preemptions, or 1 and any number of time-outs', () => {
+    const givesUp = {
       name: `${say}, tasks give up, r, w`,
       how,
-      threads: (world) => [
+      threads: (world: SyncWorld) => [
         { tasks: [task(world, 1, writing, PENDING, WAITING, ABORTED)] },
         [reads(world)],
         [writes(world)],
       ],
-      bounds: { preemptions: 1 },
-    })
+    }
+    holds({ ...givesUp, bounds: { preemptions: 1 } })
+    holds({ ...givesUp, bounds: { preemptions: 2, timeouts: 6 } })
     holds({
       name: `${say}, tasks time out, r, w`,
       how,
@@ -71,18 +72,18 @@ describe.each([
         [reads(world)],
         [writes(world)],
       ],
-      bounds: { preemptions: 1 },
+      bounds: { preemptions: 2 },
     })
   })
 
-  test('the thread of a task is killed anywhere, 1 preemption', () => {
+  test('the thread of a task is killed anywhere, 2 preemptions', () => {
     holds({
       name: `${say}, task w killed, r`,
       how,
       threads: (world) => [{ tasks: [task(world, 1, writing, PENDING, WAITING)] }, [reads(world)]],
       kill: [0],
       handOff: true,
-      bounds: { preemptions: 1, timeouts: 2 },
+      bounds: { preemptions: 2, timeouts: 2 },
     })
   })
 

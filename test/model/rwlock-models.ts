@@ -42,6 +42,9 @@ const IN = 8
 export const READING = 1
 export const WRITING = 2
 
+/** Of the event loop, in which a task may carry on: a death can ring it in vain once more. */
+const TURNS = 5
+
 /** The tag of an entry that belongs to nothing in the model. */
 const ELSEWHERE = 1
 
@@ -254,7 +257,7 @@ export function task(
   if (outcome === undefined) {
     return [
       begins,
-      ...[0, 1, 2].map((): Operation => ({ when: isRung, run: carriesOn })),
+      ...Array.from({ length: TURNS }, (): Operation => ({ when: isRung, run: carriesOn })),
       { when: (state) => state.ghost[RESULT + number] !== pending, run: leaves },
     ]
   }
