@@ -63,13 +63,23 @@ describe('what cannot be spawned', () => {
       const early = []
       for (let i = 0; i < 4; i++) early.push(await machine.spawn(program, running((_, code) => code, i)))
       for (const child of early) await child.waitAsync()
-      // Zombies, whose parent blocks: its event loop hears of none of them.
+      const go = new Int32Array(new SharedArrayBuffer(4))
       const quick = []
-      for (let i = 0; i < 3; i++) quick.push(await machine.spawn(program, running((_, code) => code, 10 + i)))
+      for (let i = 0; i < 3; i++) {
+        quick.push(await machine.spawn(program, running((_, code, word) => {
+          Atomics.wait(word, 0, 0)
+          return code
+        }, 10 + i, go)))
+      }
       const idle = []
       while (idle.length + quick.length < most) {
         idle.push(await machine.spawn(program, { ...running(() => new Promise(() => setInterval(() => 0, 1e6))), resourceLimits: limits }))
       }
+      // Whoever begins needs this thread's event loop.
+      while ([...quick, ...idle].some(({ state }) => state === 'embryo')) await new Promise((resolve) => setTimeout(resolve, 20))
+      // Zombies, whose parent blocks: its event loop hears of none of them.
+      Atomics.store(go, 0, 1)
+      Atomics.notify(go, 0)
       const until = Date.now() + 20_000
       while (quick.some(({ state }) => state !== 'zombie') && Date.now() < until);
       const states = quick.map(({ state }) => state)
