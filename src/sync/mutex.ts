@@ -52,6 +52,14 @@ export const NOT_RECOVERABLE = OWNER_MASK
 
 export const MUTEX_PURPOSE = LINED | 1
 
+/**
+ * Those whom a condition has sent here all sleep, each on a core of its own or one that is idle by then, and to wake one up
+ * takes six times as long as its turn. So that these times do not add up, each unlock() wakes several: while one is at work
+ * the next ones are on their way. A wake-up gives nothing, so one too many is no harm; but of eight that wake at once most
+ * find the mutex taken, and sleep again.
+ */
+const SENT_WAKES = 4
+
 /** Locks the mutex if nobody holds it, waits for it or has died with it. The rest is lock()'s. */
 export function lockFast(cpu: Cpu, at: number, tid: number): boolean {
   // Acquire: pairs with the compareExchange in unlockFast(). Whoever sees 0 sees all that the last holder wrote.
@@ -211,9 +219,7 @@ function unlockContended(lot: Lot, at: number): number {
     const heir = lot.handLocked(bucket, 0, at)
     if (heir !== 0) woken.push(heir)
     cpu.plainStore(at + since, 0)
-    // Those whom a condition has sent here sleep, and wake one after the other: the second wakes up while the first is at
-    // work, so that they do not add up their wake-ups. A wake-up gives nothing, so one more is no harm.
-    const wakes = lot.isSentLocked(bucket, 0, at) ? 2 : 1
+    const wakes = lot.isSentLocked(bucket, 0, at) ? SENT_WAKES : 1
     const more =
       heir === 0 ? lot.wakeLocked(bucket, 0, at, wakes, woken) : lot.firstLocked(bucket, 0, at) !== 0
     // Release. A plain decision suffices: by invariant 3 the word cannot change here but through us.
