@@ -3,9 +3,9 @@
  * interleaving, with a death of either before every instruction.
  *
  *   thread 0   maps page 1 as a fault does, and stores to it
- *   thread 1   cuts the object to one page, frees what it can, makes it two pages long again, and looks at page 1
+ *   thread 1   cuts the object to one page, frees what it can, makes it two pages long again, looks at page 1, and stores
  *
- * What was stored before the cut is gone. All is real but the tables above the index: two entries behind the object.
+ * What was stored before the cut is gone, and what was stored since is there in the end. All is real but the tables above the index: two entries behind the object.
  */
 
 import { describe, test } from 'vitest'
@@ -25,9 +25,13 @@ import { CONTENT, pagingWorld } from './paging-models.ts'
 
 const { generation, pages, sequence, cutting, ctime, mtime, sizeof } = ShmObject
 const STORED = 7
-/** Ghosts: whether the object is about to grow again; whether something was stored to its page since. */
+/** Ghosts: whether the object is about to grow again; whether thread 0 has stored to its page since. */
 const GROWS = 0
 const STORED_LATE = 1
+/** Whether thread 1 has stored to the page since. */
+const KEEPS = 2
+const KEPT = 9
+const KEPT_AT = CONTENT + 1
 
 type World = ReturnType<typeof resizeWorld>
 
@@ -154,6 +158,8 @@ const cutsAndGrows =
       const content = thread.cpu.load(pfn * PAGE_WORDS + CONTENT)
       const isLate = thread.ghost((ghost) => ghost[STORED_LATE]) === 1
       thread.assert(content === 0 || isLate, 'what was cut off is there again')
+      thread.cpu.store(pfn * PAGE_WORDS + KEPT_AT, KEPT)
+      thread.ghost((ghost) => (ghost[KEEPS] = 1))
     }
     frames.leaveKernel()
     settle(thread, frames)
@@ -164,6 +170,7 @@ function settle(thread: ModelThread, frames: Frames): void {
   for (;;) {
     const inside = thread.cpu.load(ThreadSlot.inKernel)
     if (frames.drainRetired() === 0) return
+    if (thread.cpu.load(ThreadSlot.inKernel) !== inside) continue // it came in meanwhile, or left
     thread.assert((inside & 1) === 1, 'lost: a frame is waited for, and nobody has it')
     thread.awaitChange(ThreadSlot.inKernel, inside)
   }
@@ -202,6 +209,8 @@ const allIsWell = (world: World) => (state: Snapshot) => {
   const isRight = length === 2 && pfnOf(mapped) === pfnOf(last)
   assert(mapped === 0 || isRight || state.isDead(0), 'a page is mapped that is not the object’s')
   assert(cpu.load(object + cutting) === 0, 'the size is still being changed')
+  const isKept = isPresent(last) && cpu.load(pfnOf(last) * PAGE_WORDS + KEPT_AT) === KEPT
+  assert(state.ghost[KEEPS] === 0 || isKept, 'what was stored to a page of the object is not there')
 }
 
 function shape(
@@ -269,7 +278,7 @@ describe('planted', () => {
         return pfn
       }
     }
-    finds(shape('tidy', resizeWorld(), { variant: { index: Tidy } }), /./)
+    finds(shape('tidy', resizeWorld(), { variant: { index: Tidy } }), /is not there/)
   })
 
   test('nobody redoes what a dead thread has begun', () => {
