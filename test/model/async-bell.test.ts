@@ -56,7 +56,13 @@ describe('a thread looks at what is marked, and misses nothing', () => {
       }
     }
     finds(
-      model({ name: 'no marks after a death', wakers: 2, kill: [1], ReapersLot: MarksNothing }),
+      model({
+        name: 'no marks after a death',
+        wakers: 2,
+        kill: [1],
+        ReapersLot: MarksNothing,
+        bounds: { preemptions: 2 },
+      }),
       /waits for ever/,
     )
   })

@@ -57,7 +57,7 @@ describe('planted bugs are found', () => {
         ],
         bounds: { preemptions: 3 },
       },
-      /./,
+      /endless: T1/,
     )
   })
 })

@@ -124,6 +124,7 @@ describe('links', () => {
         prepare: world.populate,
         threads: [[link(world)], [link(world)], []],
         kill: [0],
+        bounds: { preemptions: 3 },
         repair: (frames, dead) => {
           for (const pfn of frames.floatingOf(dead)) {
             const frame = frameAt(world.geometry, pfn)

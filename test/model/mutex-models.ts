@@ -34,7 +34,7 @@ export function holds(shape: Shape): void {
 }
 
 /** Explores the model, in which a bug was planted. */
-export function finds(shape: Shape, what = /./): void {
+export function finds(shape: Shape, what: RegExp): void {
   verdicts.finds(modelOf(shape), what)
 }
 

@@ -260,7 +260,7 @@ describe('planted', () => {
       return result
     }
     finds(
-      shape('late sequence', resizeWorld(), { variant: { resize: late } }),
+      shape('late sequence', resizeWorld(), { variant: { resize: late }, bounds: { preemptions: 2 } }),
       /mapped|there again|not zero|lost/,
     )
   })
@@ -278,7 +278,10 @@ describe('planted', () => {
         return pfn
       }
     }
-    finds(shape('tidy', resizeWorld(), { variant: { index: Tidy } }), /is not there/)
+    finds(
+      shape('tidy', resizeWorld(), { variant: { index: Tidy }, bounds: { preemptions: 3 } }),
+      /is not there/,
+    )
   })
 
   test('nobody redoes what a dead thread has begun', () => {
@@ -305,7 +308,7 @@ describe('planted', () => {
     const world = resizeWorld()
     finds(
       shape('careless', world, { kill: [0], variant: { index: Careless }, bounds: { preemptions: 1 } }),
-      /./,
+      /is not this thread's to free/,
     )
   })
 })

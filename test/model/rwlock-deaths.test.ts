@@ -33,13 +33,13 @@ describe.each([
     })
   })
 
-  test('2 readers and a writer, a reader killed anywhere, 1 preemption', () => {
+  test('2 readers and a writer, a reader killed anywhere, 2 preemptions', () => {
     holds({
       name: `${say}, r r w`,
       how,
       threads: (world) => [[reads(world)], [reads(world)], [writes(world)]],
       kill: [0],
-      bounds: { preemptions: 1 },
+      bounds: { preemptions: 2 },
     })
   })
 
