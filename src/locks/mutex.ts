@@ -75,7 +75,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
    * 0 while it is not recursive and was never held by lockAsync() in this thread: its mode word is 0 and need not be asked. (A
    * number, for V8 asks a boolean whether it is truthy.)
    */
-  #special = this.#type === RECURSIVE ? 1 : 0
+  #special = this.#type() === RECURSIVE ? 1 : 0
   readonly #token = new SyncToken(this)
   #access: MutexAccess | undefined
 
@@ -111,7 +111,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     const result = tryLock(this.#lot, this.#word)
     if (result === -ETIMEDOUT) return null
     if (result === -EDEADLK) {
-      if (this.#type === RECURSIVE && this.#mode >= 0) return this.#again()
+      if (this.#type() === RECURSIVE && this.#mode() >= 0) return this.#again()
       return null
     }
     if (result < 0) throw this.#error(result, 'tryLock')
@@ -126,7 +126,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   async lockAsync(wait: AsyncWait = {}): Promise<UnlockToken> {
     this.assertLive('lockAsync')
     const timeoutMs = timeoutOf('Mutex.lockAsync()', wait)
-    if (this.#type === RECURSIVE) {
+    if (this.#type() === RECURSIVE) {
       throw new ErrnoError(EINVAL, 'lockAsync', `${this.label}: a recursive mutex has no asynchronous form`)
     }
     this.#special = 1
@@ -182,15 +182,15 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
 
   /** For the tokens. */
   get [heldBySync](): boolean {
-    return this.#isOwn && this.#mode >= 0
+    return this.#isOwn() && this.#mode() >= 0
   }
 
   get [heldByAsync](): boolean {
-    return this.#isOwn && this.#mode === ASYNC_HOLD
+    return this.#isOwn() && this.#mode() === ASYNC_HOLD
   }
 
   get [diedBefore](): boolean {
-    return this.#isOwn && (this.#cpu.load(this.#word) & OWNER_DIED) !== 0
+    return this.#isOwn() && (this.#cpu.load(this.#word) & OWNER_DIED) !== 0
   }
 
   /** For conditions. */
@@ -210,15 +210,15 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     if (result < 0) throw this.#error(result, 'unlock')
   }
 
-  get #isOwn(): boolean {
+  #isOwn(): boolean {
     return this.isLive && (this.#cpu.load(this.#word) & OWNER_MASK) === this.#context.thread.tid
   }
 
-  get #mode(): number {
+  #mode(): number {
     return this.#cpu.plainLoad(this.#word + modeAt)
   }
 
-  get #type(): number {
+  #type(): number {
     return this.#cpu.plainLoad(this.at + typeAt)
   }
 
@@ -272,8 +272,8 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
 
   /** This thread holds it already. */
   #lockOwn(timeoutMs: number): void {
-    if (this.#mode === ASYNC_HOLD || this.#type !== NORMAL) {
-      if (this.#mode === ASYNC_HOLD || this.#type !== RECURSIVE) throw this.#error(-EDEADLK, 'lock')
+    if (this.#mode() === ASYNC_HOLD || this.#type() !== NORMAL) {
+      if (this.#mode() === ASYNC_HOLD || this.#type() !== RECURSIVE) throw this.#error(-EDEADLK, 'lock')
       this.#again()
       return
     }
@@ -283,21 +283,21 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   }
 
   #again(): UnlockToken {
-    this.#cpu.plainStore(this.#word + modeAt, this.#mode + 1)
+    this.#cpu.plainStore(this.#word + modeAt, this.#mode() + 1)
     return this.#token
   }
 
   /** A recursive lock goes one level up; an asynchronous one is not unlocked without its token. True: that was all. */
   #unlockSpecial(): boolean {
-    if (this.#mode !== 0 && this.#isOwn) {
-      if (this.#mode === ASYNC_HOLD) {
+    if (this.#mode() !== 0 && this.#isOwn()) {
+      if (this.#mode() === ASYNC_HOLD) {
         throw new ErrnoError(
           EPERM,
           'unlock',
           `${this.label} is held by an asynchronous section: unlock it by its token`,
         )
       }
-      this.#cpu.plainStore(this.#word + modeAt, this.#mode - 1)
+      this.#cpu.plainStore(this.#word + modeAt, this.#mode() - 1)
       return true
     }
     return false
@@ -305,7 +305,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
 
   #error(errno: number, verb: string): ErrnoError {
     if (errno === -ESTALE) return staleError('Mutex', verb)
-    const why = whyNot(this.#context, this.#word, errno, this.#mode === ASYNC_HOLD)
+    const why = whyNot(this.#context, this.#word, errno, this.#mode() === ASYNC_HOLD)
     return new ErrnoError(errno, verb, `${this.label}: ${why}`)
   }
 

@@ -102,7 +102,7 @@ export class ReadLock extends Side implements TokenHolder {
 
   /** For the tokens. */
   get [heldBySync](): boolean {
-    return this.whole.isLive() && this.#syncReads > 0
+    return this.whole.isLive() && this.#syncReads() > 0
   }
 
   get [heldByAsync](): boolean {
@@ -120,7 +120,7 @@ export class ReadLock extends Side implements TokenHolder {
     if (result < 0) throw this.error(result, 'unlock')
   }
 
-  get #syncReads(): number {
+  #syncReads(): number {
     return readsOf(this.whole.context.lot, this.#word) - this.#asyncReads
   }
 
@@ -165,7 +165,7 @@ export class ReadLock extends Side implements TokenHolder {
       return
     }
     this.whole.assertLive('unlock')
-    if (this.#syncReads <= 0) {
+    if (this.#syncReads() <= 0) {
       const why = 'is held by an asynchronous section only: unlock it by its token'
       throw this.error(-EPERM, 'unlock', this.#asyncReads > 0 ? why : undefined)
     }

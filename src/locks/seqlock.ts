@@ -80,7 +80,7 @@ export class SeqLock extends SharedObject {
     this.assertLive('read')
     assertFunction('SeqLock.read()', 'section', section)
     const timeoutMs = timeoutOf('SeqLock.read()', wait)
-    if (this.#isOurs) return atOnce('SeqLock.read()', 'section', section(), AWAIT_BEFORE)
+    if (this.#isOurs()) return atOnce('SeqLock.read()', 'section', section(), AWAIT_BEFORE)
     const deadline = deadlineAfter(timeoutMs)
     for (let i = 0; i < READS_IN_VAIN; i++) {
       const began = this.#begin('read', timeoutMs, deadline)
@@ -158,7 +158,7 @@ export class SeqLock extends SharedObject {
   begin(wait?: Wait): number {
     this.assertLive('begin')
     const timeoutMs = timeoutOf('SeqLock.begin()', wait)
-    if (this.#isOurs) throw this.#error(-EDEADLK, 'begin')
+    if (this.#isOurs()) throw this.#error(-EDEADLK, 'begin')
     return this.#begin('begin', timeoutMs, deadlineAfter(timeoutMs))
   }
 
@@ -170,7 +170,7 @@ export class SeqLock extends SharedObject {
 
   // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  get #isOurs(): boolean {
+  #isOurs(): boolean {
     return ownerOf(this.#lot, this.#word + mutex) === this.#lot.thread.tid
   }
 

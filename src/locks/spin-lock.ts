@@ -76,7 +76,7 @@ export class SpinLock extends SharedObject implements SyncHolder {
       throw new ErrnoError(
         EPERM,
         'unlock',
-        `${this.label}: this thread does not hold it, ${this.#holder} does`,
+        `${this.label}: this thread does not hold it, ${this.#holder()} does`,
       )
     }
   }
@@ -107,7 +107,7 @@ export class SpinLock extends SharedObject implements SyncHolder {
   #lockSlow(wait: Wait | undefined): void {
     const timeoutMs = timeoutOf('SpinLock.lock()', wait)
     const result = this.#context.waiting(
-      () => `${this.label} is held by ${this.#holder}`,
+      () => `${this.label} is held by ${this.#holder()}`,
       () => spinLock(this.#lot, this.#word, timeoutMs, () => this.isLive),
     )
     if (result === 0 || result === EOWNERDEAD) return
@@ -117,11 +117,11 @@ export class SpinLock extends SharedObject implements SyncHolder {
     throw new ErrnoError(
       ETIMEDOUT,
       'lock',
-      `${this.label}: not acquired in ${timeoutMs} ms; ${this.#holder} holds it`,
+      `${this.label}: not acquired in ${timeoutMs} ms; ${this.#holder()} holds it`,
     )
   }
 
-  get #holder(): string {
+  #holder(): string {
     const tid = spinOwner(this.#lot, this.#word)
     return tid === 0 ? 'nobody' : this.#context.threadName(tid)
   }

@@ -76,7 +76,7 @@ export class WriteLock extends Side implements TokenHolder {
   /** Unlocks what lock() or tryLock() locked. EPERM if this thread does not hold it so. */
   unlock(): void {
     this.whole.assertLive('unlock')
-    if (this.#isAsync && this.#isOwn) {
+    if (this.#isAsync && this.#isOwn()) {
       throw this.error(-EPERM, 'unlock', 'is held by an asynchronous section: unlock it by its token')
     }
     this.#unlock()
@@ -86,15 +86,15 @@ export class WriteLock extends Side implements TokenHolder {
 
   /** For the tokens. */
   get [heldBySync](): boolean {
-    return !this.#isAsync && this.#isOwn
+    return !this.#isAsync && this.#isOwn()
   }
 
   get [heldByAsync](): boolean {
-    return this.#isAsync && this.#isOwn
+    return this.#isAsync && this.#isOwn()
   }
 
   get [diedBefore](): boolean {
-    return this.#isOwn && isTorn(this.#lot, this.#word)
+    return this.#isOwn() && isTorn(this.#lot, this.#word)
   }
 
   [unlockAsync](): void {
@@ -102,7 +102,7 @@ export class WriteLock extends Side implements TokenHolder {
     this.#unlock()
   }
 
-  get #isOwn(): boolean {
+  #isOwn(): boolean {
     return this.whole.isLive() && writerOf(this.#lot, this.#word) === this.#lot.thread.tid
   }
 

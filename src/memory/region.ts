@@ -94,7 +94,7 @@ export class Region extends SharedObject implements Disposable {
   /** All bytes, in place. A Buffer under Node, so fs, net and crypto take it. The same object each time. */
   get bytes(): Uint8Array<SharedArrayBuffer> {
     this.assertLive('bytes')
-    return (this.#bytes ??= bytesView(this.attachment.buffer, this.#startByte, this.byteLength))
+    return (this.#bytes ??= bytesView(this.attachment.buffer, this.#startByte(), this.byteLength))
   }
 
   /**
@@ -108,7 +108,7 @@ export class Region extends SharedObject implements Disposable {
     if (byteLength % size !== 0) {
       throw rangeError(`Region.as(): ${byteLength} bytes are not a whole number of elements of ${size} bytes`)
     }
-    return new type(this.attachment.buffer, this.#startByte, byteLength / size) as SharedView<A>
+    return new type(this.attachment.buffer, this.#startByte(), byteLength / size) as SharedView<A>
   }
 
   /** Ends what this scope borrowed: a region that it made without a name is destroyed, any other is only let go of. */
@@ -117,7 +117,7 @@ export class Region extends SharedObject implements Disposable {
     if (!this.#isBorrowed && this.isLive) this.destroy()
   }
 
-  get #startByte(): number {
+  #startByte(): number {
     return startByteOf(this.attachment, this.at)
   }
 }
