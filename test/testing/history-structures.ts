@@ -1,6 +1,17 @@
 /** The structures that workers use in histories.test.ts (fixtures/history.mjs), as one thread alone would see them. */
 
-import { Channel, json, Latch, Mutex, Region, ResetEvent, RwLock, Semaphore, SeqLock, SpinLock } from 'pageframe'
+import {
+  Channel,
+  json,
+  Latch,
+  Mutex,
+  Region,
+  ResetEvent,
+  RwLock,
+  Semaphore,
+  SeqLock,
+  SpinLock,
+} from 'pageframe'
 import type { LoggedCall, SequentialModel } from 'pageframe/testing'
 
 export interface Structure {
