@@ -5,7 +5,8 @@
  *   thread 0   maps page 1 as a fault does, and stores to it
  *   thread 1   cuts the object to one page, frees what it can, makes it two pages long again, looks at page 1, and stores
  *
- * What was stored before the cut is gone, and what was stored since is there in the end. All is real but the tables above the index: two entries behind the object.
+ * What was stored before the cut is gone, and what was stored since is there in the end. All is real but the tables above
+ * the index: two entries behind the object.
  */
 
 import { describe, test } from 'vitest'
