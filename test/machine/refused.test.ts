@@ -59,7 +59,7 @@ describe('what cannot be spawned', () => {
     const ended = await machineScript(async ({ Machine, program, running }) => {
       const machine = await Machine.boot({ memory: '64MiB' })
       const most = 127
-      const limits = { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 1 }
+      const limits = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 }
       const early = []
       for (let i = 0; i < 4; i++) early.push(await machine.spawn(program, running((_, code) => code, i)))
       for (const child of early) await child.waitAsync()
@@ -94,14 +94,16 @@ describe('what cannot be spawned', () => {
       } catch (thrown) {
         error = thrown as { code: string }
       }
+      const lost = idle.filter(({ status }) => status !== undefined).map(({ pid, status }) => [pid, status])
       await machine[Symbol.asyncDispose]()
-      return [states, afterwards, code, error?.code]
+      return [states, afterwards, code, lost, error?.code]
     }, [], { limitMs: 100_000 })
 
     expect(ended.result).toEqual([
       ['zombie', 'zombie', 'zombie'],
       [10, 11, 12],
       { code: 77, signal: null },
+      [],
       'EAGAIN',
     ])
   }, 110_000) // prettier-ignore
