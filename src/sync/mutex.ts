@@ -53,10 +53,9 @@ export const NOT_RECOVERABLE = OWNER_MASK
 export const MUTEX_PURPOSE = LINED | 1
 
 /**
- * Those whom a condition has sent here all sleep, each on a core of its own or one that is idle by then, and to wake one up
- * takes six times as long as its turn. So that these times do not add up, each unlock() wakes several: while one is at work
- * the next ones are on their way. A wake-up gives nothing, so one too many is no harm; but of eight that wake at once most
- * find the mutex taken, and sleep again.
+ * Those whom a condition has sent here all sleep, and an idle core takes longer to wake up than one of them to have its turn.
+ * So that these times do not add up, each unlock() wakes several: while one is at work the next ones are on their way. A
+ * wake-up gives nothing, so one too many is no harm. More than four at once have brought nothing (ARCHITECTURE.md).
  */
 const SENT_WAKES = 4
 

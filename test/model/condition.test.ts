@@ -62,6 +62,20 @@ describe('nobody sleeps beside what it waits for', () => {
     })
   })
 
+  test('3 waiters, all notified, of whom an unlock wakes several, 2 preemptions', () => {
+    holds({
+      name: '3 waiters, broadcast in the section',
+      threads: (world) => [
+        [consumes(world)],
+        [consumes(world)],
+        [consumes(world)],
+        [produces(world, 3, Infinity, true)],
+      ],
+      isExact: true,
+      bounds: { preemptions: 2 },
+    })
+  })
+
   test('a waiter that times out, or is notified: never both, 3 preemptions; two of them, 2 preemptions', () => {
     holds({
       name: 'a waiter that may time out, notify(1) twice',
