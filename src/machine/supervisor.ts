@@ -34,6 +34,7 @@ import {
   threadId,
 } from './process-table.ts'
 import type { Asked, Booted, Order, ProcessData, ProcessPlan, Spawn } from './protocol.ts'
+import { OneATurn } from './one-a-turn.ts'
 import { finishProcess, INIT_PID, orphanChildren, reapProcesses, type HostStatus } from './reaper.ts'
 import { machineProblems, machineRepairs } from './repairs.ts'
 import { SIGNALS } from './signals.ts'
@@ -49,6 +50,8 @@ const GRACE_MS = 100
 /** A worker that this supervisor did not start may still be in the host's hands for a while after its port has closed. */
 const FOREIGN_EXIT_MS = 1000
 
+const NO_THREAD = -1
+
 interface Machine {
   readonly memory: string
   readonly kernel: MachineKernel
@@ -61,14 +64,15 @@ interface Machine {
   isDraining: boolean
 }
 
-/** A process that has a worker, or had one. */
+/** A process that has a worker, had one, or will get one. */
 interface Running {
   readonly pid: number
   readonly at: number
-  readonly threadId: number
+  /** NO_THREAD while it has no worker yet. */
+  threadId: number
   /** Undefined for a thread that was adopted, or has booted the machine. */
-  readonly worker: Worker | undefined
-  readonly link: MessagePort | undefined
+  worker: Worker | undefined
+  link: MessagePort | undefined
   /** What it held by then is back. */
   isReaped: boolean
   /** Its parent is gone: nobody will ask for its status. */
@@ -83,6 +87,7 @@ export class MachineSupervisor implements SupervisorExtension {
   readonly #host: SupervisorHost
   readonly #machines = new Map<string, Machine>()
   readonly #spare = new Spare()
+  readonly #starts = new OneATurn()
 
   constructor(host: SupervisorHost) {
     this.#host = host
@@ -138,6 +143,22 @@ export class MachineSupervisor implements SupervisorExtension {
       return
     }
     const isOrphan = !isProcessRunning(kernel, cpu.load(at + parent))
+    const nobody = { threadId: NO_THREAD, worker: undefined, link: undefined }
+    const process = this.#track(machine, { pid, at, ...nobody, isOrphan })
+    this.#starts.run(() => {
+      if (this.#machines.get(machine.memory) === machine) this.#start(machine, process, order)
+      else order.args.close()
+    })
+  }
+
+  #start(machine: Machine, process: Running, order: Spawn): void {
+    const { kernel } = machine
+    const { cpu } = kernel.attachment
+    const { pid, at } = process
+    if (cpu.load(at + asked) !== 0) {
+      this.#neverStart(machine, process, order)
+      return
+    }
     try {
       assert(!machine.isEnding, 'the machine ends')
       const plan = planFor(kernel, order)
@@ -146,18 +167,20 @@ export class MachineSupervisor implements SupervisorExtension {
       }
       const recruit = this.#spare.take(order, plan, onEnd) ?? hire(order, plan, onEnd)
       cpu.store(at + threadId, recruit.threadId)
-      this.#track(machine, { pid, at, ...recruit, isOrphan })
+      Object.assign(process, recruit)
       this.#host.watch(recruit.threadId, recruit.link)
       this.#spare.prepare(order)
     } catch (error) {
-      order.args.close()
       complainAtOnce(`pageframe: process ${pid} '${order.name}' could not be started: ${String(error)}`)
-      const nobody = { threadId: -1, worker: undefined, link: undefined }
-      const process = this.#track(machine, { pid, at, ...nobody, isOrphan })
-      process.isReaped = true
-      process.status = { exitCode: 1, isOutOfMemory: false }
-      this.#settle(machine, process)
+      this.#neverStart(machine, process, order)
     }
+  }
+
+  #neverStart(machine: Machine, process: Running, order: Spawn): void {
+    order.args.close()
+    process.isReaped = true
+    process.status = { exitCode: 1, isOutOfMemory: false }
+    this.#settle(machine, process)
   }
 
   #track(machine: Machine, process: Omit<Running, 'isReaped' | 'status' | 'timer'>): Running {
@@ -166,7 +189,10 @@ export class MachineSupervisor implements SupervisorExtension {
     return tracked
   }
 
-  /** It has been asked to end, by whoever ordered this. It may be idle, so it is told; and it has some time. */
+  /**
+   * It has been asked to end, by whoever ordered this. It may be idle, so it is told; and it has some time. One whose turn to
+   * be started has not come will see what it was asked by then.
+   */
   #end(process: Running | undefined): void {
     if (process?.worker === undefined || process.timer !== undefined) return
     process.link?.postMessage({ pageframe: 'asked' } satisfies Asked)
@@ -185,7 +211,7 @@ export class MachineSupervisor implements SupervisorExtension {
     this.#dismissSpare()
     const { cpu } = machine.kernel.attachment
     for (const process of machine.processes.values()) {
-      if (process.worker === undefined) continue
+      if (process.worker === undefined && process.threadId !== NO_THREAD) continue
       cpu.compareExchange(process.at + asked, 0, SIGNALS.SIGKILL)
       cpu.add(process.at + TlbState.gen, 2)
       this.#end(process)

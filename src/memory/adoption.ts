@@ -11,15 +11,18 @@
  * Messages between threads pass through the main thread's event loop. When the main thread is asleep in one of our waits
  * instead, the claimer rings it, and it makes the port itself: one end to the supervisor, one to the thread, which gets it
  * when its event loop turns. Until then the thread speaks to the supervisor by broadcast, which passes by no event loop but
- * the supervisor's: so it may meet and make further memories while main sleeps on. When main is blocked elsewhere the
- * claimer gives up after 5 s, and the claim lapses after 10.
+ * the supervisor's: so it may meet and make further memories while main sleeps on.
+ *
+ * When main is blocked elsewhere the claimer gives up after 5 s, and the claim lapses after 10. But where a hundred threads
+ * start on two cores, being let in takes long by itself: the patience of a claimer begins anew with each sign that things
+ * go on. A sign is that the supervisor has let anybody in, or that the main thread has started another worker.
  *
  * The supervisor is started by the root thread, inside the constructor of the first other worker (the diagnostics channel
  * `worker_threads` is published there), so it exists before that worker's first line.
  */
 
 import { source } from 'virtual:worker/supervisor'
-import { deadlineAfter, now } from '../host/clock.ts'
+import { deadlineAfter, now, sharedNow } from '../host/clock.ts'
 import {
   broadcast,
   Inbox,
@@ -41,6 +44,7 @@ import {
   isInState,
   MAKER_SLOT,
   OWN_PORT,
+  renewClaim,
   RUNG,
   RUNNING,
   stateOf,
@@ -80,13 +84,20 @@ export function adopt(state: ThreadMemories, seen: View, offer: Offer, threadNam
   if (isFirst) introduce(state, seen, offer, tid)
   else tell(state, { pageframe: 'attach', memory: offer.id, tid })
 
-  const deadline = deadlineAfter(PATIENCE_MS)
-  const { cpu } = seen
-  while (!isInState(cpu, seen.map.slotsAt, tid, RUNNING)) {
+  const { cpu, map } = seen
+  let signs = cpu.load(Superblock.signs)
+  let deadline = deadlineAfter(PATIENCE_MS)
+  while (!isInState(cpu, map.slotsAt, tid, RUNNING)) {
     cpu.exchange(slot + ThreadSlot.park, ASLEEP)
     assertSound(cpu, labelOf(offer))
-    const isRunning = isInState(cpu, seen.map.slotsAt, tid, RUNNING)
-    if (!isRunning && !thread.sleep(slot + ThreadSlot.park, ASLEEP, deadline)) throw unanswered(offer)
+    const isRunning = isInState(cpu, map.slotsAt, tid, RUNNING)
+    if (!isRunning && !thread.sleep(slot + ThreadSlot.park, ASLEEP, deadline)) {
+      const seenBefore = signs
+      signs = cpu.load(Superblock.signs)
+      if (signs === seenBefore) throw unanswered(offer, isFirst)
+      renewClaim(cpu, map.slotsAt, tid, sharedNow())
+      deadline = deadlineAfter(PATIENCE_MS)
+    }
     cpu.store(slot + ThreadSlot.park, AWAKE)
   }
   if (isFirst) state.isLinkThrough = cpu.load(slot + ThreadSlot.port) === OWN_PORT
@@ -96,7 +107,7 @@ export function adopt(state: ThreadMemories, seen: View, offer: Offer, threadNam
 function introduce(state: ThreadMemories, seen: View, offer: Offer, tid: number): void {
   const { cpu, map } = seen
   const supervisor = cpu.spinWhileEqual(Superblock.supervisor, 0, 1_000_000)
-  if (supervisor === 0) throw unanswered(offer)
+  if (supervisor === 0) throw unanswered(offer, true)
   onThreadMessage((message) => {
     if (!isProtocol(message, 'ported')) return
     keepPort(state, (message as Ported).port)
@@ -121,12 +132,17 @@ function keepPort(state: ThreadMemories, port: MessagePort): void {
   state.link = port
 }
 
-function unanswered(offer: Offer): ErrnoError {
+function unanswered(offer: Offer, isThroughMain: boolean): ErrnoError {
+  const [who, why] = isThroughMain
+    ? [
+        'main thread',
+        `it is blocked outside pageframe's waits. Let its event loop run, or block in a wait of pageframe`,
+      ]
+    : ['supervisor', 'this computer has no time for it. Start fewer threads at once']
   return new ErrnoError(
     EAGAIN,
     'attach',
-    `memory '${labelOf(offer)}': the main thread did not let this thread in within ${PATIENCE_MS / 1000} s; it is blocked ` +
-      `outside pageframe's waits. Let its event loop run, or block in a wait of pageframe`,
+    `memory '${labelOf(offer)}': the ${who} did not let this thread in within ${PATIENCE_MS / 1000} s; ${why}`,
   )
 }
 
@@ -162,6 +178,13 @@ export function announceSupervisor(state: ThreadMemories, { offer }: Known): voi
   if (state.supervisor === undefined || state.module === undefined) return
   const { cpu } = view(offer.backing, state.module, labelOf(offer))
   cpu.store(Superblock.supervisor, state.supervisor.threadId)
+}
+
+/** The main thread goes on, also while its event loop does not turn: whoever waits to be let in may wait longer. */
+export function giveSign(state: ThreadMemories): void {
+  const home = state.known.get(state.defaultId ?? '')
+  if (!isMainThread || home === undefined || state.module === undefined) return
+  view(home.offer.backing, state.module, labelOf(home.offer)).cpu.add(Superblock.signs, 1)
 }
 
 /** A worker that this thread made: its end is told to the supervisor, beside what the port says. */

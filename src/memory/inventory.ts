@@ -33,6 +33,7 @@ import {
   adopt,
   announceSupervisor,
   fetchOffer,
+  giveSign,
   lookForSupervisor,
   joinByPort,
   serveAdoptions,
@@ -70,6 +71,7 @@ export function initialize(): void {
     if (worker === state.supervisor || state.isStartingSupervisor) return
     startSupervisor(state)
     watchExit(state, worker)
+    giveSign(state)
   })
 }
 

@@ -51,7 +51,7 @@ import {
 } from './protocol.ts'
 import { kindProblems, reap, type KindRepair, type MoreSteps } from './reaper.ts'
 import { memoryIdIn, NamedMemory } from './shared-memory.ts'
-import { POISON_CHECK_FAILED, POISON_DESTROYED } from './superblock.ts'
+import { POISON_CHECK_FAILED, POISON_DESTROYED, Superblock } from './superblock.ts'
 
 const RETRY_MS = 1
 const DRAIN_MS = 20
@@ -194,6 +194,7 @@ export class Supervisor {
     if (!isInState(cpu, map.slotsAt, tid, CLAIMED)) return // both of its ports came through
     cpu.store(slotOf(map.slotsAt, tid) + ThreadSlot.port, port)
     moveState(cpu, map.slotsAt, tid, CLAIMED, RUNNING)
+    cpu.add(Superblock.signs, 1)
     this.#ring(kept.attachment, slotOf(map.slotsAt, tid) + ThreadSlot.park)
   }
 

@@ -164,6 +164,11 @@ export function claimSlot(cpu: Cpu, slotsAt: number, nodeThreadId: number, now: 
   return 0
 }
 
+/** A thread that still waits to be let in says so: its claim lapses later. */
+export function renewClaim(cpu: Cpu, slotsAt: number, tid: number, now: number): void {
+  if (isInState(cpu, slotsAt, tid, CLAIMED)) cpu.store(slotOf(slotsAt, tid) + claimedAt, now)
+}
+
 /** Claims the one slot that is kept for a purpose: the maker's or the supervisor's. */
 export function claimReserved(
   cpu: Cpu,

@@ -99,7 +99,7 @@ describe('what cannot be spawned', () => {
       return [states, afterwards, code, lost, error?.code]
     }, [], { limitMs: 100_000 })
 
-    expect(ended.result).toEqual([
+    expect(ended.result, ended.stderr).toEqual([
       ['zombie', 'zombie', 'zombie'],
       [10, 11, 12],
       { code: 77, signal: null },

@@ -188,3 +188,24 @@ test('what a worker says past its port is undone if the supervisor has heard of 
   await eventually(() => slotsOf(actor.threadId) === 0, 'the claim to lapse')
   expect(isInState(cpu, map.slotsAt, tid, FREE)).toBe(true)
 })
+
+test('a main thread that starts worker after worker is not blocked: who waits to be let in waits on', async () => {
+  const ended = await script(async ({ startActor }) => {
+    const actor = await startActor()
+    const outcome = actor.run(({ Mutex }) => {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+      return Mutex.open('jobs').name
+    })
+    const { Worker } = process.getBuiltinModule('node:worker_threads')
+    // Longer than a claimer's patience, but never that long without another worker.
+    for (let i = 0; i < 3; i++) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2200)
+      new Worker('', { eval: true })
+    }
+    const name = await outcome
+    await actor.end()
+    return name
+  }, [])
+
+  expect(ended.result ?? ended.stdout).toBe('jobs')
+})
