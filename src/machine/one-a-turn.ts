@@ -1,5 +1,6 @@
 /**
- * One a turn: long steps of an event loop, in their order, with everything else that the loop has to do between them.
+ * One a turn: long steps of an event loop, in their order, with everything else that the loop has to do between them (or
+ * after every second: the first may come late in a turn).
  *
  * Node empties a port within one turn of the loop. A hundred orders that wait there, of 10 ms or more each, would keep all
  * else waiting that long: those who want to be let in too, whose patience has an end.

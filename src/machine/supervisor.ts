@@ -22,7 +22,6 @@ import { linkRepair } from '../paging/link.ts'
 import { TlbState } from '../paging/presence.ts'
 import { processAt } from '../paging/processes.ts'
 import { MustNotBlock } from '../threads/live-thread.ts'
-import { assert } from '../words/assert.ts'
 import { kernelOf, type MachineKernel } from './kernel-of.ts'
 import {
   asked,
@@ -68,11 +67,13 @@ interface Machine {
 interface Running {
   readonly pid: number
   readonly at: number
-  /** NO_THREAD while it has no worker yet. */
+  /** NO_THREAD if it has had no worker. */
   threadId: number
   /** Undefined for a thread that was adopted, or has booted the machine. */
   worker: Worker | undefined
   link: MessagePort | undefined
+  /** What it will be started with, while it waits for its turn. */
+  order: Spawn | undefined
   /** What it held by then is back. */
   isReaped: boolean
   /** Its parent is gone: nobody will ask for its status. */
@@ -103,7 +104,7 @@ export class MachineSupervisor implements SupervisorExtension {
     const machine = this.#machines.get(order.memory)
     if (machine === undefined) return
     if (order.order === 'spawn') this.#onSpawn(machine, order)
-    else if (order.order === 'kill') this.#end(machine.processes.get(order.pid))
+    else if (order.order === 'kill') this.#end(machine, machine.processes.get(order.pid))
     else this.#endAll(machine)
   }
 
@@ -126,6 +127,7 @@ export class MachineSupervisor implements SupervisorExtension {
     this.#dismissSpare()
     for (const process of machine?.processes.values() ?? []) {
       clearTimeout(process.timer)
+      process.order?.args.close()
       void process.worker?.terminate()
     }
   }
@@ -143,24 +145,29 @@ export class MachineSupervisor implements SupervisorExtension {
       return
     }
     const isOrphan = !isProcessRunning(kernel, cpu.load(at + parent))
+    // Whoever ends the machine has asked all others.
+    if (machine.isEnding) cpu.compareExchange(at + asked, 0, SIGNALS.SIGKILL)
     const nobody = { threadId: NO_THREAD, worker: undefined, link: undefined }
-    const process = this.#track(machine, { pid, at, ...nobody, isOrphan })
+    this.#track(machine, { pid, at, order, ...nobody, isOrphan })
     this.#starts.run(() => {
-      if (this.#machines.get(machine.memory) === machine) this.#start(machine, process, order)
-      else order.args.close()
+      this.#start(order.memory, pid)
     })
   }
 
-  #start(machine: Machine, process: Running, order: Spawn): void {
+  /** The turn of a process has come, if it still waits for one. */
+  #start(memory: string, pid: number): void {
+    const machine = this.#machines.get(memory)
+    const process = machine?.processes.get(pid)
+    const order = process?.order
+    if (machine === undefined || process === undefined || order === undefined) return
     const { kernel } = machine
     const { cpu } = kernel.attachment
-    const { pid, at } = process
+    const { at } = process
     if (cpu.load(at + asked) !== 0) {
-      this.#neverStart(machine, process, order)
+      this.#neverStart(machine, process)
       return
     }
     try {
-      assert(!machine.isEnding, 'the machine ends')
       const plan = planFor(kernel, order)
       const onEnd = (end: WorkerEnd) => {
         this.#onWorkerEnd(machine, pid, end)
@@ -168,16 +175,18 @@ export class MachineSupervisor implements SupervisorExtension {
       const recruit = this.#spare.take(order, plan, onEnd) ?? hire(order, plan, onEnd)
       cpu.store(at + threadId, recruit.threadId)
       Object.assign(process, recruit)
+      process.order = undefined
       this.#host.watch(recruit.threadId, recruit.link)
       this.#spare.prepare(order)
     } catch (error) {
       complainAtOnce(`pageframe: process ${pid} '${order.name}' could not be started: ${String(error)}`)
-      this.#neverStart(machine, process, order)
+      this.#neverStart(machine, process)
     }
   }
 
-  #neverStart(machine: Machine, process: Running, order: Spawn): void {
-    order.args.close()
+  #neverStart(machine: Machine, process: Running): void {
+    process.order?.args.close()
+    process.order = undefined
     process.isReaped = true
     process.status = { exitCode: 1, isOutOfMemory: false }
     this.#settle(machine, process)
@@ -189,11 +198,9 @@ export class MachineSupervisor implements SupervisorExtension {
     return tracked
   }
 
-  /**
-   * It has been asked to end, by whoever ordered this. It may be idle, so it is told; and it has some time. One whose turn to
-   * be started has not come will see what it was asked by then.
-   */
-  #end(process: Running | undefined): void {
+  /** It has been asked to end, by whoever ordered this. It may be idle, so it is told; and it has some time. */
+  #end(machine: Machine, process: Running | undefined): void {
+    if (process?.order !== undefined) this.#neverStart(machine, process)
     if (process?.worker === undefined || process.timer !== undefined) return
     process.link?.postMessage({ pageframe: 'asked' } satisfies Asked)
     process.timer = setTimeout(() => {
@@ -210,11 +217,11 @@ export class MachineSupervisor implements SupervisorExtension {
     machine.isEnding = true
     this.#dismissSpare()
     const { cpu } = machine.kernel.attachment
-    for (const process of machine.processes.values()) {
-      if (process.worker === undefined && process.threadId !== NO_THREAD) continue
+    for (const process of [...machine.processes.values()]) {
+      if (process.worker === undefined && process.order === undefined) continue
       cpu.compareExchange(process.at + asked, 0, SIGNALS.SIGKILL)
       cpu.add(process.at + TlbState.gen, 2)
-      this.#end(process)
+      this.#end(machine, process)
     }
   }
 
@@ -245,7 +252,12 @@ export class MachineSupervisor implements SupervisorExtension {
     const { kernel } = machine
     const { cpu } = kernel.attachment
     const isOrphan = !isProcessRunning(kernel, cpu.load(at + parent))
-    const worker = { threadId: cpu.load(at + threadId), worker: undefined, link: undefined }
+    const worker = {
+      threadId: cpu.load(at + threadId),
+      worker: undefined,
+      link: undefined,
+      order: undefined,
+    }
     const process = this.#track(machine, { pid, at, ...worker, isOrphan })
     process.timer = setTimeout(() => {
       this.#onForeignExit(machine, process)

@@ -13,9 +13,12 @@
  * when its event loop turns. Until then the thread speaks to the supervisor by broadcast, which passes by no event loop but
  * the supervisor's: so it may meet and make further memories while main sleeps on.
  *
- * When main is blocked elsewhere the claimer gives up after 5 s, and the claim lapses after 10. But where a hundred threads
- * start on two cores, being let in takes long by itself: the patience of a claimer begins anew with each sign that things
- * go on. A sign is that the supervisor has let anybody in, or that the main thread has started another worker.
+ * When main is blocked elsewhere the claimer gives up after 5 s; if it died instead, the claim lapses after 10. But where a
+ * hundred threads start on two cores, to be let in takes long by itself. So the patience of a claimer begins anew with each
+ * sign that those go on whom it waits for:
+ *
+ *   main            it has started another worker (in the default memory), or somebody has been let in by way of it
+ *   the supervisor  it has let somebody in. A thread that it knows waits for nobody else
  *
  * The supervisor is started by the root thread, inside the constructor of the first other worker (the diagnostics channel
  * `worker_threads` is published there), so it exists before that worker's first line.
@@ -41,8 +44,10 @@ import {
   ASLEEP,
   AWAKE,
   CLAIMED,
+  FREE,
   isInState,
   MAKER_SLOT,
+  moveState,
   OWN_PORT,
   renewClaim,
   RUNG,
@@ -80,39 +85,47 @@ const LOOK_EVERY_MS = 1000
 export function adopt(state: ThreadMemories, seen: View, offer: Offer, threadName: string): LiveThread {
   const { slot, tid } = claim(seen, labelOf(offer), threadName)
   const thread = liveThread(seen, slot, tid)
-  const isFirst = state.link === undefined
+  const isFirst = !state.isIntroduced
   if (isFirst) introduce(state, seen, offer, tid)
   else tell(state, { pageframe: 'attach', memory: offer.id, tid })
+  awaitAdmission(seen, thread, offer, isFirst)
+  if (isFirst) state.isLinkThrough = seen.cpu.load(slot + ThreadSlot.port) === OWN_PORT
+  state.isIntroduced = true
+  return thread
+}
 
-  const { cpu, map } = seen
-  let signs = cpu.load(Superblock.signs)
+function awaitAdmission({ cpu, map }: View, thread: LiveThread, offer: Offer, isThroughMain: boolean): void {
+  const { tid } = thread
+  const park = thread.at + ThreadSlot.park
+  const signsAt = isThroughMain ? Superblock.signsOfMain : Superblock.signsOfSupervisor
+  let signs = cpu.load(signsAt)
   let deadline = deadlineAfter(PATIENCE_MS)
   while (!isInState(cpu, map.slotsAt, tid, RUNNING)) {
-    cpu.exchange(slot + ThreadSlot.park, ASLEEP)
+    cpu.exchange(park, ASLEEP)
     assertSound(cpu, labelOf(offer))
     const isRunning = isInState(cpu, map.slotsAt, tid, RUNNING)
-    if (!isRunning && !thread.sleep(slot + ThreadSlot.park, ASLEEP, deadline)) {
-      const seenBefore = signs
-      signs = cpu.load(Superblock.signs)
-      if (signs === seenBefore) throw unanswered(offer, isFirst)
-      renewClaim(cpu, map.slotsAt, tid, sharedNow())
+    const isInTime = isRunning || thread.sleep(park, ASLEEP, deadline)
+    if (!isInTime) {
+      const before = signs
+      signs = cpu.load(signsAt)
+      const goesOn = signs !== before && renewClaim(cpu, map.slotsAt, tid, sharedNow())
+      // Given up, unless the claim was granted at the last moment.
+      if (
+        !goesOn &&
+        (moveState(cpu, map.slotsAt, tid, CLAIMED, FREE) || !isInState(cpu, map.slotsAt, tid, RUNNING))
+      )
+        throw unanswered(offer, isThroughMain)
       deadline = deadlineAfter(PATIENCE_MS)
     }
-    cpu.store(slot + ThreadSlot.park, AWAKE)
+    cpu.store(park, AWAKE)
   }
-  if (isFirst) state.isLinkThrough = cpu.load(slot + ThreadSlot.port) === OWN_PORT
-  return thread
 }
 
 function introduce(state: ThreadMemories, seen: View, offer: Offer, tid: number): void {
   const { cpu, map } = seen
   const supervisor = cpu.spinWhileEqual(Superblock.supervisor, 0, 1_000_000)
   if (supervisor === 0) throw unanswered(offer, true)
-  onThreadMessage((message) => {
-    if (!isProtocol(message, 'ported')) return
-    keepPort(state, (message as Ported).port)
-    state.isLinkThrough = true
-  })
+  if (state.link === undefined) hearOfPorts(state)
   state.supervisorId = supervisor
   const { port1, port2 } = new MessageChannel()
   keepPort(state, port1)
@@ -121,6 +134,15 @@ function introduce(state: ThreadMemories, seen: View, offer: Offer, tid: number)
   // The main thread may be asleep in one of our waits, and the message stuck: knock, and it will see to us.
   const knock = map.slotsAt + MAKER_SLOT * ThreadSlot.sizeof + ThreadSlot.park
   if (cpu.compareExchange(knock, ASLEEP, RUNG) === ASLEEP) liveThread(seen, 0, tid).ring(knock)
+}
+
+/** Main makes a port for this thread, if that waits while main sleeps. */
+function hearOfPorts(state: ThreadMemories): void {
+  onThreadMessage((message) => {
+    if (!isProtocol(message, 'ported')) return
+    keepPort(state, (message as Ported).port)
+    state.isLinkThrough = true
+  })
 }
 
 function keepPort(state: ThreadMemories, port: MessagePort): void {
@@ -161,6 +183,7 @@ export function startSupervisor(state: ThreadMemories): void {
   state.supervisor = supervisor
   state.supervisorId = supervisor.threadId
   state.link = port1
+  state.isIntroduced = true
   state.isLinkThrough = true // what is posted before the supervisor listens waits in the port
   port1.unref()
   for (const known of state.known.values()) announceSupervisor(state, known)
@@ -184,7 +207,7 @@ export function announceSupervisor(state: ThreadMemories, { offer }: Known): voi
 export function giveSign(state: ThreadMemories): void {
   const home = state.known.get(state.defaultId ?? '')
   if (!isMainThread || home === undefined || state.module === undefined) return
-  view(home.offer.backing, state.module, labelOf(home.offer)).cpu.add(Superblock.signs, 1)
+  view(home.offer.backing, state.module, labelOf(home.offer)).cpu.add(Superblock.signsOfMain, 1)
 }
 
 /** A worker that this thread made: its end is told to the supervisor, beside what the port says. */
@@ -224,6 +247,7 @@ export function serveAdoptions(state: ThreadMemories, attachment: Attachment): v
 export function joinByPort(state: ThreadMemories, supervisor: number, port: MessagePort): void {
   keepPort(state, port)
   state.supervisorId = supervisor
+  state.isIntroduced = true
   state.isLinkThrough = true
 }
 

@@ -265,7 +265,7 @@ function isMemoryId(id: string): boolean {
 function attach(known: Known): Attachment {
   const { offer, isMaker } = known
   // Others than the root are introduced to the supervisor once, with the default memory.
-  if (!isMaker && state.link === undefined && offer.id !== state.defaultId) defaultAttachment()
+  if (!isMaker && !state.isIntroduced && offer.id !== state.defaultId) defaultAttachment()
   const seen = view(offer.backing, instructions(), labelOf(offer))
   let thread
   if (isMaker) {

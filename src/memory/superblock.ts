@@ -19,7 +19,7 @@
  *
  * Invariants
  *  1. `magic` is stored last by the maker: whoever sees it sees a whole superblock.
- *  2. After that only poison, supervisor, signs and the directory change.
+ *  2. After that only poison, supervisor, its signs and main's, and the directory change.
  */
 
 import type { Cpu } from '../host/cpu.ts'
@@ -52,8 +52,9 @@ export const Superblock = layout('Superblock', 768, {
   _life: newLine,
   poison: i32,
   supervisor: i32,
-  /** Counts what shows that threads are being let in: see adoption.ts. */
-  signs: i32,
+  /** Signs that the main thread goes on, and that the supervisor lets threads in: see adoption.ts. */
+  signsOfMain: i32,
+  signsOfSupervisor: i32,
   _directory: newLine,
   directory: words(4),
   lockGraph: words(4),

@@ -194,7 +194,8 @@ export class Supervisor {
     if (!isInState(cpu, map.slotsAt, tid, CLAIMED)) return // both of its ports came through
     cpu.store(slotOf(map.slotsAt, tid) + ThreadSlot.port, port)
     moveState(cpu, map.slotsAt, tid, CLAIMED, RUNNING)
-    cpu.add(Superblock.signs, 1)
+    cpu.add(Superblock.signsOfSupervisor, 1)
+    if (port !== NO_PORT) cpu.add(Superblock.signsOfMain, 1) // by way of it
     this.#ring(kept.attachment, slotOf(map.slotsAt, tid) + ThreadSlot.park)
   }
 

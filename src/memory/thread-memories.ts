@@ -27,6 +27,8 @@ export interface ThreadMemories {
   isStartingSupervisor: boolean
   /** The private port to the supervisor; that it closes is how a death is noticed, on either side. */
   link: MessagePort | undefined
+  /** The supervisor listens for this thread's death: it has let it in once, or has started it. */
+  isIntroduced: boolean
   /** False while the other end of `link` lies in the main thread, which is blocked: what it is told waits there. */
   isLinkThrough: boolean
   /** Node's threadId of the supervisor that this thread was introduced to, or 0. */
@@ -54,6 +56,7 @@ export const threadMemories: ThreadMemories = threadState(`pageframe:${LAYOUT}`,
   supervisor: undefined,
   isStartingSupervisor: false,
   link: undefined,
+  isIntroduced: false,
   isLinkThrough: false,
   supervisorId: 0,
   kept: [],

@@ -2,7 +2,7 @@
  * Thread slots: what the others need of a thread when it is gone.
  *
  *   word  0     state          generation << 3 | FREE, CLAIMED, RUNNING, DEAD or REAPING      everybody, by CAS
- *         1     claimedAt      when it was claimed                                            the claimer
+ *         1     claimedAt      when it was claimed, or last wanted                            the claimer
  *         2     threadId       Node's worker_threads.threadId                                 the claimer
  *         3     port           which private port the supervisor listens to: NO_PORT ...      the supervisor
  *         4     nameBytes      length of the name that follows, UTF-8                         the claimer
@@ -24,7 +24,8 @@
  *
  *   state     owner                       leaves to
  *   FREE      nobody                      CLAIMED  (a thread attaches)
- *   CLAIMED   owns nothing yet            RUNNING  (the supervisor listens for its death), FREE (after 10 s)
+ *   CLAIMED   owns nothing yet            RUNNING  (the supervisor listens for its death), FREE (the thread has given up;
+ *                                         or has said nothing for 10 s, and somebody else claims it)
  *   RUNNING   its thread                  DEAD     (the supervisor heard of its death)
  *   DEAD      nobody                      REAPING  (the reaper starts)
  *   REAPING   the reaper                  FREE     (everything it held has returned)
@@ -151,7 +152,7 @@ export function moveState(cpu: Cpu, slotsAt: number, tid: number, from: number, 
   return cpu.compareExchange(at, stateWord(tid, from), stateWord(tid, to)) === stateWord(tid, from)
 }
 
-/** Claims a free slot, or one whose claim is older than 10 s. Returns the new thread's id, or 0 when all are taken. */
+/** Claims a free slot, or one whose claimer has said nothing for 10 s. Returns the new thread's id, or 0 when all are taken. */
 export function claimSlot(cpu: Cpu, slotsAt: number, nodeThreadId: number, now: number): number {
   for (let index = FIRST_CLAIMABLE; index < SLOT_COUNT; index++) {
     const at = slotsAt + index * sizeof
@@ -164,9 +165,11 @@ export function claimSlot(cpu: Cpu, slotsAt: number, nodeThreadId: number, now: 
   return 0
 }
 
-/** A thread that still waits to be let in says so: its claim lapses later. */
-export function renewClaim(cpu: Cpu, slotsAt: number, tid: number, now: number): void {
-  if (isInState(cpu, slotsAt, tid, CLAIMED)) cpu.store(slotOf(slotsAt, tid) + claimedAt, now)
+/** A thread that still waits to be let in says so. False if its claim has lapsed, or was granted. */
+export function renewClaim(cpu: Cpu, slotsAt: number, tid: number, now: number): boolean {
+  if (!isInState(cpu, slotsAt, tid, CLAIMED)) return false
+  cpu.store(slotOf(slotsAt, tid) + claimedAt, now)
+  return true
 }
 
 /** Claims the one slot that is kept for a purpose: the maker's or the supervisor's. */

@@ -4,8 +4,19 @@ import { Mutex, Region, Semaphore, SharedMemory } from 'pageframe'
 import { attachmentById, threadMemories } from 'pageframe/internals'
 import { describe, expect, test } from 'vitest'
 import { sharedNow } from '../../src/host/clock.ts'
-import { claimSlot, FREE, isInState } from '../../src/threads/slot.ts'
-import { Actor, eventually, script } from '../support.ts'
+import { Superblock } from '../../src/memory/superblock.ts'
+import {
+  CLAIMED,
+  claimSlot,
+  FREE,
+  isInState,
+  moveState,
+  SLOT_COUNT,
+  slotIndexOf,
+  stateOf,
+  ThreadSlot,
+} from '../../src/threads/slot.ts'
+import { Actor, eventually, pause, script } from '../support.ts'
 import { reaped, slotsOf } from './slots.ts'
 
 describe('while the main thread is blocked in one of our waits', () => {
@@ -148,7 +159,11 @@ test('while the main thread is blocked elsewhere, attaching gives EAGAIN and say
         return 'attached'
       } catch (error) {
         const { code, message } = error as { code: string; message: string }
-        return [code, message]
+        // At once again: it gets nothing before main goes on, and what it gets it keeps.
+        const lock = Mutex.open('again')
+        lock.lock()
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
+        return [code, message, (lock.owner ?? -1) > 0]
       }
     })
     await new Promise((resolve) => setTimeout(resolve, 50))
@@ -167,6 +182,7 @@ test('while the main thread is blocked elsewhere, attaching gives EAGAIN and say
       'EAGAIN',
       "EAGAIN: memory 'default': the main thread did not let this thread in within 5 s; it is blocked outside pageframe's " +
         'waits. Let its event loop run, or block in a wait of pageframe',
+      true,
     ],
     'attached',
     true,
@@ -187,6 +203,37 @@ test('what a worker says past its port is undone if the supervisor has heard of 
 
   await eventually(() => slotsOf(actor.threadId) === 0, 'the claim to lapse')
   expect(isInState(cpu, map.slotsAt, tid, FREE)).toBe(true)
+})
+
+test('a claim that has lapsed is lost, whatever goes on meanwhile: EAGAIN, and its slot is left to the next', async () => {
+  const { cpu, map } = attachmentById(SharedMemory.default.memory)
+  const actor = await Actor.start()
+  const outcome = actor.run(({ Mutex }) => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+    try {
+      return Mutex.open('lapsed').name
+    } catch (error) {
+      return (error as { code: string }).code
+    }
+  })
+  await pause(50)
+  const block = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+  block(800)
+
+  // Slots are given out from the front: the only one that can be had so late is that of the actor's claim.
+  const stateAt = (index: number) => stateOf(cpu.load(map.slotsAt + index * ThreadSlot.sizeof))
+  const claimed = Array.from({ length: SLOT_COUNT }, (_, index) => index).filter(
+    (index) => stateAt(index) === CLAIMED,
+  )
+  const next = claimSlot(cpu, map.slotsAt, 12_345, sharedNow() + 11_000)
+  for (let i = 0; i < 6; i++) {
+    cpu.add(Superblock.signsOfMain, 1)
+    block(1000)
+  }
+
+  expect(claimed).toEqual([slotIndexOf(next)])
+  expect(await outcome).toBe('EAGAIN')
+  expect(moveState(cpu, map.slotsAt, next, CLAIMED, FREE)).toBe(true)
 })
 
 test('a main thread that starts worker after worker is not blocked: who waits to be let in waits on', async () => {
