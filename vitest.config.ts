@@ -1,11 +1,17 @@
 import { defineConfig } from 'vitest/config'
 import { TARGET, workerModules } from './scripts/worker-modules.mjs'
 
+const MODELS = 'test/model/**/*.test.ts'
+
 export default defineConfig({
   plugins: [workerModules({ absolute: true })],
   oxc: { target: TARGET },
   test: {
-    include: ['test/**/*.test.ts'],
+    projects: [
+      { extends: true, test: { name: 'all others', include: ['test/**/*.test.ts'], exclude: [MODELS] } },
+      // They start no thread and leave nothing behind: one process for many, in which V8 knows the explorer by then.
+      { extends: true, test: { name: 'models', include: [MODELS], isolate: false } },
+    ],
     // Processes, not threads: a test that dies or hangs takes nobody with it, and each has a main thread of its own.
     pool: 'forks',
     maxWorkers: 2,
