@@ -44,13 +44,13 @@ describe('nobody passes before all have arrived, one of each phase is the serial
     })
   })
 
-  test('4 threads, 1 phase, 1 preemption', () => {
+  test('4 threads, 1 phase, 2 preemptions', () => {
     holds({
       name: '4 x 1',
       parties: 4,
       threads: (world) => [0, 1, 2, 3].map(() => phases(world, 4, 1)),
       phases: 1,
-      bounds: { preemptions: 1 },
+      bounds: { preemptions: 2 },
     })
   })
 

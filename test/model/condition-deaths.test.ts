@@ -26,7 +26,7 @@ import {
 import type { SyncWorld } from './sync-world.ts'
 
 describe('who dies', () => {
-  test('a notified waiter: the other one gets the notification, 1 preemption', () => {
+  test('a notified waiter: the other one gets the notification, 2 preemptions', () => {
     holds(passedOn(false))
   })
 
@@ -48,7 +48,7 @@ describe('who dies', () => {
   })
 
   test.each([
-    { waiters: 1, preemptions: 1 },
+    { waiters: 1, preemptions: 2 },
     { waiters: 2, preemptions: 0 },
   ])('who notifies $waiters, while it does: another says it again, $preemptions preemptions', (size) => {
     holds(saidAgain(size))
@@ -92,7 +92,7 @@ function passedOn(isHeld: boolean): Shape {
       ],
     ],
     kill: [0],
-    bounds: { preemptions: 1 },
+    bounds: { preemptions: 2 },
   }
 }
 

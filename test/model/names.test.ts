@@ -63,7 +63,7 @@ test('a death while an object is made within another leaves both names free or b
       name: 'one within another, killed',
       wishes: [[{ name: 'a', within: 'b' }], [{ name: 'b' }]],
       kill: [0],
-      bounds: { preemptions: 1, states: 6_000_000 },
+      bounds: { preemptions: 2, states: 6_000_000 },
       final: ({ ghost, assert }) => {
         assert(ghost[GOT + 1] !== 0, 'the survivor has what it wanted')
       },

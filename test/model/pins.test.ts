@@ -78,13 +78,13 @@ describe('pins', () => {
     })
   })
 
-  test('the window’s thread is killed anywhere: its pins stand until its worker has exited, 1 preemption', () => {
+  test('the window’s thread is killed anywhere: its pins stand until its worker has exited, 2 preemptions', () => {
     const world = pagingWorld(2, 4, { pins: true })
     holds({
       name: 'pins, kill the window',
       ...shape(world, pinThenLook(world)),
       kill: [0],
-      bounds: { preemptions: 1 },
+      bounds: { preemptions: 2 },
       repair: (frames, dead) => {
         world.repair(frames, dead)
         new Pins(frames).releaseAll(world.at(0))
