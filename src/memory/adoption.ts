@@ -44,10 +44,9 @@ import {
   ASLEEP,
   AWAKE,
   CLAIMED,
-  FREE,
+  giveUpClaim,
   isInState,
   MAKER_SLOT,
-  moveState,
   OWN_PORT,
   renewClaim,
   RUNG,
@@ -109,12 +108,7 @@ function awaitAdmission({ cpu, map }: View, thread: LiveThread, offer: Offer, is
       const before = signs
       signs = cpu.load(signsAt)
       const goesOn = signs !== before && renewClaim(cpu, map.slotsAt, tid, sharedNow())
-      // Given up, unless the claim was granted at the last moment.
-      if (
-        !goesOn &&
-        (moveState(cpu, map.slotsAt, tid, CLAIMED, FREE) || !isInState(cpu, map.slotsAt, tid, RUNNING))
-      )
-        throw unanswered(offer, isThroughMain)
+      if (!goesOn && giveUpClaim(cpu, map.slotsAt, tid)) throw unanswered(offer, isThroughMain)
       deadline = deadlineAfter(PATIENCE_MS)
     }
     cpu.store(park, AWAKE)

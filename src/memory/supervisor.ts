@@ -19,13 +19,12 @@ import {
   ASLEEP,
   CLAIMED,
   FREE,
-  isInState,
+  grantClaim,
   MAINS_PORT,
   NO_PORT,
   moveState,
   OWN_PORT,
   RUNG,
-  RUNNING,
   slotOf,
   stateOf,
   SUPERVISOR_SLOT,
@@ -191,9 +190,7 @@ export class Supervisor {
     const kept = this.#kept.get(memory)
     if (kept === undefined) return
     const { cpu, map } = kept.attachment
-    if (!isInState(cpu, map.slotsAt, tid, CLAIMED)) return // both of its ports came through
-    cpu.store(slotOf(map.slotsAt, tid) + ThreadSlot.port, port)
-    moveState(cpu, map.slotsAt, tid, CLAIMED, RUNNING)
+    if (!grantClaim(cpu, map.slotsAt, tid, port)) return // both of its ports came through, or it has given up
     cpu.add(Superblock.signsOfSupervisor, 1)
     if (port !== NO_PORT) cpu.add(Superblock.signsOfMain, 1) // by way of it
     this.#ring(kept.attachment, slotOf(map.slotsAt, tid) + ThreadSlot.park)

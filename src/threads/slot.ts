@@ -172,6 +172,19 @@ export function renewClaim(cpu: Cpu, slotsAt: number, tid: number, now: number):
   return true
 }
 
+/** A thread will not wait any longer. False if it need not: its claim was granted at the last moment. */
+export function giveUpClaim(cpu: Cpu, slotsAt: number, tid: number): boolean {
+  return moveState(cpu, slotsAt, tid, CLAIMED, FREE) || !isInState(cpu, slotsAt, tid, RUNNING)
+}
+
+/** The supervisor lets a thread run, whose port it listens to. False if nobody claims that any more. */
+export function grantClaim(cpu: Cpu, slotsAt: number, tid: number, itsPort: number): boolean {
+  if (!isInState(cpu, slotsAt, tid, CLAIMED)) return false
+  // If the claim is given up now, this is the word of whoever claims the slot next: its own grant writes it again.
+  cpu.store(slotOf(slotsAt, tid) + port, itsPort)
+  return moveState(cpu, slotsAt, tid, CLAIMED, RUNNING)
+}
+
 /** Claims the one slot that is kept for a purpose: the maker's or the supervisor's. */
 export function claimReserved(
   cpu: Cpu,
