@@ -60,7 +60,9 @@ export class Consumer {
   declare private readonly lot: Lot
   declare private readonly cpu: Cpu
   declare private readonly at: number
-  declare private readonly life: Life
+  /** Life, flat: what a look at it costs is paid three times a record. */
+  declare private readonly lifeAt: number
+  declare private readonly lifeValue: number
   declare private readonly data: number
   declare private readonly mask: number
   /** What the notes say, while this thread has the role. */
@@ -74,7 +76,8 @@ export class Consumer {
 
   constructor(lot: Lot, at: number, life: Life = everlasting(lot, at)) {
     this.lot = lot
-    this.life = life
+    this.lifeAt = life.at
+    this.lifeValue = life.value
     this.cpu = lot.cpu
     this.at = at
     this.data = lot.cpu.plainLoad(at + data) // a fact: published with the handle
@@ -101,7 +104,7 @@ export class Consumer {
 
   /** The channel was destroyed: what lies here may be another's. One plain load. */
   get isGone(): boolean {
-    return this.cpu.plainLoad(this.life.at) !== this.life.value
+    return this.cpu.plainLoad(this.lifeAt) !== this.lifeValue
   }
 
   /** Publishes what is released and gives the role back. A record that is still held goes to the next consumer. */

@@ -53,7 +53,9 @@ export class Producer {
   declare private readonly lot: Lot
   declare private readonly cpu: Cpu
   declare private readonly at: number
-  declare private readonly life: Life
+  /** Life, flat: what a look at it costs is paid three times a record. */
+  declare private readonly lifeAt: number
+  declare private readonly lifeValue: number
   declare private readonly data: number
   declare private readonly capacity: number
   declare private readonly largest: number
@@ -67,7 +69,8 @@ export class Producer {
 
   constructor(lot: Lot, at: number, life: Life = everlasting(lot, at)) {
     this.lot = lot
-    this.life = life
+    this.lifeAt = life.at
+    this.lifeValue = life.value
     this.cpu = lot.cpu
     this.at = at
     this.data = lot.cpu.plainLoad(at + data) // a fact: published with the handle
@@ -96,7 +99,7 @@ export class Producer {
 
   /** The channel was destroyed: what lies here may be another's. One plain load. */
   get isGone(): boolean {
-    return this.cpu.plainLoad(this.life.at) !== this.life.value
+    return this.cpu.plainLoad(this.lifeAt) !== this.lifeValue
   }
 
   /** Publishes what is committed and gives the role back. */
