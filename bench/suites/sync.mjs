@@ -196,7 +196,7 @@ const rwlockRead = {
   name: 'rwlock-read',
   unit: 'ns',
   goals: { native: { atMost: 1.3 } },
-  contenders: async () => ({ ours: await readers(1), native: native('rwlock', 1, READ_MS) }),
+  contenders: async () => ({ ours: await lockers('read', 1), native: native('rwlock', 'read', 1, READ_MS) }),
 }
 
 const rwlockReadTwo = {
@@ -204,16 +204,26 @@ const rwlockReadTwo = {
   unit: 'ns',
   goals: { 'one reader': { atLeast: 1.8 } },
   contenders: async () => ({
-    ours: await readers(2),
-    'one reader': await readers(1),
-    native: native('rwlock', 2, READ_MS),
+    ours: await lockers('read', 2),
+    'one reader': await lockers('read', 1),
+    native: native('rwlock', 'read', 2, READ_MS),
   }),
 }
 
-/** Time a pair, of all readers together: they read at the same time. */
-function readers(count) {
+/** What reading without a word that all readers write costs a writer. */
+const rwlockWrite = {
+  name: 'rwlock-write',
+  unit: 'ns',
+  contenders: async () => ({
+    ours: await lockers('write', 1),
+    native: native('rwlock', 'write', 1, READ_MS),
+  }),
+}
+
+/** Time a pair, of all of them together: readers read at the same time. */
+function lockers(side, count) {
   const combine = (answers) => answers.flatMap((samples) => samples.map((ns) => ns / count))
-  return crew('rwlock-read.mjs', { lock: new RwLock(), forMs: READ_MS }, { count, combine })
+  return crew('rwlock.mjs', { lock: new RwLock(), forMs: READ_MS, side }, { count, combine })
 }
 
 const barrierTwo = {
@@ -357,6 +367,7 @@ await runSuite('sync', [
   conditionBroadcast,
   rwlockRead,
   rwlockReadTwo,
+  rwlockWrite,
   barrierTwo,
   mutexAsyncMain,
   reaper,

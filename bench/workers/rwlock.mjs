@@ -1,17 +1,17 @@
-/** Threads that lock for reading and unlock, as often as they can. Each answers how long a pair took it. */
+/** Threads that lock for reading or for writing, and unlock, as often as they can. Each answers how long a pair took it. */
 
 import { workerData } from 'node:worker_threads'
 import { RwLock } from 'pageframe'
 import { endRound, eachRound, isRoundOver, meet, now } from './duty.mjs'
 
-const { role, forMs } = workerData
+const { role, forMs, side } = workerData
 const BATCH = 1000
-const { read } = RwLock.from(workerData.lock)
+const lock = RwLock.from(workerData.lock)[side]
 
-function readOften() {
+function lockOften() {
   for (let i = 0; i < BATCH; i++) {
-    read.lock()
-    read.unlock()
+    lock.lock()
+    lock.unlock()
   }
 }
 
@@ -20,7 +20,7 @@ eachRound(() => {
   meet()
   const begin = now()
   for (let start = begin; !isRoundOver();) {
-    readOften()
+    lockOften()
     const end = now()
     samples.push((end - start) / BATCH)
     start = end
