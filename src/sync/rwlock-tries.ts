@@ -99,19 +99,21 @@ export function tryRead(lot: Lot, at: number): number {
   return (seen & against) === 0 ? enter(lot, at, against, true) : refusal(seen)
 }
 
-/** Takes the lock for writing if that needs no waiting; else BUSY. In the way of a reader, it takes it back. */
+/**
+ * Takes the lock for writing if that needs no waiting; else BUSY. In the way of a reader, it takes it back: a look whether
+ * anybody reads, before, would cost as much as all the rest. Who tries again and again looks: spinningWrite.
+ */
 export function tryWrite(lot: Lot, at: number): number {
   const { cpu, thread } = lot
-  for (let seen = cpu.load(at); ;) {
-    if ((seen & RW_OWNER) !== 0) return refusal(seen)
-    if (hasReaders(lot, at)) return BUSY
+  for (let seen = 0; ;) {
     // Acquire: pairs with unclaim() and dispatchLocked(); and Dekker: with the load in publish().
     const now = cpu.compareExchange(at, seen, seen | thread.tid)
     if (now === seen) break
+    if ((now & RW_OWNER) !== 0) return refusal(now)
     seen = now
   }
   if (!hasReaders(lot, at)) return noticeOf(lot, at)
-  unclaim(lot, at) // somebody had begun to read before our id was in the word
+  unclaim(lot, at) // somebody reads, or looks whether it may
   return BUSY
 }
 
@@ -172,7 +174,12 @@ export const writeWait: Waitable = {
 
 /** The same for who spins: it tries outside. */
 export const spinningRead: Waitable = { ...readWait, take: tryRead }
-export const spinningWrite: Waitable = { ...writeWait, take: tryWrite }
+export const spinningWrite: Waitable = { ...writeWait, take: tryWriteUnread }
+
+function tryWriteUnread(lot: Lot, at: number): number {
+  const seen = lot.cpu.load(at)
+  return (seen & RW_OWNER) !== 0 ? refusal(seen) : hasReaders(lot, at) ? BUSY : tryWrite(lot, at)
+}
 
 function takeAdmitted(lot: Lot, at: number): number {
   const { cpu, thread } = lot

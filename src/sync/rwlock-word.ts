@@ -126,8 +126,9 @@ export function isTorn(lot: Lot, at: number): boolean {
   return noticeOf(lot, at) !== 0
 }
 
+/** For who has the lock. Plain: DIED is written while a dead writer's id is in the word, or by a writer before it leaves. */
 export function noticeOf({ cpu }: Lot, at: number): number {
-  return (cpu.load(at + flags) & DIED) === 0 ? 0 : EOWNERDEAD
+  return (cpu.plainLoad(at + flags) & DIED) === 0 ? 0 : EOWNERDEAD
 }
 
 export function refusal(word: number): number {
