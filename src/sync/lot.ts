@@ -174,10 +174,13 @@ export class Lot extends Queues {
   }
 
   #endQueued(from: number, to: number): void {
+    const { cpu } = this
     const ended: number[] = []
     const { bucketsAt, bucketCount } = this.geometry
     for (let bucket = bucketsAt; bucket < bucketsAt + bucketCount * Bucket.sizeof; bucket += Bucket.sizeof) {
-      // Each is locked: an empty queue is no proof while somebody holds the lock and is about to join it.
+      // An empty queue is no proof while somebody holds the lock and is about to join it. So in this order: who takes the
+      // lock after the first load comes after this.
+      if (cpu.load(bucket + Bucket.lock) === 0 && cpu.load(bucket + Bucket.head) === 0) continue
       this.lockBucketAt(bucket)
       for (let before = 0, record = this.afterLocked(bucket, 0); record !== 0;) {
         if (this.#isWithin(record, from, to)) {

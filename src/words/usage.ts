@@ -31,7 +31,11 @@ export function assertOptions(call: string, options: unknown): void {
 
 /** Options that were read, all of them; one that is undefined is absent. */
 export function present<O extends object>(options: { [K in keyof O]-?: O[K] | undefined }): O {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as O
+  const said: Partial<O> = {}
+  for (const name of Object.keys(options) as (keyof O)[]) {
+    if (options[name] !== undefined) said[name] = options[name]
+  }
+  return said as O
 }
 
 /** True for a Uint8Array of any context: in each of them (node:vm, test runners) it is another class. */
