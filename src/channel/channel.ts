@@ -201,7 +201,10 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
     return atOnce('Channel.batch()', 'work', result, 'await before or after it')
   }
 
-  /** Ends the channel: sends fail with EPIPE from now on, and what was sent can still be received. Any thread may. */
+  /**
+   * Ends the channel: sends and commits fail with EPIPE from now on, and what was sent can still be received. Any thread
+   * may; what another one sends at the same moment may not be received any more.
+   */
   close(): void {
     this.#assertOwn('close')
     this.#publishOwn()
@@ -229,7 +232,10 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
     return writableOf<T>(this)
   }
 
-  /** Gives back the roles that this thread has, so that another can take them. The channel stays. */
+  /**
+   * Gives back the roles that this thread has, so that another can take them. The channel stays. Promises of this thread that
+   * wait for it are rejected: ErrnoError ECANCELED.
+   */
   [dispose](): void {
     if (this.isLive) {
       this.#sender.leave()
@@ -285,7 +291,7 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
     if (this.#codec !== undefined) return this.#codec
     throw usageError(
       'ERR_PAGEFRAME_TYPE',
-      `${this.label} carries ${typeNameAt(this.#context, this.at)}, which this thread does not know: open it by name, with \`of\``,
+      `${this.label} carries ${typeNameAt(this.#context, this.at)}, which this thread does not know: ${this.name === undefined ? 'give it a name, and ' : ''}open it by name, with \`of\``,
     )
   }
 

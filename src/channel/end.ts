@@ -1,11 +1,12 @@
 /** End: what the two ends of a channel have in common, in one thread: where it lies, what it carries, what it says. */
 
+import type { AsyncOptions } from '../memory/async-waits.ts'
 import type { Attachment } from '../memory/attachment.ts'
 import { staleError } from '../memory/open.ts'
 import type { Codec } from '../memory/types.ts'
 import { countersOf } from '../threads/counters.ts'
 import { EBUSY, EDEADLK, ErrnoError, ESTALE } from '../words/errno.ts'
-import { usageError } from '../words/usage.ts'
+import { present, usageError } from '../words/usage.ts'
 import type { Life } from './ring.ts'
 import type { Views } from './views.ts'
 
@@ -47,6 +48,12 @@ export abstract class End<T> {
   /** Runs a wait that blocks, and says meanwhile what for. */
   protected blocked(describe: () => string, wait: () => number): number {
     return this.attachment.waiting(() => `${this.context.label} ${describe()}`, wait)
+  }
+
+  /** What a wait by promise needs, each option read once. Throws what would end it at once: before anything has changed. */
+  protected readWait({ signal, ref }: AsyncOptions): AsyncOptions {
+    this.attachment.waits.check(signal)
+    return present<Omit<AsyncOptions, 'timeoutMs'>>({ signal, ref })
   }
 
   protected error(errno: number, verb: string, message: string): ErrnoError {

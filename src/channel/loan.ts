@@ -16,7 +16,7 @@ export interface Loan extends Disposable {
    * a view on shared memory for its own byteOffset is a slow call in V8.
    */
   readonly byteOffset: number
-  /** Sends the first `lengthBytes` bytes, or all. */
+  /** Sends the first `lengthBytes` bytes, or all. EPIPE if the channel was closed meanwhile: then the loan is over. */
   commit(lengthBytes?: number): void
 }
 
@@ -24,15 +24,17 @@ export class ReusedLoan implements Loan {
   declare private readonly producer: Producer
   declare private readonly views: Views
   declare private readonly turns: Turns
+  declare private readonly closedError: () => Error
   /** Word index of the room, from the claim to commit() or dispose; else 0. */
   private payload = 0
   private lengthBytes = 0
 
-  /** `turns`: those of this thread who wait until it is no longer out. */
-  constructor(producer: Producer, views: Views, turns: Turns) {
+  /** `turns`: those of this thread who wait until it is no longer out. `closedError`: what commit() throws after a close. */
+  constructor(producer: Producer, views: Views, turns: Turns, closedError: () => Error) {
     this.producer = producer
     this.views = views
     this.turns = turns
+    this.closedError = closedError
   }
 
   /** A claim has just been made: the loan is out. */
@@ -62,7 +64,7 @@ export class ReusedLoan implements Loan {
   }
 
   commit(lengthBytes?: number): void {
-    if (this.payload === 0 || this.producer.isGone) this.refuse('commit')
+    if (this.payload === 0 || this.producer.isOver) this.refuse('commit')
     const length = lengthBytes === undefined ? this.lengthBytes : this.part(lengthBytes)
     this.payload = 0
     this.producer.commit(length)
@@ -72,7 +74,9 @@ export class ReusedLoan implements Loan {
   private refuse(verb: string): never {
     if (this.payload === 0) throw overError()
     this.payload = 0
-    throw staleError('Channel', verb)
+    if (this.producer.isGone) throw staleError('Channel', verb)
+    this.turns.next()
+    throw this.closedError()
   }
 
   private part(lengthBytes: number): number {

@@ -37,8 +37,12 @@ const { data, capacity, status, tail, producer, committed, headSeen, sent, fullS
 
 const HOPELESS = CLOSED | CONSUMER_DIED
 
-/** How far a fetch reaches: 4 KiB. A record of more than an eighth of that pays for its lines itself. */
-const FETCH_WORDS = 1024
+/** How far a fetch reaches: as many lines as a core can have on their way, and a few. */
+const FETCH_WORDS = 256
+/** The longest record that lines are fetched for: one that is longer pays for its own. */
+const SMALL_WORDS = 128
+/** A line of 64 bytes. */
+const STRIDE_WORDS = 16
 
 export const ROOM_PURPOSE = LINED | 20
 
@@ -58,7 +62,8 @@ export class Producer {
   declare private readonly lifeValue: number
   declare private readonly data: number
   declare private readonly capacity: number
-  declare private readonly largest: number
+  /** The longest record that a ring of this capacity takes, in bytes. */
+  declare readonly largest: number
   /** The header of the next record, as a word of the memory; and the word up to which records may reach without a look. */
   private next = 0
   private limit = 0
@@ -100,6 +105,11 @@ export class Producer {
   /** The channel was destroyed: what lies here may be another's. One plain load. */
   get isGone(): boolean {
     return this.cpu.plainLoad(this.lifeAt) !== this.lifeValue
+  }
+
+  /** It was closed: a consumer may have been told already that nothing comes any more. Two plain loads. */
+  get isOver(): boolean {
+    return this.isGone || (this.cpu.plainLoad(this.at + status) & CLOSED) !== 0
   }
 
   /** Publishes what is committed and gives the role back. */
@@ -166,13 +176,15 @@ export class Producer {
   /**
    * Lets records reach as far as there is room, but one fetch at most, and gets those lines for writing. Each is in the
    * consumer's cache, which has read it: written one record at a time, the stores wait for one line after the other.
+   *
+   * One store a line, lest they fill the store buffer: this thread goes on with its records while the lines are on their way.
    */
   private fetch(needed: number): void {
     const { next } = this
     const room = Math.min(this.free(), this.data + this.capacity - next)
-    const words = needed > FETCH_WORDS ? needed : Math.min(room, FETCH_WORDS)
-    this.limit = next + words
-    if (needed <= FETCH_WORDS / 8) this.cpu.fill(next * 4, 0, words * 4)
+    this.limit = next + Math.max(needed, Math.min(room, FETCH_WORDS))
+    if (needed > SMALL_WORDS) return
+    for (let at = next; at < this.limit; at += STRIDE_WORDS) this.cpu.plainStore(at, 0)
   }
 
   /** Makes a record of the first `lengthBytes` bytes of the claim. They are written. */

@@ -5,9 +5,10 @@
 
 import { deadlineAfter } from '../host/clock.ts'
 import type { AsyncOptions } from '../memory/async-waits.ts'
+import type { Codec } from '../memory/types.ts'
 import { BUSY } from '../sync/wait.ts'
 import { BYTES_COPIED } from '../threads/counters.ts'
-import { ENOMEM, EOWNERDEAD, ETIMEDOUT } from '../words/errno.ts'
+import { ECANCELED, ENOMEM, EOWNERDEAD, ETIMEDOUT } from '../words/errno.ts'
 import { timeoutOf } from '../words/usage.ts'
 import { Consumer, DRAINED } from './consumer.ts'
 import { End, type Context, type Wait } from './end.ts'
@@ -38,8 +39,9 @@ export class Receiver<T> extends End<T> {
     this.beforeWait = beforeWait
   }
 
-  /** Gives the role back: a message that is held is delivered again, to the next consumer. */
+  /** Gives the role back: a message that is held is delivered again, and who waits by promise waits no more. */
   leave(): void {
+    this.turns.cancel()
     if (!this.consumer.isJoined) return
     this.message.forget()
     this.consumer.leave()
@@ -47,23 +49,27 @@ export class Receiver<T> extends End<T> {
 
   receive(wait: Wait | undefined): T | undefined {
     const timeoutMs = timeoutOf('Channel.receive()', wait)
+    const { codec } = this.context
     const payload = this.next('receive', timeoutMs)
-    return payload === DRAINED ? undefined : this.keep(payload)
+    return payload === DRAINED ? undefined : this.keep(payload, codec)
   }
 
   tryReceive(): T | undefined {
+    const { codec } = this.context
     const payload = this.tryNext('tryReceive')
-    return payload === BUSY || payload === DRAINED ? undefined : this.keep(payload)
+    return payload === BUSY || payload === DRAINED ? undefined : this.keep(payload, codec)
   }
 
   async receiveAsync(options: AsyncOptions): Promise<T | undefined> {
     const timeoutMs = timeoutOf('Channel.receiveAsync()', options)
+    const wait = this.readWait(options)
+    const { codec } = this.context
     this.ready('receiveAsync')
     let keep: () => T | undefined = () => undefined
     const record = this.consumer.record((payload) => {
       // What the codec throws is for the caller, not for the event loop that runs this.
       try {
-        const value = this.keep(payload)
+        const value = this.keep(payload, codec)
         keep = () => value
       } catch (error) {
         keep = () => {
@@ -72,7 +78,7 @@ export class Receiver<T> extends End<T> {
       }
       return 0
     })
-    await this.wait('receiveAsync', record, timeoutMs, options)
+    await this.wait('receiveAsync', record, timeoutMs, wait)
     return keep()
   }
 
@@ -91,12 +97,13 @@ export class Receiver<T> extends End<T> {
 
   async readAsync(options: AsyncOptions): Promise<Message<T> | undefined> {
     const timeoutMs = timeoutOf('Channel.readAsync()', options)
+    const wait = this.readWait(options)
     this.ready('readAsync')
     const record = this.consumer.record((payload) => {
       this.message.open(payload)
       return 0
     })
-    const result = await this.wait('readAsync', record, timeoutMs, options)
+    const result = await this.wait('readAsync', record, timeoutMs, wait)
     return result === DRAINED ? undefined : this.message
   }
 
@@ -109,11 +116,11 @@ export class Receiver<T> extends End<T> {
   }
 
   /** A value to keep: copied out, and its record released, also when the codec cannot read it. */
-  private keep(payload: number): T {
+  private keep(payload: number, codec: Codec<T>): T {
     const { consumer } = this
     const length = consumer.lengthBytes
     try {
-      return this.context.codec.read(this.views.at(payload, length))
+      return codec.read(this.views.at(payload, length))
     } finally {
       consumer.release()
       this.counters[BYTES_COPIED] += length
@@ -174,6 +181,8 @@ export class Receiver<T> extends End<T> {
         return 'its producer died, and all that it had sent was received; more comes when another thread sends'
       case -ENOMEM:
         return this.attachment.noMemory('a record to wait with', 4096)
+      case -ECANCELED:
+        return 'this thread gave it back while it waited to receive'
       default:
         return 'receiving failed'
     }

@@ -9,8 +9,8 @@ import type { AsyncOptions } from '../memory/async-waits.ts'
 import { preparedLength, writePrepared, type Prepared } from '../memory/types.ts'
 import { BUSY } from '../sync/wait.ts'
 import { BYTES_COPIED } from '../threads/counters.ts'
-import { EMSGSIZE, ENOMEM, EPIPE, ETIMEDOUT } from '../words/errno.ts'
-import { integer, showBytes, timeoutOf } from '../words/usage.ts'
+import { ECANCELED, EMSGSIZE, ENOMEM, EPIPE, ETIMEDOUT } from '../words/errno.ts'
+import { integer, showBytes, timeoutOf, typeError } from '../words/usage.ts'
 import { End, type Context, type Wait } from './end.ts'
 import { ReusedLoan, type Loan } from './loan.ts'
 import { Producer } from './producer.ts'
@@ -29,11 +29,12 @@ export class Sender<T> extends End<T> {
     const { attachment, rawAt, views } = context
     this.producer = new Producer(attachment.lot, rawAt, context.life)
     this.turns = new Turns(attachment.lot, attachment.waits, this.producer.roomAt, () => !this.lent.isOut)
-    this.lent = new ReusedLoan(this.producer, views, this.turns)
+    this.lent = new ReusedLoan(this.producer, views, this.turns, () => this.sendError(-EPIPE, 'commit', 0))
   }
 
-  /** Gives the role back: a loan that is out is forgotten. */
+  /** Gives the role back: a loan that is out is forgotten, and who waits by promise waits no more. */
   leave(): void {
+    this.turns.cancel()
     if (!this.producer.isJoined) return
     this.lent.forget()
     this.producer.leave()
@@ -43,14 +44,14 @@ export class Sender<T> extends End<T> {
     const timeoutMs = timeoutOf('Channel.send()', wait)
     const prepared = this.context.codec.prepare('Channel.send()', value)
     const length = preparedLength(prepared)
-    this.ready('send')
+    this.ready('send', length)
     this.write(this.claim('send', length, timeoutMs), length, prepared)
   }
 
   trySend(value: T): boolean {
     const prepared = this.context.codec.prepare('Channel.trySend()', value)
     const length = preparedLength(prepared)
-    this.ready('trySend')
+    this.ready('trySend', length)
     const payload = this.tryClaim('trySend', length)
     if (payload === BUSY) return false
     this.write(payload, length, prepared)
@@ -61,13 +62,21 @@ export class Sender<T> extends End<T> {
     const timeoutMs = timeoutOf('Channel.sendAsync()', options)
     const prepared = this.context.codec.prepare('Channel.sendAsync()', value)
     const length = preparedLength(prepared)
+    const wait = this.readWait(options)
+    let spoilt: TypeError | undefined
     const room = this.producer.room(length, (payload) => {
-      this.write(payload, length, prepared)
+      // Bytes that have changed their length meanwhile are for the caller to hear of, not for the event loop.
+      try {
+        this.write(payload, length, prepared)
+      } catch {
+        spoilt = typeError('Channel.sendAsync()', 'value', 'left as it is until it is sent', value)
+      }
       return 0
     })
-    this.ready('sendAsync')
-    const result = await this.turns.wait(room, timeoutMs, options)
+    this.ready('sendAsync', length)
+    const result = await this.turns.wait(room, timeoutMs, wait)
     if (result < 0) throw this.sendError(result, 'sendAsync', length, timeoutMs)
+    if (spoilt !== undefined) throw spoilt
   }
 
   loan(lengthBytes: number, wait: Wait | undefined): Loan {
@@ -88,8 +97,8 @@ export class Sender<T> extends End<T> {
   }
 
   tryLoan(lengthBytes: number): Loan | null {
-    this.ready('tryLoan')
     const length = lengthOf('Channel.tryLoan()', lengthBytes)
+    this.ready('tryLoan', length)
     const payload = this.tryClaim('tryLoan', length)
     return payload === BUSY ? null : this.lent.open(payload, length)
   }
@@ -97,12 +106,13 @@ export class Sender<T> extends End<T> {
   async loanAsync(lengthBytes: number, options: AsyncOptions): Promise<Loan> {
     const timeoutMs = timeoutOf('Channel.loanAsync()', options)
     const length = lengthOf('Channel.loanAsync()', lengthBytes)
-    this.ready('loanAsync')
+    const wait = this.readWait(options)
+    this.ready('loanAsync', length)
     const room = this.producer.room(length, (payload) => {
       this.lent.open(payload, length)
       return 0
     })
-    const result = await this.turns.wait(room, timeoutMs, options)
+    const result = await this.turns.wait(room, timeoutMs, wait)
     if (result < 0) throw this.sendError(result, 'loanAsync', length, timeoutMs)
     return this.lent
   }
@@ -112,13 +122,15 @@ export class Sender<T> extends End<T> {
   /** loan() when not everything is as it should be: says what is wrong, or waits. */
   private loanCarefully(lengthBytes: number, wait: Wait | undefined): Loan {
     const timeoutMs = timeoutOf('Channel.loan()', wait)
-    this.ready('loan')
     const length = lengthOf('Channel.loan()', lengthBytes)
+    this.ready('loan', length)
     return this.lent.open(this.claim('loan', length, timeoutMs), length)
   }
 
+  /** Throws if it cannot be written as it was prepared: then nothing is sent. */
   private write(payload: number, length: number, prepared: Prepared): void {
-    writePrepared(this.views.at(payload, length), prepared)
+    const written = writePrepared(this.views.at(payload, length), prepared)
+    if (written !== length) throw new RangeError('the value has another length than it had')
     this.producer.commit(length)
     this.counters[BYTES_COPIED] += length
   }
@@ -148,9 +160,10 @@ export class Sender<T> extends End<T> {
     throw this.sendError(errno, verb, length, timeoutMs)
   }
 
-  /** Takes the role if this thread does not have it. Throws if it cannot, or has a loan out. */
-  private ready(verb: string): void {
+  /** Takes the role if this thread does not have it. Throws if it cannot, has a loan out, or no ring like this takes so much. */
+  private ready(verb: string, length: number): void {
     this.context.assertLive(verb)
+    if (length > this.producer.largest) throw this.sendError(-EMSGSIZE, verb, length)
     if (!this.producer.isJoined && this.producer.join() < 0) throw this.roleError(role, verb, 'sends')
     if (this.lent.isOut) throw this.inUse(verb, 'has a loan out', 'commit() or dispose it first')
   }
@@ -179,6 +192,8 @@ export class Sender<T> extends End<T> {
           : 'its consumer died; sending works again as soon as another thread receives'
       case -ENOMEM:
         return this.attachment.noMemory('a record to wait with', 4096)
+      case -ECANCELED:
+        return 'this thread gave it back while it waited to send'
       default:
         return 'sending failed'
     }

@@ -14,6 +14,7 @@
 import type { AsyncOptions, AsyncWaits } from '../memory/async-waits.ts'
 import type { Lot } from '../sync/lot.ts'
 import { abandon, begin, BUSY, onBell, PENDING, type Waitable } from '../sync/wait.ts'
+import { ECANCELED } from '../words/errno.ts'
 import { wake } from './ring.ts'
 
 export class Turns {
@@ -34,7 +35,7 @@ export class Turns {
     this.isFree = isFree
   }
 
-  /** Waits for its turn and for `what`. Resolves with the answer of its take(), or -ETIMEDOUT, -ENOMEM. */
+  /** Waits for its turn and for `what`. Resolves with the answer of its take(), or -ETIMEDOUT, -ENOMEM, -ECANCELED. */
   wait(what: Waitable, timeoutMs: number, options: AsyncOptions): Promise<number> {
     const lot = this.lot
     const turn: Turn = new Turn(what, (): boolean => this.pending[0] === turn && this.isFree())
@@ -45,6 +46,7 @@ export class Turns {
     return this.waits.wait(
       {
         begin: (record) => {
+          turn.record = record
           this.count = this.pending.push(turn)
           return settled(begin(lot, turn, this.word, record))
         },
@@ -57,6 +59,11 @@ export class Turns {
       timeoutMs,
       options,
     )
+  }
+
+  /** This thread gives its role back: nothing is for those who wait any more. */
+  cancel(): void {
+    for (const { record } of [...this.pending]) this.waits.cancel(record, -ECANCELED)
   }
 
   private leave(turn: Turn): void {
@@ -73,6 +80,8 @@ export class Turns {
 }
 
 class Turn implements Waitable {
+  /** Its wait record. */
+  record = 0
   declare readonly purpose: number
   declare private readonly what: Waitable
   declare private readonly mayTake: () => boolean

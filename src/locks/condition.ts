@@ -121,7 +121,7 @@ export class Condition extends SharedObject {
     const deadline = deadlineAfter(timeoutMs)
     const steps = this.#stepsFor(mutex, held)
     const options = { ...(signal !== undefined && { signal }), ...(ref !== undefined && { ref }) }
-    this.#context.waits.check(signal, ref)
+    this.#context.waits.check(signal)
     let isDone = until !== undefined && isTrue('waitAsync', until)
     while (!isDone) {
       const result = await this.#context.waits.wait(steps, Math.max(deadline - now(), 0), options)

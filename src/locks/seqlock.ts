@@ -97,7 +97,7 @@ export class SeqLock extends SharedObject {
     const timeoutMs = timeoutOf('SeqLock.readAsync()', wait)
     const { signal, ref } = wait
     const options = { ...(signal !== undefined && { signal }), ...(ref !== undefined && { ref }) }
-    this.#context.waits.check(signal, ref)
+    this.#context.waits.check(signal)
     const deadline = deadlineAfter(timeoutMs)
     const even: AsyncSteps = { ...this.#even, late: () => this.#late('readAsync', timeoutMs) }
     for (;;) {

@@ -12,11 +12,11 @@
 
 import { deadlineAfter } from '../host/clock.ts'
 import { TlbState } from '../paging/presence.ts'
-import { isSignal, type AsyncOptions, type AsyncSteps } from '../memory/async-waits.ts'
+import type { AsyncOptions, AsyncSteps } from '../memory/async-waits.ts'
 import { abandonAcquire, acquire, beginAcquire, onBellAcquire, tryAcquire } from '../sync/semaphore.ts'
 import { ASLEEP, RUNG, slotOf, ThreadSlot } from '../threads/slot.ts'
 import { ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
-import { timeoutOf, typeError } from '../words/usage.ts'
+import { timeoutOf } from '../words/usage.ts'
 import type { MachineKernel } from './kernel-of.ts'
 import { RUNNING, ZOMBIE } from './process-slot.ts'
 import { asked, code, ended, freeSlot, isProcessIn, NO_CODE, signal, thread } from './process-table.ts'
@@ -62,10 +62,8 @@ export class Child extends ProcessView {
 
   /** Resolves when the process has ended. Rejects with ETIMEDOUT after timeoutMs, and with the signal's reason. */
   async waitAsync(wait: AsyncOptions = {}): Promise<ExitStatus> {
-    const call = 'child.waitAsync()'
-    const timeoutMs = timeoutOf(call, wait)
+    const timeoutMs = timeoutOf('child.waitAsync()', wait)
     const { signal: given } = wait
-    if (given !== undefined && !isSignal(given)) throw typeError(call, 'signal', 'an AbortSignal', given)
     if (this.#status !== undefined) return this.#status
     const settled = this.#settled.signal
     const signal = given === undefined ? settled : AbortSignal.any([given, settled])

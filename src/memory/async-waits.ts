@@ -9,7 +9,8 @@
  *
  * Invariants
  *  1. While a wait is pending, the bell is ASLEEP and listened to, or a callback is on its way.
- *  2. A promise settles once: the entry leaves the map first.
+ *  2. A promise settles once: the entry leaves the map first. While a wait is carried on it is not in the map: what the step
+ *     calls (a codec, say) cannot end it a second time.
  *  3. A memory that is poisoned fails every wait: looked for before a wait begins, after the bell is set ASLEEP (whoever
  *     poisons writes the word first and rings then), and whenever it rings.
  */
@@ -23,7 +24,6 @@ import { CALLED_OFF } from '../threads/counters.ts'
 import { ASLEEP, ThreadSlot } from '../threads/slot.ts'
 import type { LiveThread } from '../threads/live-thread.ts'
 import { ENOMEM, ETIMEDOUT } from '../words/errno.ts'
-import { typeError } from '../words/usage.ts'
 
 /** So many waits are carried on in one turn of the event loop; the others have to let timers and I/O go first. */
 const MOST_AT_ONCE = 1000
@@ -92,7 +92,7 @@ export class AsyncWaits {
   /** Waits: resolves with what the steps answer in the end, or -ETIMEDOUT; rejects with the signal's reason. */
   async wait(steps: AsyncSteps, timeoutMs: number, options: AsyncOptions): Promise<number> {
     const { signal, ref = true } = options
-    this.check(signal, ref)
+    this.check(signal)
     const record = this.#lot.allocRecord()
     if (record === 0) return -ENOMEM
     const begun = steps.begin(record)
@@ -132,10 +132,8 @@ export class AsyncWaits {
     }
   }
 
-  /** What wait() throws before it begins. For whoever may be through without waiting. */
-  check(signal: AbortSignal | undefined, ref = true): void {
-    if (signal !== undefined && !isSignal(signal)) throw typeError('wait', 'signal', 'an AbortSignal', signal)
-    if (typeof ref !== 'boolean') throw typeError('wait', 'ref', 'true or false', ref)
+  /** What wait() throws before it begins. For whoever may be through without waiting, or changes something before. */
+  check(signal: AbortSignal | undefined): void {
     signal?.throwIfAborted()
     const poison = this.#poison()
     if (poison !== undefined) throw poison
@@ -143,6 +141,12 @@ export class AsyncWaits {
 
   get count(): number {
     return this.#pending.size
+  }
+
+  /** Ends one pending wait with an answer: what it waits for is no more to be had by this thread. */
+  cancel(record: number, result: number): void {
+    const pending = this.#pending.get(record)
+    if (this.#end(record, ABORTED)) pending?.settle(result)
   }
 
   /** Ends every pending wait with an error: the memory is gone. */
@@ -261,8 +265,18 @@ export class AsyncWaits {
   #carryOn(record: number): void {
     const pending = this.#pending.get(record)
     if (pending === undefined) return // what another one did has ended it
-    const result = pending.steps.onBell(record)
+    this.#pending.delete(record)
+    let result: number
+    try {
+      result = pending.steps.onBell(record)
+    } catch (error) {
+      // Its record is lost. But the other waits of this thread are listened for.
+      this.#remove(record, pending)
+      pending.fail(error)
+      return
+    }
     if (result === PENDING) {
+      this.#pending.set(record, pending)
       this.#lookAgain(record, pending)
       return
     }
@@ -270,14 +284,4 @@ export class AsyncWaits {
     pending.steps.over?.(result)
     pending.settle(result)
   }
-}
-
-/** By what it can do: signals of other contexts are no instances of our AbortSignal. */
-export function isSignal(value: unknown): value is AbortSignal {
-  if (typeof value !== 'object' || value === null) return false
-  const { aborted, throwIfAborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>
-  return (
-    typeof aborted === 'boolean' &&
-    [throwIfAborted, addEventListener, removeEventListener].every((each) => typeof each === 'function')
-  )
 }

@@ -82,12 +82,28 @@ export function milliseconds(call: string, value: unknown): number {
   return value
 }
 
-/** The time-out in the options of a wait, which may be absent. */
-export function timeoutOf(call: string, wait: { timeoutMs?: number } | undefined): number {
+/** The time-out in the options of a wait, which may be absent. What else they may say is checked too. */
+export function timeoutOf(
+  call: string,
+  wait: { timeoutMs?: number; signal?: unknown; ref?: unknown } | undefined,
+): number {
   if (wait === undefined) return Infinity
   if (typeof wait !== 'object' || (wait as object | null) === null)
     throw typeError(call, 'wait', 'an object such as { timeoutMs: 100 }', wait)
-  return milliseconds(call, wait.timeoutMs)
+  const { timeoutMs, signal, ref = true } = wait
+  if (signal !== undefined && !isSignal(signal)) throw typeError(call, 'signal', 'an AbortSignal', signal)
+  if (typeof ref !== 'boolean') throw typeError(call, 'ref', 'true or false', ref)
+  return milliseconds(call, timeoutMs)
+}
+
+/** By what it can do: signals of other contexts are no instances of our AbortSignal. */
+export function isSignal(value: unknown): value is AbortSignal {
+  if (typeof value !== 'object' || value === null) return false
+  const { aborted, throwIfAborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>
+  return (
+    typeof aborted === 'boolean' &&
+    [throwIfAborted, addEventListener, removeEventListener].every((each) => typeof each === 'function')
+  )
 }
 
 export function oneOf<T extends string>(
