@@ -4,7 +4,7 @@ import { findRace } from './races.ts'
 import type { Trouble } from './report.ts'
 import { describeError } from './rerun.ts'
 import { FalseClaim } from './snapshot.ts'
-import { describeRequest } from './trace.ts'
+import { describeWait } from './trace.ts'
 import type { World } from './world.ts'
 
 /** What is wrong with the present state, from which `progress` steps lead on. */
@@ -37,5 +37,5 @@ function broken(kind: Trouble['kind'], error: unknown): Trouble {
 
 function describeStuck(world: World): string {
   const waiting = world.tasks.filter((task) => !world.state.isThrough(task))
-  return waiting.map((task) => `${task.name} waits for ever: ${describeRequest(world, task)}`).join(', ')
+  return waiting.map((task) => `${task.name} waits for ever: ${describeWait(world, task)}`).join(', ')
 }

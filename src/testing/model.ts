@@ -55,9 +55,10 @@ export interface Model {
   /** Default 0: spinning adds states and no outcomes. */
   readonly spinTurns?: number
   /**
-   * Whether an instruction that has returned the same twice in a row, and has changed nothing, waits the third time until
-   * the word is another: what a loop such as `while (cpu.load(0) === 0);` does, seen from outside. Not for loops that
-   * count their turns and then do something else. Default false: such a loop is reported as endless.
+   * Whether the turn of a loop that has seen the same twice in a row, and has changed nothing, waits the third time until
+   * one of its words is another: what `while (cpu.load(0) === 0);` does, seen from outside. A turn has up to 8
+   * instructions. One that ends by itself, such as a loop that counts its turns, does not wait. Default false: a loop
+   * that spins is reported as endless.
    */
   readonly spinLoops?: boolean
   /** Whether isStarving() may be true: then it is a free choice. Default false. */

@@ -22,6 +22,7 @@ import type { GatedOperation } from './model.ts'
 import { ThreadDouble } from './model-thread.ts'
 import { isSame, Rerun, request, whatChanged, type Request, type Verb } from './rerun.ts'
 import type { Setting } from './setting.ts'
+import { turnBefore, type Turn } from './turns.ts'
 
 /** The operations of one task, or of the reaper for one dead thread. */
 export interface Program {
@@ -33,6 +34,8 @@ export interface Program {
 }
 
 const NOTHING: readonly Access[] = []
+/** A loop that turns so often turns for ever. */
+const MOST_TURNED = 1000
 const OVER: ReadonlySet<Verb> = new Set(['end', 'failed', 'threw', 'endless'])
 
 export class Position {
@@ -52,11 +55,10 @@ export class Position {
   readonly isOver: boolean
   /** Whether executing it changes no word, whatever the words are. */
   readonly isReading: boolean
-  /** Whether it goes on only when word `a` differs from `awaited`. */
+  /** Whether it goes on only when word `a` differs from `b`. */
   readonly awaitsChange: boolean
-  readonly awaited: number
-  /** Whether it does so because it is a turn of a loop that has seen the same twice already. */
-  readonly isSpin: boolean
+  /** A turn of a loop that has seen the same twice already: it goes on only when one of those words is another. */
+  readonly turn: Turn | undefined
   /** Whether it commutes with all that other threads can do before this one goes on (steps.ts). */
   readonly commutes: boolean
   /** What it is about to access, if that has an order. */
@@ -68,7 +70,7 @@ export class Position {
   #first: Position | undefined = undefined
   #others: Map<number, Position> | undefined = undefined
 
-  constructor(at: Place, id: number, request: Request, setting: Setting) {
+  constructor(at: Place, id: number, request: Request, turn: Turn | undefined, setting: Setting) {
     const { verb, name, a, b, c } = request
     this.id = id
     this.program = at.program
@@ -79,9 +81,8 @@ export class Position {
     this.request = request
     this.verb = verb
     this.instruction = verb === 'cpu' ? instructions[name as InstructionName] : undefined
-    this.isSpin = setting.model.spinLoops === true && isSpin(at, request)
-    this.awaitsChange = this.isSpin || name === 'awaitChange' || name === 'spinWhileEqual'
-    this.awaited = this.isSpin ? at.result : b
+    this.turn = turn
+    this.awaitsChange = name === 'awaitChange' || name === 'spinWhileEqual'
     this.isOver = OVER.has(verb)
     const isPlain = this.instruction?.isPlain === true
     const waits = verb === 'sleep' || verb === 'awaitChange'
@@ -196,7 +197,7 @@ export class Positions {
 
     const first = this.#enter(at, rerun.guessed[0] ?? last)
     let parent = first
-    for (let i = 0; i < rerun.guesses.length && !parent.isOver; i++) {
+    for (let i = 0; i < rerun.guesses.length && !parent.isOver && parent.turn === undefined; i++) {
       const result = rerun.guesses[i]
       const next = { program, operation, parent, result, inFlight: parent.inFlight }
       const child = this.#enter(next, rerun.guessed[i + 1] ?? last)
@@ -218,20 +219,31 @@ export class Positions {
     const most = this.#setting.bounds.steps
     const isEndless = (at.parent?.steps ?? 0) + 1 >= most && at.operation < at.program.operations.length
     const wanted = isEndless ? request('endless', endlessText(most)) : asked
-    const entered = new Position(at, this.#all.length, wanted, this.#setting)
+    const turn = this.#setting.model.spinLoops === true ? this.#turnAt(at, wanted) : undefined
+    const entered = new Position(at, this.#all.length, wanted, turn, this.#setting)
     this.#all.push(entered)
     return entered
   }
-}
 
-/** Whether it asks a third time for what has returned the same twice, and has changed nothing. */
-function isSpin({ parent, result }: Place, asked: Request): boolean {
-  if (asked.verb !== 'cpu' || parent?.result !== result || parent.parent === undefined) return false
-  const leaves =
-    asked.name === 'load' ||
-    (asked.name === 'compareExchange' && result !== asked.b) ||
-    (asked.name === 'exchange' && result === asked.b)
-  return leaves && isSame(asked, parent.request) && isSame(asked, parent.parent.request)
+  /** The turn that begins again here, if nothing but another word can end it. */
+  #turnAt(at: Place, asked: Request): Turn | undefined {
+    const turn = turnBefore(at.parent, at.result, asked)
+    return turn !== undefined && this.#neverLeaves(at, turn) ? turn : undefined
+  }
+
+  /** Whether the operation asks for the same for ever if it sees the same: one that counts, or is at its end, does not. */
+  #neverLeaves(at: Place, turn: Turn): boolean {
+    const most = Math.min(this.#setting.bounds.steps, MOST_TURNED)
+    let asked = 0
+    const { before, results } = historyOf(at)
+    const rerun = new Rerun(before, results, (wanted) => {
+      const { request, saw } = turn[asked % turn.length]
+      return asked < most && isSame(wanted, request) && ++asked > 0 ? saw : undefined
+    })
+    const { thread, operations } = at.program
+    rerun.run(operations[at.operation].run, new ThreadDouble(this.#setting, thread, rerun))
+    return asked === most
+  }
 }
 
 /** What the operation has asked for so far, and what it got. */

@@ -2,7 +2,8 @@
  * Steps: which steps are possible in a state, and which of them have to be explored.
  *
  *   step          possible while
- *   RUN           the task's instruction could return now, and the preemption it may be is within the bound
+ *   RUN           the task's instruction could return now, would not only turn a loop once more (turns.ts), and the
+ *                 preemption it may be is within the bound
  *   TIME_OUT      the task is asleep with a deadline
  *   SPURIOUS      the task is asleep, or awaits a change
  *   KILL          the thread may be killed and is alive
@@ -92,7 +93,9 @@ export class Steps {
   canRun(task: Task): boolean {
     const position = this.#state.positionOf(task)
     if (position === undefined || position.isOver || this.#state.isAsleep(task)) return false
-    if (position.awaitsChange) return this.#state.word(position.request.a) !== position.awaited
+    const { turn, request } = position
+    if (turn !== undefined) return turn.some((look) => this.#state.word(look.request.a) !== look.saw)
+    if (position.awaitsChange) return this.#state.word(request.a) !== request.b
     return position.verb !== 'start' || this.#canStart(task, position)
   }
 
@@ -206,8 +209,7 @@ export class Steps {
 
   #waits(task: Task): boolean {
     if (this.#state.isAsleep(task)) return true
-    const position = this.#state.positionOf(task)
-    return position?.awaitsChange === true && !position.isSpin && !this.canRun(task)
+    return this.#state.positionOf(task)?.awaitsChange === true && !this.canRun(task)
   }
 
   #kill(thread: number): Transition {

@@ -9,6 +9,7 @@
 
 import type { Task } from './cast.ts'
 import { instructions, type InstructionName } from './instructions.ts'
+import type { Request } from './rerun.ts'
 import { KILL, kindOf, SPURIOUS, taskOf, TIME_OUT, type Transition } from './transition.ts'
 import type { World } from './world.ts'
 
@@ -25,8 +26,19 @@ export function walk(world: World, path: readonly Transition[]): string[] {
 /** What a task is about to do: `sleep(lock, 256)`. */
 export function describeRequest(world: World, task: Task): string {
   const position = world.state.positionOf(task)
-  if (position === undefined) return 'death'
-  const { verb, name, a, b, c } = position.request
+  return position === undefined ? 'death' : describe(world, position.request, position.operation)
+}
+
+/** What a task waits for: `sleep(lock, 256)`; of a loop all that it looks at: `load(flag) and load(turn)`. */
+export function describeWait(world: World, task: Task): string {
+  const position = world.state.positionOf(task)
+  if (position?.turn === undefined) return describeRequest(world, task)
+  // It may stand in the middle of its turn: so in the order of the words.
+  const requests = position.turn.map(({ request }) => request).sort((one, other) => one.a - other.a)
+  return [...new Set(requests.map((each) => describe(world, each, position.operation)))].join(' and ')
+}
+
+function describe(world: World, { verb, name, a, b, c }: Request, operation: number): string {
   const at = world.setting.model.label?.(a) ?? String(a)
   switch (verb) {
     case 'cpu': {
@@ -41,7 +53,7 @@ export function describeRequest(world: World, task: Task): string {
     case 'choose':
       return `choose(${a})`
     case 'start':
-      return `start of operation ${position.operation}`
+      return `start of operation ${operation}`
     default:
       return verb
   }
