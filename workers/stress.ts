@@ -13,6 +13,7 @@ import { drive } from './stress/drive.ts'
 import type { Order, Report, StressData } from './stress/orders.ts'
 import { Pace } from './stress/pace.ts'
 import { sharedNow } from './stress/stream.ts'
+import { describeThrown } from './stress/thrown.ts'
 
 /** More of them say nothing new. */
 const MOST_TOLD = 3
@@ -28,7 +29,10 @@ const tell = (report: Report): void => {
 }
 
 port.on('message', ({ place }: Order) => {
-  void takePlace(place)
+  takePlace(place).catch((error: unknown) => {
+    // This ends the worker, and the crew hears of it. Of what is no Error, Node would say more about promises than about it.
+    throw error instanceof Error ? error : new Error(describeThrown(error))
+  })
 })
 tell('ready')
 

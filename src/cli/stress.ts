@@ -110,7 +110,7 @@ export const stress = defineCommand({
   },
 })
 
-/** One primitive: with fewer workers first, if that is wanted. Undefined if it came to nothing before Ctrl-C. */
+/** One primitive: with fewer workers first, if that is wanted. Undefined if nothing was measured before Ctrl-C. */
 async function test(
   primitive: PrimitiveName,
   options: Options,
@@ -128,10 +128,15 @@ async function test(
     return outcome.operations === 0 && outcome.wasInterrupted ? undefined : outcome
   }
 
+  const soFar = (): Result | undefined => {
+    const outcome = sweep.at(-1)
+    return outcome === undefined ? undefined : { outcome, sweep, whyNoKills: why }
+  }
+
   for (const workers of sweeps ? fewer(primitive, most) : []) {
     const part = Math.max(LEAST_SWEEP_SECONDS, seconds * SWEEP_SHARE)
     const outcome = await run(loadOf(primitive, options, workers, part, undefined))
-    if (outcome === undefined) return undefined
+    if (outcome === undefined) return soFar()
     sweep.push(outcome)
     // What fails with two workers need not be tried with eight.
     if (outcome.violationCount > 0 || signal.aborted) return { outcome, sweep, whyNoKills: why }
@@ -139,7 +144,7 @@ async function test(
   const outcome = await run(
     loadOf(primitive, options, most, seconds, why === undefined ? killEveryMs : undefined),
   )
-  if (outcome === undefined) return undefined
+  if (outcome === undefined) return soFar()
   return { outcome, sweep: [...sweep, outcome], whyNoKills: why }
 }
 

@@ -182,6 +182,14 @@ describe('a lock of your own', () => {
       1,
       'has no method unlock()',
     ],
+    [
+      'whose afterDeath is no function',
+      'five.mjs',
+      'export default class { lock() {} unlock() {} static afterDeath = 5 }',
+      1,
+      'is no lock: its static afterDeath is no function',
+    ],
+    ['whose module throws no Error', 'thrown.mjs', "throw 'early'", 1, 'threw "early", which is no Error'],
   ])('%s is refused', async (_, name, source, exitCode, message) => {
     const file = source === undefined ? join(folder, name) : write(name, source)
 
@@ -199,6 +207,56 @@ describe('a lock of your own', () => {
     expect(code).toBe(1)
     expect(figures?.violations.join()).toContain('lock() returned a promise')
   })
+
+  test('that is given back by a promise is none', async () => {
+    const source = SPIN.replace('unlock()', 'async unlock()')
+
+    const { code, figures } = await stress(['--lock', write('late.mjs', source), ...short])
+
+    expect(code).toBe(1)
+    expect(figures?.violations.join()).toContain('unlock() returned a promise')
+  })
+
+  test('whose methods are arrow functions is one', async () => {
+    const source = SPIN.replace('lock() {', 'lock = () => {').replace('unlock() {', '; unlock = () => {')
+
+    const { code, stderr, figures } = await stress(['--lock', write('arrows.mjs', source), ...short])
+
+    expect(code, stderr).toBe(0)
+    expect(figures?.operations).toBeGreaterThan(0)
+  })
+
+  test('that throws what is no Error fails in a few words', async () => {
+    const source = "export default class Odd { lock() { throw { why: 'never' } } unlock() {} }"
+
+    const { code, stderr } = await stress(['--lock', write('odd.mjs', source), ...short])
+
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/worker \d failed: threw \{"why":"never"\}, which is no Error\n$/)
+  })
+
+  test.each([
+    ['throws', "static afterDeath() { throw new Error('not\\nmine') }", 'not mine'],
+    ['rejects', "static async afterDeath() { throw 'later' }", 'threw "later", which is no Error'],
+  ])(
+    'whose afterDeath %s ends the run: one line, exit code 1, and the results so far',
+    async (_, method, why) => {
+      const source = ROBUST.replace(/static afterDeath.*/, method)
+      const args = ['--lock', write('afterwards.mjs', source), '--workers', '2', '--seconds', '20']
+
+      const { code, stdout, stderr, figures } = await stress([...args, '--kill-every', '50'])
+
+      expect(code).toBe(1)
+      expect(stderr).toMatch(
+        /^pageframe stress: Robust: \d violations?, the first: afterDeath\(\) failed: (.*)$/m,
+      )
+      expect(stderr).toContain(`afterDeath() failed: ${why}\n`)
+      expect(stderr).not.toContain('    at ')
+      expect(stdout).toMatch(/│ Robust +│ +2 │/)
+      expect(figures?.kills?.count).toBe(1)
+      expect(figures?.operations).toBeGreaterThan(0)
+    },
+  )
 
   test('that knows nothing of deaths is not made to die', async () => {
     const { code, stderr } = await pageframe(
@@ -280,6 +338,29 @@ test('Ctrl-C ends it with exit code 130, with the results so far, and leaves no 
   expect(report).toMatchObject({ wasInterrupted: true, isCorrect: true })
   expect(report.primitives[0].operations).toBeGreaterThan(0)
   expect(() => process.kill(group, 0)).toThrow('ESRCH')
+})
+
+test('Ctrl-C between two points of a picture: those that were measured are in it', async () => {
+  const [json, svg] = [join(folder, 'points.json'), join(folder, 'points.svg')]
+  // Says when the second point begins, which is warmed up first.
+  const source = SPIN.replace('{ this.words', '{ if (worker === 2) process._rawDebug("second"); this.words')
+  const lock = join(folder, 'telling.mjs')
+  writeFileSync(lock, source)
+  const args = ['stress', '--lock', lock, '--workers', '2', '--seconds', '2', '--json', json, '--svg', svg]
+  const { child, end } = start(args)
+  child.stderr?.on('data', (chunk: Buffer) => {
+    if (chunk.toString().includes('second')) child.kill('SIGINT')
+  })
+
+  const { code, stdout } = await end
+
+  expect(code).toBe(130)
+  expect(stdout).toMatch(/│ Spin +│ +[12] │/)
+  const { wasInterrupted, primitives } = JSON.parse(readFileSync(json, 'utf8')) as StressReport
+  expect(wasInterrupted).toBe(true)
+  expect(primitives[0].sweep[0]).toMatchObject({ workers: 1, violationCount: 0 })
+  expect(primitives[0].sweep[0].operations).toBeGreaterThan(0)
+  expect(readFileSync(svg, 'utf8')).toContain('<svg')
 })
 
 describe('what is not understood has exit code 2', () => {

@@ -10,6 +10,7 @@ import { url } from 'virtual:worker-file/stress'
 import { Worker } from '../../host/workers.ts'
 import { ABSENT, GONE, type Board } from '../../../workers/stress/board.ts'
 import type { Order, Report, StressData } from '../../../workers/stress/orders.ts'
+import { describeThrown } from '../../../workers/stress/thrown.ts'
 import { untilReaped } from './reaped.ts'
 
 /** A new worker takes long to start where others use all cores. */
@@ -133,8 +134,8 @@ export class Crew {
       this.#onTrouble(`${who} failed: ${why}`)
       isReadyNow()
     }
-    worker.on('error', (error: Error) => {
-      failed(error.message)
+    worker.on('error', (error: unknown) => {
+      failed(describeThrown(error))
     })
     worker.on('exit', (code) => {
       failed(`it exited with code ${code}`)

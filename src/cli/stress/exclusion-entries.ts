@@ -5,9 +5,12 @@ import { SpinLock } from '../../locks/spin-lock.ts'
 import { INSIDE, OUTSIDE, type Board } from '../../../workers/stress/board.ts'
 import { exclusionOf } from '../../../workers/stress/exclusion.ts'
 import { OWN_WORDS } from '../../../workers/stress/own.ts'
+import { describeThrown } from '../../../workers/stress/thrown.ts'
 import type { Entry, Exhibit, Site } from './entry.ts'
 import { sumOf } from './figures.ts'
 import { plural, whole } from './units.ts'
+
+const MOST_AFTER_DEATH_MS = 5000
 
 const common = {
   unit: 'sections',
@@ -104,12 +107,32 @@ export const ownEntry: Entry = {
     return {
       ...plain(board),
       things: { own: { url: lock?.url, words } },
-      afterDeath(place) {
-        lock?.afterDeath?.(words, place + 1)
-        return Promise.resolve()
+      async afterDeath(place) {
+        try {
+          await inTime(lock?.afterDeath?.(words, place + 1))
+        } catch (error) {
+          throw new Error(`afterDeath() failed: ${describeThrown(error)}`, { cause: error })
+        }
       },
     }
   },
+}
+
+/** The dead worker's place stays empty until then, so it cannot be waited for for ever. */
+async function inTime(settled: unknown): Promise<void> {
+  const seconds = MOST_AFTER_DEATH_MS / 1000
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    const tooLate = () => {
+      reject(new Error(`its promise has not settled in ${seconds} s`))
+    }
+    timer = setTimeout(tooLate, MOST_AFTER_DEATH_MS)
+  })
+  try {
+    await Promise.race([settled, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function plain(board: Board): Exhibit {

@@ -22,7 +22,7 @@ export interface OwnLock {
   readonly path: string
   readonly url: string
   readonly className: string
-  readonly afterDeath: ((words: Int32Array<SharedArrayBuffer>, worker: number) => void) | undefined
+  readonly afterDeath: ((words: Int32Array<SharedArrayBuffer>, worker: number) => unknown) | undefined
 }
 
 /** One run: one primitive, so many workers, so long. */

@@ -7,6 +7,7 @@ import { CommandError, usage } from '../errors.ts'
 import { entryOf, find, PRIMITIVES } from './catalogue.ts'
 import type { PrimitiveName } from '../../../workers/stress/primitives.ts'
 import { checkOwnLock } from '../../../workers/stress/own.ts'
+import { describeThrown } from '../../../workers/stress/thrown.ts'
 import type { Options, OwnLock } from './load.ts'
 
 const MOST_WORKERS = 64
@@ -79,7 +80,7 @@ async function ownLock(path: string): Promise<OwnLock> {
       afterDeath: type.afterDeath?.bind(type),
     }
   } catch (error) {
-    throw new CommandError(`${path} is no lock: ${(error as Error).message}`)
+    throw new CommandError(`${path} is no lock: ${describeThrown(error)}`)
   }
 }
 

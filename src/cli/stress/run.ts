@@ -11,6 +11,7 @@ import { Region } from '../../memory/region.ts'
 import { bucketCount } from '../../words/histogram.ts'
 import { Board, boardBytes, MEASURE, PAUSE, STOP, SUB_BITS, WARM } from '../../../workers/stress/board.ts'
 import type { Fault } from '../../../workers/stress/faults.ts'
+import { describeThrown } from '../../../workers/stress/thrown.ts'
 import type { StressData } from '../../../workers/stress/orders.ts'
 import { entryOf } from './catalogue.ts'
 import type { Exhibit } from './entry.ts'
@@ -197,8 +198,17 @@ export class Run {
       await Promise.race([sleep(Math.max(0, next - now())), this.#stopped])
       if (isOver()) return
       this.#board.killedAt = now()
-      const state = await this.#crew.kill(async (place, died) => this.#exhibit.afterDeath?.(place, died))
+      const state = await this.#crew.kill(async (place, died) => this.#afterDeath(place, died))
       if (state !== undefined) this.#deaths.push(state)
+    }
+  }
+
+  /** What fails here is for the report: nobody waits for this before the time is up. */
+  async #afterDeath(place: number, died: number): Promise<void> {
+    try {
+      await this.#exhibit.afterDeath?.(place, died)
+    } catch (error) {
+      this.#violation(describeThrown(error))
     }
   }
 
