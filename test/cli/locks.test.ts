@@ -114,6 +114,24 @@ test('a program that hangs and is interrupted: who waits at this moment, for who
   expect(leftFolders()).toEqual(before)
 })
 
+test('a program that is busy from its first line on is reported on while it is, and after it was killed', async () => {
+  const file = program('busy', ({ Mutex }) => {
+    Mutex.open('busy').lock()
+    for (;;);
+  })
+  const { child, end } = start(['locks', '--every', '0.2', file])
+  let told = ''
+  child.stderr?.on('data', (chunk: Buffer) => (told += chunk.toString()))
+  await eventually(() => told.includes("Mutex 'busy'"), 'a report while it is busy')
+  const before = told.length
+
+  child.kill('SIGINT')
+  const { code, stderr } = await end
+
+  expect(code).toBe(130)
+  expect(stderr.slice(before)).toMatch(/^Mutex 'busy' +1 +1 /m)
+})
+
 test('memories that the program makes are watched too', async () => {
   const file = program('memories', ({ Mutex, SharedMemory }) => {
     const memory = new SharedMemory({ name: 'second', size: '64MiB' })
