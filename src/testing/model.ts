@@ -92,7 +92,7 @@ export interface Bounds {
   readonly preemptions?: number
   /** Deaths in one run. Default 1. */
   readonly kills?: number
-  /** Time-outs in one run. Default: any number. */
+  /** Time-outs in one run. Default: any number, so that a loop which waits with a time-out is endless. */
   readonly timeouts?: number
   /** Waits in one run that end for no reason: sleeps without a ring, changes that did not come. Default 0. */
   readonly spurious?: number

@@ -20,7 +20,7 @@ import { Guesser } from './guess.ts'
 import { instructions, type Access, type Instruction, type InstructionName } from './instructions.ts'
 import type { GatedOperation } from './model.ts'
 import { ThreadDouble } from './model-thread.ts'
-import { isSame, Rerun, request, whatChanged, type Request, type Verb } from './rerun.ts'
+import { isSame, Rerun, request, TIMED_OUT, whatChanged, type Request, type Verb } from './rerun.ts'
 import type { Setting } from './setting.ts'
 import { turnBefore, type Turn } from './turns.ts'
 
@@ -218,11 +218,19 @@ export class Positions {
   #enter(at: Place, asked: Request): Position {
     const most = this.#setting.bounds.steps
     const isEndless = (at.parent?.steps ?? 0) + 1 >= most && at.operation < at.program.operations.length
-    const wanted = isEndless ? request('endless', endlessText(most)) : asked
+    const wanted = isEndless ? request('endless', this.#endlessText(at)) : asked
     const turn = this.#setting.model.spinLoops === true ? this.#turnAt(at, wanted) : undefined
     const entered = new Position(at, this.#all.length, wanted, turn, this.#setting)
     this.#all.push(entered)
     return entered
+  }
+
+  #endlessText({ parent }: Place): string {
+    const { steps, timeouts } = this.#setting.bounds
+    const what = `an operation takes more than ${steps} steps: `
+    if (timeouts === Infinity && hasTimedOut(parent))
+      return `${what}its time-outs may come for ever; bounds: { timeouts: N } in the model limits them`
+    return `${what}does it wait in a loop, other than by sleep() or awaitChange()?`
   }
 
   /** The turn that begins again here, if nothing but another word can end it. */
@@ -278,6 +286,8 @@ function show({ first, end, writes }: Access): string {
   return `${writes ? 'w' : 'r'}${first}-${end}`
 }
 
-function endlessText(most: number): string {
-  return `an operation takes more than ${most} steps: does it wait in a loop, other than by sleep() or awaitChange()?`
+function hasTimedOut(last: Position | undefined): boolean {
+  for (let at = last; at?.parent !== undefined; at = at.parent)
+    if (at.parent.verb === 'sleep' && at.result === TIMED_OUT) return true
+  return false
 }

@@ -219,6 +219,28 @@ describe('the search', () => {
     expect(verdict({ ...model, name: 'a wait in slices without end', bounds: { steps: 50 } })).toBe('endless')
   })
 
+  test('what is endless by its time-outs is told of their bound, and what spins is asked for its loop', () => {
+    const endless = (name: string, wait: Run) =>
+      check({ name, words: 1, threads: [[wait]], bounds: { steps: 50 } }).failures
+
+    const sliced = endless('slices', (thread) => {
+      while (thread.cpu.load(0) === 0) thread.sleep(0, 0, 10)
+    })
+    const spinning = endless('spins', ({ cpu }) => {
+      while (cpu.load(0) === 0);
+    })
+
+    expect(sliced).toMatchObject([
+      {
+        kind: 'endless',
+        message: expect.stringMatching(/time-outs may come for ever; bounds: \{ timeouts: N \}/) as string,
+      },
+    ])
+    expect(spinning).toMatchObject([
+      { kind: 'endless', message: expect.stringContaining('does it wait in a loop') as string },
+    ])
+  })
+
   test('says so when it could not finish', () => {
     const model: Model = {
       name: 'too many states',
