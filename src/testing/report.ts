@@ -1,6 +1,10 @@
 /** Report: what a search found, and how it is printed. */
 
-const LINES_SHOWN = 60
+import { fold } from './fold.ts'
+
+/** Of a longer trace, how it begins and how it ends. */
+const FIRST_SHOWN = 20
+const LAST_SHOWN = 40
 
 export interface Report {
   readonly name: string
@@ -60,7 +64,10 @@ export function formatReport({ name, bound, states, transitions, ms, failures }:
 }
 
 function formatFailure({ kind, message, trace, schedule }: Failure): string {
-  const lines = trace.slice(-LINES_SHOWN).map((line) => `    ${line}`)
-  if (trace.length > LINES_SHOWN) lines.unshift(`    ... ${trace.length - LINES_SHOWN} steps before these`)
-  return [`${kind}: ${message}`, ...lines, `    schedule '${schedule}'`].join('\n')
+  const lines = fold(trace)
+  const between = lines.length - FIRST_SHOWN - LAST_SHOWN
+  if (between > 1) lines.splice(FIRST_SHOWN, between, `... ${between} lines are left out`)
+  return [`${kind}: ${message}`, ...[...lines, `schedule '${schedule}'`].map((line) => `    ${line}`)].join(
+    '\n',
+  )
 }

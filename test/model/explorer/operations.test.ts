@@ -104,6 +104,54 @@ describe('operations', () => {
   })
 })
 
+test('a report shows how a loop without end began, and each turn of it once', () => {
+  const report = explore({
+    name: 'two flags',
+    words: 3,
+    threads: [
+      [
+        ({ cpu }) => {
+          cpu.store(0, 1)
+          while (cpu.load(1) === 0 && cpu.load(2) === 0);
+        },
+      ],
+    ],
+    bounds: { steps: 500 },
+  })
+
+  const [, ...trace] = formatReport(report).split('\n')
+
+  expect(trace).toEqual([
+    '    T0 store(0, 1)',
+    '    T0 load(1) = 0',
+    '    T0 load(2) = 0',
+    '    ... and again, 248 times',
+    '    T0 load(1) = 0',
+    `    schedule '${report.failures[0].schedule}'`,
+  ])
+})
+
+test('a report of a long run shows its beginning and its end', () => {
+  const report = explore({
+    name: 'long',
+    words: 1,
+    threads: [
+      [
+        ({ cpu, assert }) => {
+          for (let i = 0; i < 100; i++) cpu.add(0, i)
+          assert(false, 'never')
+        },
+      ],
+    ],
+  })
+
+  const [, ...trace] = formatReport(report).split('\n')
+
+  expect(trace[0]).toBe('    T0 add(0, 0) = 0')
+  expect(trace[20]).toBe('    ... 40 lines are left out')
+  expect(trace.at(-2)).toBe('    T0 add(0, 99) = 4851')
+})
+
 test('a report is one line, and a failure its trace in the words of the model', () => {
   const report = explore({
     name: 'a lock that nobody opens',
