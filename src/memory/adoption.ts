@@ -58,6 +58,8 @@ import {
 import { EAGAIN, ErrnoError } from '../words/errno.ts'
 import { assert } from '../words/assert.ts'
 import { claim, liveThread, view, type Attachment, type View } from './attachment.ts'
+import { collectNow } from './collection.ts'
+import { forget, forgetDestroyed } from './forgetting.ts'
 import { assertSound, poisonEverybody } from './poison.ts'
 import {
   isProtocol,
@@ -68,8 +70,10 @@ import {
   type Alive,
   type Aside,
   type ByPort,
+  type Forgotten,
   type Offer,
   type Ported,
+  type SupervisorData,
   type Supply,
 } from './protocol.ts'
 import { POISON_SUPERVISOR_DIED, Superblock } from './superblock.ts'
@@ -140,12 +144,20 @@ function hearOfPorts(state: ThreadMemories): void {
 }
 
 function keepPort(state: ThreadMemories, port: MessagePort): void {
-  port.unref()
+  hear(state, port)
   port.on('close', () => {
     poisonAll(state)
   })
   if (state.link !== undefined) state.kept.push(state.link)
   state.link = port
+}
+
+/** Hears what the supervisor says by a private port, and lives no longer for it. */
+function hear(state: ThreadMemories, port: MessagePort): void {
+  port.on('message', (message: unknown) => {
+    if (isProtocol(message, 'forgotten')) forget(state, (message as Forgotten).memory)
+  })
+  port.unref() // after on('message'), which refs
 }
 
 function unanswered(offer: Offer, isThroughMain: boolean): ErrnoError {
@@ -171,7 +183,12 @@ export function startSupervisor(state: ThreadMemories): void {
   state.isStartingSupervisor = true
   const { port1, port2 } = new MessageChannel()
   const offers = [...state.known.values()].map((known) => known.offer)
-  const data = { module: state.module, offers, port: port2 }
+  const data: SupervisorData = {
+    module: state.module,
+    offers,
+    destroyed: [...state.destroyed],
+    port: port2,
+  }
   const supervisor = startEmbedded(source, 'pageframe supervisor', data, [port2])
   state.isStartingSupervisor = false
   state.supervisor = supervisor
@@ -179,7 +196,7 @@ export function startSupervisor(state: ThreadMemories): void {
   state.link = port1
   state.isIntroduced = true
   state.isLinkThrough = true // what is posted before the supervisor listens waits in the port
-  port1.unref()
+  hear(state, port1)
   for (const known of state.known.values()) announceSupervisor(state, known)
   supervisor.once('exit', () => {
     poisonAll(state)
@@ -266,12 +283,12 @@ export function tellWithPorts(state: ThreadMemories, message: ByPort, ports: rea
   state.link.postMessage(message, [...ports])
 }
 
-/** Asks the supervisor for a memory that this thread does not know, and sleeps until it answers. */
-export function fetchOffer(state: ThreadMemories, home: Attachment, id: string): Offer | undefined {
+/** Asks the supervisor for a memory that this thread does not know, and sleeps until it answers. Undefined if it does not. */
+export function askForMemory(state: ThreadMemories, home: Attachment, id: string): Supply | undefined {
   if (state.link === undefined) return undefined
   const { cpu, thread } = home
   const bell = thread.at + ThreadSlot.park
-  const replyTo = supplyChannel(state.supervisorId, threadId)
+  const replyTo = supplyChannel(state.supervisorId, threadId, state.questions++)
   const inbox = new Inbox(replyTo)
   try {
     tell(state, { pageframe: 'want', memory: id, ringIn: home.id, ringAt: bell, replyTo })
@@ -281,7 +298,7 @@ export function fetchOffer(state: ThreadMemories, home: Attachment, id: string):
       const answer = supplied(inbox, id)
       const inTime = answer !== undefined || thread.sleep(bell, ASLEEP, deadline)
       cpu.store(bell, AWAKE)
-      if (answer !== undefined) return answer.offer
+      if (answer !== undefined) return answer
       if (!inTime) return undefined
     }
   } finally {
@@ -297,10 +314,11 @@ function supplied(inbox: Inbox, id: string): Supply | undefined {
 }
 
 /**
- * A blocked thread, now and then: is the supervisor there? Its own port says so, also while nobody hears it close; and a
- * thread whose port lies in the main thread still learns it from the default memory, which all the others poison.
+ * A blocked thread, now and then, in place of the messages that it does not hear. Is the supervisor there? Its own port says
+ * so, also while nobody hears it close; and a thread whose port lies in the main thread still learns it from the default
+ * memory, which all the others poison. And are the memories?
  */
-export function lookForSupervisor(state: ThreadMemories): void {
+export function lookAround(state: ThreadMemories): void {
   const time = now()
   if (time < state.lookAgainAt) return
   state.lookAgainAt = time + LOOK_EVERY_MS
@@ -309,6 +327,8 @@ export function lookForSupervisor(state: ThreadMemories): void {
   const wasTold = home?.cpu.load(Superblock.poison) === POISON_SUPERVISOR_DIED
   const isThere = link === undefined || postToPeer(link, { pageframe: 'alive' } satisfies Alive)
   if (wasTold || !isThere) poisonAll(state)
+  forgetDestroyed(state)
+  collectNow()
 }
 
 /** The supervisor is gone: nobody would notice a death any more. */

@@ -27,9 +27,18 @@ import { EAGAIN, EPROTO, ErrnoError } from '../words/errno.ts'
 import { assert } from '../words/assert.ts'
 import { showApart, showMiB } from '../words/usage.ts'
 import { AsyncWaits } from './async-waits.ts'
-import { assertSound, poisonOf } from './poison.ts'
+import { poisonOf } from './poison.ts'
 import { labelOf } from './protocol.ts'
-import { LAYOUT, MAGIC, mapOf, readText, Superblock, writeText, type MemoryMap } from './superblock.ts'
+import {
+  LAYOUT,
+  MAGIC,
+  mapOf,
+  POISON_DESTROYED,
+  readText,
+  Superblock,
+  writeText,
+  type MemoryMap,
+} from './superblock.ts'
 import { VERSION } from './version.ts'
 
 /** Which file this copy of pageframe lies in. In a bundle that is CommonJS nothing says so. */
@@ -64,6 +73,8 @@ export class Attachment {
   awaited: Awaited | undefined
   /** The entry of the name whose object this thread is making, or 0 (naming.ts). */
   making = 0
+  /** Called when a use finds that the memory was destroyed, before that throws. */
+  onDestroyed: (() => void) | undefined
   /** The SharedMemory that stands for it in this thread. */
   face: unknown
 
@@ -95,7 +106,10 @@ export class Attachment {
 
   /** Throws if the memory was destroyed or poisoned. */
   assertSound(): void {
-    assertSound(this.cpu, this.label)
+    const error = poisonOf(this.cpu, this.label)
+    if (error === undefined) return
+    if (this.cpu.load(Superblock.poison) === POISON_DESTROYED) this.onDestroyed?.()
+    throw error
   }
 
   /** Runs a wait that blocks this thread; `describe` says meanwhile what for. */

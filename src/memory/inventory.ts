@@ -32,9 +32,9 @@ import { showBytes, usageError } from '../words/usage.ts'
 import {
   adopt,
   announceSupervisor,
-  fetchOffer,
+  askForMemory,
   giveSign,
-  lookForSupervisor,
+  lookAround,
   joinByPort,
   serveAdoptions,
   startSupervisor,
@@ -43,9 +43,11 @@ import {
   watchExit,
 } from './adoption.ts'
 import { Attachment, attachReserved, format, liveThread, protocolMessage, view } from './attachment.ts'
+import { collectNow } from './collection.ts'
+import { forget, forgetDestroyed } from './forgetting.ts'
 import { switchInEnvironment, warnOfEnvironment } from './lock-switch.ts'
-import { poisonEverybody, poisonOf } from './poison.ts'
-import { ENVIRONMENT_KEY, labelOf, type Inherited, type Offer } from './protocol.ts'
+import { destroyedError, poisonEverybody } from './poison.ts'
+import { ENVIRONMENT_KEY, labelOf, type Inherited, type Offer, type Supply } from './protocol.ts'
 import { LAYOUT, POISON_DESTROYED } from './superblock.ts'
 import { threadMemories as state, type Known } from './thread-memories.ts'
 import { VERSION } from './version.ts'
@@ -85,9 +87,9 @@ export function defaultAttachment(): Attachment {
 export function attachmentById(id: string): Attachment {
   state.defaultId ??= inherit() // else a handle in the default memory would be asked for, and attached to twice
   const known = state.known.get(id) ?? meet(id)
-  known.attachment ??= attach(known)
-  known.attachment.assertSound()
-  return known.attachment
+  const attachment = attachmentTo(known)
+  attachment.assertSound()
+  return attachment
 }
 
 /** The attachment to the memory that a buffer is of, if this thread has met it. */
@@ -112,10 +114,10 @@ export function makeMemory(
   }
   const known = enter(backing, name, isDebug, lockDiagnostics)
   onId(known.offer.id)
-  known.attachment = attach(known)
+  const attachment = attachmentTo(known)
   announceSupervisor(state, known)
   tell(state, { pageframe: 'register', offer: known.offer })
-  return known.attachment
+  return attachment
 }
 
 /**
@@ -139,10 +141,9 @@ export function replaceDefault(attachment: Attachment): () => void {
 export function destroyMemory(attachment: Attachment): void {
   const lengthBytes = attachment.buffer.byteLength
   poisonEverybody(attachment, POISON_DESTROYED)
-  attachment.waits.failAll(poisonOf(attachment.cpu, attachment.label))
-  state.known.delete(attachment.id)
-  attachment.objects.clear()
+  forget(state, attachment.id)
   tell(state, { pageframe: 'forget', memory: attachment.id })
+  // At once, for a loop that makes and destroys them without a pause.
   collectDropped(lengthBytes)
 }
 
@@ -240,16 +241,13 @@ function inherit(): string {
 }
 
 function meet(id: string): Known {
-  if (isMemoryId(id)) {
+  if (state.destroyed.has(id)) throw destroyedError(id)
+  if (isMemoryId(id) && id !== state.defaultId) {
     const home = defaultAttachment() // which may be the one that was asked for, and known by now
     const known = state.known.get(id)
     if (known !== undefined) return known
-    const offer = fetchOffer(state, home, id)
-    if (offer !== undefined) {
-      const met: Known = { offer, isMaker: false, attachment: undefined }
-      state.known.set(id, met)
-      return met
-    }
+    const answer = askForMemory(state, home, id)
+    if (answer !== undefined) return enterSupplied(id, answer)
   }
   throw usageError(
     'ERR_PAGEFRAME_NO_MEMORY',
@@ -257,9 +255,30 @@ function meet(id: string): Known {
   )
 }
 
+function enterSupplied(id: string, { offer }: Supply): Known {
+  if (offer === undefined) {
+    state.destroyed.add(id)
+    throw destroyedError(id)
+  }
+  const known: Known = { offer, isMaker: false, attachment: undefined }
+  state.known.set(id, known)
+  return known
+}
+
 /** Whether any thread can have made a memory of that id: garbage is not worth a question. */
 function isMemoryId(id: string): boolean {
   return /^m\d+\.\d+$/.test(id)
+}
+
+/** This thread's place in a memory, taken now if it has none. On the way, those that are no more are let go of. */
+function attachmentTo(known: Known): Attachment {
+  if (known.attachment !== undefined) return known.attachment
+  try {
+    return (known.attachment = attach(known))
+  } finally {
+    // This one too, if it was destroyed meanwhile.
+    if (forgetDestroyed(state)) collectNow()
+  }
 }
 
 function attach(known: Known): Attachment {
@@ -275,10 +294,13 @@ function attach(known: Known): Attachment {
     thread = adopt(state, seen, offer, threadName())
   }
   const attachment = new Attachment(offer.id, offer.name, seen, thread)
+  attachment.onDestroyed = () => {
+    forget(state, offer.id)
+  }
   if (state.beforeSleep.size > 0) heedSleep(thread)
   let complainedOf: unknown
   thread.onSlice = (sinceMs) => {
-    if (sinceMs > 0) lookForSupervisor(state)
+    if (sinceMs > 0) lookAround(state)
     attachment.assertSound()
     if (sinceMs === 0) return
     serveBlockedMain()

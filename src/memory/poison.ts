@@ -52,9 +52,12 @@ export function poisonOf(cpu: Cpu, label: string): ErrnoError | undefined {
 }
 
 function poisonError(reason: number, label: string): ErrnoError {
-  if (reason === POISON_DESTROYED) {
-    return new ErrnoError(ESTALE, 'access', `memory '${label}' was destroyed`)
-  }
+  if (reason === POISON_DESTROYED) return destroyedError(label)
   const why = reasons[reason]
   return new ErrnoError(ENOTRECOVERABLE, 'access', `memory '${label}' is poisoned: ${why}. Make a new one`)
+}
+
+/** The error of a memory that is no more. */
+export function destroyedError(label: string): ErrnoError {
+  return new ErrnoError(ESTALE, 'access', `memory '${label}' was destroyed`)
 }

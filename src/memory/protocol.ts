@@ -6,6 +6,7 @@
  *   thread ──port──► supervisor                           Extend, then messages of the extension
  *   thread ──broadcast──► supervisor                      Aside     one of these, while the port lies in the main thread
  *   supervisor ──broadcast──► thread                      Supply    to a thread that sleeps until it comes
+ *   supervisor ──port──► every thread                     Forgotten
  *   main ──(postMessageToThread)──► thread                Ported    the other end of a port that main made for it
  */
 
@@ -63,10 +64,17 @@ export interface Want {
   readonly replyTo: string
 }
 
+/** The answer. Without an offer: that memory was destroyed. */
 export interface Supply {
   readonly pageframe: 'supply'
   readonly memory: string
   readonly offer: Offer | undefined
+}
+
+/** "That memory was destroyed: let go of it." */
+export interface Forgotten {
+  readonly pageframe: 'forgotten'
+  readonly memory: string
 }
 
 /** "Is anybody there?" That it cannot be posted is the answer. */
@@ -113,7 +121,10 @@ export type ToSupervisor = Adopt | Attach | Register | Forget | Want | Alive | E
 /** What the supervisor is started with. */
 export interface SupervisorData {
   readonly module: WebAssembly.Module
-  readonly offers: readonly Offer[]
+  /** Taken out when they are read: what a worker was started with stays as long as it does. */
+  readonly offers: Offer[]
+  /** Ids of memories that are no more. */
+  readonly destroyed: readonly string[]
   readonly port: MessagePort
 }
 
@@ -130,8 +141,12 @@ export function supervisorChannel(supervisor: number): string {
   return `pageframe supervisor ${supervisor}`
 }
 
-export function supplyChannel(supervisor: number, threadId: number): string {
-  return `pageframe supervisor ${supervisor} to ${threadId}`
+/**
+ * For one answer only. To close a channel takes a turn of the event loop: until then it would hear the later answers too, and
+ * keep the memories in them.
+ */
+export function supplyChannel(supervisor: number, threadId: number, question: number): string {
+  return `pageframe supervisor ${supervisor} to ${threadId}, ${question}`
 }
 
 export const ENVIRONMENT_KEY = 'pageframe'

@@ -11,7 +11,8 @@
  *                                              └────────┴────────────┴───────┴────┴─────────┴────┘
  */
 
-import { GiB } from '../words/constants.ts'
+import { alignUp } from '../words/bits.ts'
+import { GiB, WASM_PAGE_SIZE } from '../words/constants.ts'
 import { EEXIST, ErrnoError } from '../words/errno.ts'
 import { i32, layout, signatureOf, words } from '../words/layout.ts'
 import {
@@ -91,7 +92,7 @@ export class SharedMemory implements Handle {
     return faceOf(defaultAttachment())
   }
 
-  /** Attaches to the memory of that name, or makes it. EEXIST if a size is given and it has another. */
+  /** Attaches to the memory of that name, or makes it. EEXIST if a size is given and, rounded up, it has another. */
   static open(name: string, options: Omit<SharedMemoryOptions, 'name'> = {}): SharedMemory {
     const { size: asked, locks } = readOptions('SharedMemory.open()', options)
     const size = asked ?? DEFAULT_SIZE_BYTES
@@ -104,7 +105,7 @@ export class SharedMemory implements Handle {
       make: () => makeNamed(home, 'open', size, name, locks),
     })
     const there = attachment.buffer.byteLength
-    if (asked !== undefined && Math.abs(there - size) >= 65_536) {
+    if (asked !== undefined && alignUp(asked, WASM_PAGE_SIZE) !== there) {
       throw new ErrnoError(
         EEXIST,
         'open',
@@ -156,9 +157,14 @@ export class SharedMemory implements Handle {
 
   /** A Region of `size` zero bytes. ENOMEM says what would fit. */
   alloc(size: Size, options: Omit<Place, 'memory'> = {}): Region {
+    const call = 'SharedMemory.alloc()'
     this.#attachment.assertSound()
-    assertOptions('SharedMemory.alloc()', options)
-    return new Region(present({ name: options.name, memory: this, size }))
+    assertOptions(call, options)
+    const { name, memory } = options as Place
+    if (memory !== undefined && !this.#isMeantBy(memory)) {
+      throw typeError(call, 'memory', 'left out, or the one that alloc() is called on', memory)
+    }
+    return new Region(present({ name, memory: this, size: bytesOf(call, 'size', size, MOST_BYTES) }))
   }
 
   /**
@@ -170,7 +176,13 @@ export class SharedMemory implements Handle {
     return checkMemory(this.#attachment)
   }
 
-  /** Ends the memory for everybody and gives its bytes back to the host. Every use in any thread throws ESTALE. */
+  /**
+   * Ends the memory for everybody and gives its bytes back to the host. Every use in any thread throws ESTALE.
+   *
+   * The bytes go when the last thread has let go of them. Each does so when its event loop turns, within seconds if it waits,
+   * and when it uses this memory or meets another: one that does none of this keeps them. So does what you keep yourself, in
+   * any thread: this object, a lock or a Region in there, a Region's `bytes`.
+   */
   destroy(): void {
     const attachment = this.#attachment
     attachment.assertSound()
@@ -184,6 +196,11 @@ export class SharedMemory implements Handle {
     const cell = attachment.name === '' ? 0 : takeName(home, attachment)
     destroyMemory(attachment)
     if (cell !== 0) home.frames.freeCell(cell) // until here: if this thread dies, the supervisor ends the memory
+  }
+
+  #isMeantBy(value: unknown): boolean {
+    const handle = handleIn(value)
+    return handle?.$pageframe === 'SharedMemory' && handle.memory === this.memory
   }
 }
 

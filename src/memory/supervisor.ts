@@ -10,7 +10,6 @@
  *  3. A memory that a death has left to nobody is checked, and poisoned if that fails.
  */
 
-import { collectDropped } from '../host/buffer.ts'
 import { loadEmbedded } from '../host/embedded.ts'
 import type { MessagePort } from '../host/workers.ts'
 import { broadcast, onBroadcast, onThreadMessage, threadId, warn } from '../host/workers.ts'
@@ -33,6 +32,8 @@ import {
 } from '../threads/slot.ts'
 import { Attachment, attachReserved, view } from './attachment.ts'
 import { problemsAtRest } from './check.ts'
+import { collectSoon } from './collection.ts'
+import { Destroyed } from './destroyed.ts'
 import type { ExtensionModule, SupervisorExtension, SupervisorHost } from './extension.ts'
 import { poisonEverybody } from './poison.ts'
 import {
@@ -42,6 +43,7 @@ import {
   type Adopt,
   type Aside,
   type Extend,
+  type Forgotten,
   type Offer,
   type SupervisorData,
   type Supply,
@@ -66,15 +68,18 @@ export class Supervisor {
   readonly #extensions = new Map<number, SupervisorExtension>()
   readonly #kept = new Map<string, Kept>()
   readonly #watched = new Set<number>()
-  /** Memories that were destroyed: whoever asks for one need not wait. */
-  readonly #forgotten = new Set<string>()
+  /** The private ports of all threads that it watches, and of the one that started it. */
+  readonly #ports = new Set<MessagePort>()
+  /** Whoever asks for one of these need not wait. */
+  readonly #forgotten = new Destroyed()
   /** Threads that asked for a memory which its maker has not registered yet. */
   readonly #wanting: Want[] = []
 
   constructor(data: SupervisorData, repairs: readonly KindRepair[]) {
     this.#module = data.module
     this.#repairs = [...repairs]
-    for (const offer of data.offers) this.#keep(offer)
+    for (const id of data.destroyed) this.#forgotten.add(id)
+    for (const offer of data.offers.splice(0)) this.#keep(offer)
     this.#listen(data.port)
     data.port.ref() // this worker lives as long as its process; its parent holds no handle to it
     onThreadMessage((message) => {
@@ -88,6 +93,10 @@ export class Supervisor {
   #listen(port: MessagePort): void {
     port.on('message', (message: ToSupervisor) => {
       this.#onMessage(message)
+    })
+    this.#ports.add(port)
+    port.on('close', () => {
+      this.#ports.delete(port)
     })
   }
 
@@ -159,6 +168,11 @@ export class Supervisor {
     const { slot, tid } = attachReserved(seen, SUPERVISOR_SLOT, 'supervisor')
     const thread = new NonBlockingThread(seen.cpu, seen.words, slot, tid, 0)
     this.#kept.set(offer.id, { offer, attachment: new Attachment(offer.id, offer.name, seen, thread) })
+    this.#answer()
+  }
+
+  /** Who has asked too early, or for what is no more by now. */
+  #answer(): void {
     for (const want of this.#wanting.splice(0)) {
       if (!this.#supply(want)) this.#wanting.push(want)
     }
@@ -168,9 +182,11 @@ export class Supervisor {
     const kept = this.#kept.get(memory)
     this.#kept.delete(memory)
     this.#forgotten.add(memory)
+    // To all of them: a thread may have been handed it that has no slot there.
+    for (const port of this.#ports) port.postMessage({ pageframe: 'forgotten', memory } satisfies Forgotten)
     for (const extension of this.#extensions.values()) extension.onForgotten(memory)
-    // Later: what is being done now may still refer to it.
-    if (kept !== undefined) scheduleCollection(kept.attachment.buffer.byteLength)
+    this.#answer()
+    if (kept !== undefined) collectSoon(kept.attachment.buffer.byteLength)
   }
 
   #watch(threadId: number, port: MessagePort): void {
@@ -297,13 +313,6 @@ export class Supervisor {
       if (id !== '') this.#forget(id)
     }
   }
-}
-
-/** V8 counts no wasm memory, and this thread allocates next to nothing: it would keep every memory that there ever was. */
-function scheduleCollection(lengthBytes: number): void {
-  setImmediate(() => {
-    collectDropped(lengthBytes)
-  })
 }
 
 function drained(attachment: Attachment): boolean {

@@ -5,6 +5,7 @@
 
 import { threadState, type MessagePort, type Worker } from '../host/workers.ts'
 import type { Attachment } from './attachment.ts'
+import { Destroyed } from './destroyed.ts'
 import type { Offer } from './protocol.ts'
 import { LAYOUT } from './superblock.ts'
 
@@ -17,6 +18,8 @@ export interface Known {
 
 export interface ThreadMemories {
   readonly known: Map<string, Known>
+  /** Memories that this thread has known, or heard of too late. */
+  readonly destroyed: Destroyed
   module: WebAssembly.Module | undefined
   /** Id of the memory that SharedMemory.default stands for in this thread. */
   defaultId: string | undefined
@@ -38,6 +41,8 @@ export interface ThreadMemories {
   /** Thread ids whose adoption the blocked main thread has served. */
   readonly served: Set<number>
   made: number
+  /** How often this thread has asked the supervisor for a memory. */
+  questions: number
   /** Extensions that this thread has told the supervisor to load. */
   readonly extensions: Set<number>
   /** What this thread does before it sleeps, in whatever memory it waits. */
@@ -49,6 +54,7 @@ export interface ThreadMemories {
 /** This thread's state. Copies of pageframe with another layout have one of their own. */
 export const threadMemories: ThreadMemories = threadState(`pageframe:${LAYOUT}`, () => ({
   known: new Map(),
+  destroyed: new Destroyed(),
   module: undefined,
   defaultId: undefined,
   isRoot: false,
@@ -62,6 +68,7 @@ export const threadMemories: ThreadMemories = threadState(`pageframe:${LAYOUT}`,
   kept: [],
   served: new Set(),
   made: 0,
+  questions: 0,
   extensions: new Set(),
   beforeSleep: new Set(),
   lookAgainAt: 0,

@@ -207,7 +207,7 @@ describe('a thing that is being made', () => {
     expect(memory.byteLength).toBe(3 * 1024 * 1024)
     const lost = `m${dying.threadId}.0`
     const handle = { $pageframe: 'SharedMemory', memory: lost, at: 0, generation: 0 }
-    expect(thrownBy(() => SharedMemory.from(handle))).toMatchObject({ code: 'ERR_PAGEFRAME_NO_MEMORY' })
+    expect(thrownBy(() => SharedMemory.from(handle))).toMatchObject({ code: 'ESTALE' })
     expect(SharedMemory.default.check().problems).toEqual([])
     memory.destroy()
   })

@@ -117,6 +117,17 @@ describe('options that contradict what exists', () => {
     SharedMemory.open(name).destroy()
   })
 
+  test('of a memory, sizes are compared as they are made: in whole 64 KiB', () => {
+    const name = freshName()
+    const memory = SharedMemory.open(name, { size: 2 ** 21 + 1 })
+
+    expect(SharedMemory.open(name, { size: 2 ** 21 + 1 })).toBe(memory)
+    expect(SharedMemory.open(name, { size: 2 ** 21 + 65_536 })).toBe(memory)
+    for (const size of [2 ** 21, 2 ** 21 + 65_537, 2 ** 21 + 65_536 + 65_535])
+      expect(thrownBy(() => SharedMemory.open(name, { size }))).toMatchObject(EXISTS)
+    memory.destroy()
+  })
+
   test('options that agree, and options that are not given, attach', () => {
     const name = freshName()
     const lock = Mutex.open(name, { type: 'recursive', robust: false })

@@ -130,6 +130,24 @@ describe('disposing', () => {
   })
 })
 
+test('what is wrong with the arguments of alloc() is said of alloc()', () => {
+  const [inside, other] = [memory.alloc(1), new SharedMemory({ size: '2MiB' })]
+  const allocIn = (place: object) => memory.alloc(64, place)
+
+  expect(thrownBy(() => memory.alloc('much' as '1KiB')).message).toMatch(/^SharedMemory\.alloc\(\): size /)
+  expect(thrownBy(() => memory.alloc(0)).message).toMatch(/^SharedMemory\.alloc\(\): size /)
+  for (const wrong of [other, structuredClone(other), inside, 'default', null]) {
+    const error = thrownBy(() => allocIn({ memory: wrong }))
+    expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_PAGEFRAME_INVALID_ARGUMENT' })
+    expect(error.message).toMatch(/^SharedMemory\.alloc\(\): memory must be left out/)
+  }
+  const here = allocIn({ memory })
+  expect(here.memory).toBe(memory.memory)
+  here.destroy()
+  inside.destroy()
+  other.destroy()
+})
+
 describe('when there is not enough memory', () => {
   test('ENOMEM says what did not fit, what there is and what to do; nothing has changed', () => {
     const name = freshName()
