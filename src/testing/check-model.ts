@@ -7,6 +7,28 @@ import type { Bounds, Model, ThreadModel } from './model.ts'
 const MOST_TASKS = 30
 const MOST_WORDS = 1 << 24
 const MOST = 2 ** 31 - 1
+const PARTS: Readonly<Record<keyof Model, true>> = {
+  name: true,
+  words: true,
+  init: true,
+  threads: true,
+  reaper: true,
+  kill: true,
+  mayKill: true,
+  invariant: true,
+  final: true,
+  ghostWords: true,
+  slotsAt: true,
+  spinTurns: true,
+  spinLoops: true,
+  handOff: true,
+  raceCheck: true,
+  racy: true,
+  hints: true,
+  notes: true,
+  bounds: true,
+  label: true,
+}
 const LEAST_BOUNDS: Readonly<Record<keyof Bounds, number>> = {
   preemptions: 0,
   kills: 0,
@@ -21,6 +43,8 @@ const LEAST_BOUNDS: Readonly<Record<keyof Bounds, number>> = {
 export function assertModel(call: string, model: unknown): asserts model is Model {
   if (typeof model !== 'object' || model === null)
     throw typeError(call, 'model', 'an object with name, words and threads', model)
+  for (const part of Object.keys(model))
+    if (!Object.hasOwn(PARTS, part)) throw unknown(call, `model.${part}`, 'part of a model', PARTS)
   const { name, words, threads, ghostWords, slotsAt, spinTurns, kill, reaper, bounds } =
     model as Partial<Model>
   if (typeof name !== 'string') throw typeError(call, 'model.name', 'a string', name)
@@ -28,6 +52,15 @@ export function assertModel(call: string, model: unknown): asserts model is Mode
   if (ghostWords !== undefined) integer(call, 'model.ghostWords', ghostWords, 0, MOST_WORDS)
   if (slotsAt !== undefined) integer(call, 'model.slotsAt', slotsAt, 0, MOST_WORDS)
   if (spinTurns !== undefined) integer(call, 'model.spinTurns', spinTurns, 0, MOST)
+  for (const part of ['spinLoops', 'handOff', 'raceCheck'] as const) {
+    const value: unknown = (model as Partial<Model>)[part]
+    if (value !== undefined && typeof value !== 'boolean')
+      throw typeError(call, `model.${part}`, 'true or false', value)
+  }
+  for (const part of ['racy', 'hints', 'notes'] as const) {
+    const value = (model as Partial<Model>)[part]
+    if (value !== undefined) assertWords(call, `model.${part}`, value)
+  }
   for (const part of ['init', 'mayKill', 'invariant', 'final', 'label'] as const) {
     const value = (model as Partial<Model>)[part]
     if (value !== undefined) assertFunction(call, `model.${part}`, value)
@@ -36,6 +69,23 @@ export function assertModel(call: string, model: unknown): asserts model is Mode
   if (reaper !== undefined) assertOperations(call, 'model.reaper', reaper)
   if (kill !== undefined) assertKill(call, kill, threads.length)
   if (bounds !== undefined) assertBounds(call, bounds)
+}
+
+function unknown(call: string, which: string, what: string, known: object): Error {
+  const message = `${call}: ${which} is no ${what}: there are ${Object.keys(known).join(', ')}`
+  return usageError('ERR_PAGEFRAME_INVALID_ARGUMENT', message)
+}
+
+function assertWords(call: string, which: string, words: unknown): void {
+  if (typeof words === 'function') return
+  if (!Array.isArray(words))
+    throw typeError(call, which, 'an array of pairs [first, end), or a function', words)
+  for (const [i, pair] of (words as readonly unknown[]).entries()) {
+    if (!Array.isArray(pair) || pair.length !== 2)
+      throw typeError(call, `${which}[${i}]`, 'a pair [first, end)', pair)
+    for (const [j, end] of (pair as readonly unknown[]).entries())
+      integer(call, `${which}[${i}][${j}]`, end, 0, MOST_WORDS)
+  }
 }
 
 function assertThreads(call: string, threads: unknown): asserts threads is readonly ThreadModel[] {
@@ -83,11 +133,8 @@ function assertBounds(call: string, bounds: unknown): void {
   if (typeof bounds !== 'object' || bounds === null)
     throw typeError(call, 'model.bounds', 'an object', bounds)
   for (const [bound, value] of Object.entries(bounds)) {
-    if (!(bound in LEAST_BOUNDS)) {
-      const known = Object.keys(LEAST_BOUNDS).join(', ')
-      const message = `${call}: model.bounds.${bound} is no bound: there are ${known}`
-      throw usageError('ERR_PAGEFRAME_INVALID_ARGUMENT', message)
-    }
+    if (!Object.hasOwn(LEAST_BOUNDS, bound))
+      throw unknown(call, `model.bounds.${bound}`, 'bound', LEAST_BOUNDS)
     const least = LEAST_BOUNDS[bound as keyof Bounds]
     if (value !== undefined && value !== Infinity) integer(call, `model.bounds.${bound}`, value, least, MOST)
   }

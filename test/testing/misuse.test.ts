@@ -26,6 +26,17 @@ test.each([
   [{ ...model, kill: 0 }, 'model.kill must be an array'],
   [{ ...model, final: true }, 'model.final must be a function, not true'],
   [{ ...model, bounds: { preemption: 2 } }, 'model.bounds.preemption is no bound: there are preemptions,'],
+  [
+    { ...model, raceChek: true },
+    'model.raceChek is no part of a model: there are name, words, init, threads,',
+  ],
+  [{ ...model, toString: nothing }, 'model.toString is no part of a model'],
+  [{ ...model, raceCheck: 1 }, 'model.raceCheck must be true or false, not 1'],
+  [{ ...model, spinLoops: 'yes' }, "model.spinLoops must be true or false, not 'yes'"],
+  [{ ...model, racy: 5 }, 'model.racy must be an array of pairs [first, end), or a function, not 5'],
+  [{ ...model, hints: [0, 4] }, 'model.hints[0] must be a pair [first, end), not 0'],
+  [{ ...model, notes: [[0, -4]] }, 'model.notes[0][1] must be a whole number from 0'],
+  [{ ...model, bounds: { toString: 2 } }, 'model.bounds.toString is no bound: there are preemptions,'],
   [{ ...model, bounds: { states: -1 } }, 'model.bounds.states must be a whole number from 1'],
 ])('%j: %s', (wrong, message) => {
   const error = thrownBy(() => explore(wrong as Model))

@@ -137,9 +137,9 @@ test('a report of a long run shows its beginning and its end', () => {
     words: 1,
     threads: [
       [
-        ({ cpu, assert }) => {
-          for (let i = 0; i < 100; i++) cpu.add(0, i)
-          assert(false, 'never')
+        (thread) => {
+          for (let i = 0; i < 100; i++) thread.cpu.add(0, i)
+          thread.assert(false, 'never')
         },
       ],
     ],
