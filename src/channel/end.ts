@@ -6,7 +6,7 @@ import { staleError } from '../memory/open.ts'
 import type { Codec } from '../memory/types.ts'
 import { countersOf } from '../threads/counters.ts'
 import { EBUSY, EDEADLK, ErrnoError, ESTALE } from '../words/errno.ts'
-import { present, usageError } from '../words/usage.ts'
+import { asyncWaitOf, usageError, type AsyncWaitRead } from '../words/usage.ts'
 import type { Life } from './ring.ts'
 import type { Views } from './views.ts'
 
@@ -50,10 +50,11 @@ export abstract class End<T> {
     return this.attachment.waiting(() => `${this.context.label} ${describe()}`, wait)
   }
 
-  /** What a wait by promise needs, each option read once. Throws what would end it at once: before anything has changed. */
-  protected readWait({ signal, ref }: AsyncOptions): AsyncOptions {
-    this.attachment.waits.check(signal)
-    return present<Omit<AsyncOptions, 'timeoutMs'>>({ signal, ref })
+  /** The options of a wait by promise. Throws what would end it at once: before anything has changed. */
+  protected readWait(call: string, options: AsyncOptions): AsyncWaitRead {
+    const wait = asyncWaitOf(call, options)
+    this.attachment.waits.check(wait.signal)
+    return wait
   }
 
   protected error(errno: number, verb: string, message: string): ErrnoError {

@@ -61,8 +61,8 @@ export class Receiver<T> extends End<T> {
   }
 
   async receiveAsync(options: AsyncOptions): Promise<T | undefined> {
-    const timeoutMs = timeoutOf('Channel.receiveAsync()', options)
-    const wait = this.readWait(options)
+    const wait = this.readWait('Channel.receiveAsync()', options)
+    const { timeoutMs } = wait
     const { codec } = this.context
     this.ready('receiveAsync')
     let keep: () => T | undefined = () => undefined
@@ -96,8 +96,8 @@ export class Receiver<T> extends End<T> {
   }
 
   async readAsync(options: AsyncOptions): Promise<Message<T> | undefined> {
-    const timeoutMs = timeoutOf('Channel.readAsync()', options)
-    const wait = this.readWait(options)
+    const wait = this.readWait('Channel.readAsync()', options)
+    const { timeoutMs } = wait
     this.ready('readAsync')
     const record = this.consumer.record((payload) => {
       this.message.open(payload)

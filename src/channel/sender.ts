@@ -59,10 +59,10 @@ export class Sender<T> extends End<T> {
   }
 
   async sendAsync(value: T, options: AsyncOptions): Promise<void> {
-    const timeoutMs = timeoutOf('Channel.sendAsync()', options)
     const prepared = this.context.codec.prepare('Channel.sendAsync()', value)
     const length = preparedLength(prepared)
-    const wait = this.readWait(options)
+    const wait = this.readWait('Channel.sendAsync()', options)
+    const { timeoutMs } = wait
     let spoilt: TypeError | undefined
     const room = this.producer.room(length, (payload) => {
       // Bytes that have changed their length meanwhile are for the caller to hear of, not for the event loop.
@@ -104,9 +104,9 @@ export class Sender<T> extends End<T> {
   }
 
   async loanAsync(lengthBytes: number, options: AsyncOptions): Promise<Loan> {
-    const timeoutMs = timeoutOf('Channel.loanAsync()', options)
     const length = lengthOf('Channel.loanAsync()', lengthBytes)
-    const wait = this.readWait(options)
+    const wait = this.readWait('Channel.loanAsync()', options)
+    const { timeoutMs } = wait
     this.ready('loanAsync', length)
     const room = this.producer.room(length, (payload) => {
       this.lent.open(payload, length)

@@ -36,7 +36,7 @@ import { isBroken, join, mend } from '../sync/barrier-members.ts'
 import { BUSY } from '../sync/wait.ts'
 import { ABORTED } from '../sync/wait-record.ts'
 import { ECANCELED, EOWNERDEAD, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
-import { assertOptions, present, timeoutOf } from '../words/usage.ts'
+import { asyncWaitOf, assertOptions, present, timeoutOf } from '../words/usage.ts'
 import { barrierKind, BarrierObject, type BarrierOptions } from './barrier-kind.ts'
 import { noRecord } from './explain.ts'
 import type { AsyncWait, Wait } from './lockable.ts'
@@ -92,7 +92,7 @@ export class Barrier extends SharedObject {
   arrive(wait?: Wait): boolean {
     if (this.#cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('arrive')
     const timeoutMs = wait === undefined ? Infinity : timeoutOf('Barrier.arrive()', wait)
-    if (!this.#isMember) this.#join()
+    if (!this.#isMember) this.#join('arrive')
     const word = enter(this.#lot, this.#word, this.#parties, this.#guess)
     let result = resultOf(word, this.#parties)
     if (result === BUSY) {
@@ -100,6 +100,8 @@ export class Barrier extends SharedObject {
       this.#guess = seen & ~FLAGS
       result = outcomeOf(this.#lot, this.#word, word, seen)
       if (result === BUSY) result = this.#sleep(word, timeoutMs)
+      // A word that was cleared looks like a phase that is over.
+      if (this.isOver) result = -ESTALE
     } else {
       this.#guess = word & ~FLAGS
     }
@@ -112,10 +114,9 @@ export class Barrier extends SharedObject {
    */
   async arriveAsync(wait: AsyncWait = {}): Promise<boolean> {
     this.assertLive('arriveAsync')
-    const timeoutMs = timeoutOf('Barrier.arriveAsync()', wait)
-    const { signal, ref } = wait
-    const options = { ...(signal !== undefined && { signal }), ...(ref !== undefined && { ref }) }
-    const result = await this.#context.waits.wait(this.#steps(), timeoutMs, options)
+    const options = asyncWaitOf('Barrier.arriveAsync()', wait)
+    const { timeoutMs, signal } = options
+    const result = await this.#context.waits.wait(this.#steps(), timeoutMs, options, this.guard)
     if (result >= 0) return result === SERIAL
     if (result === -ECANCELED) throw signal?.reason
     return this.#fail('arriveAsync', result, timeoutMs)
@@ -150,16 +151,18 @@ export class Barrier extends SharedObject {
 
   // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #join(): void {
+  #join(verb: string): void {
     this.#context.assertSound()
     join(this.#lot, this.at + members)
     this.#isMember = true
+    this.assertLive(verb)
   }
 
   #sleep(word: number, timeoutMs: number): number {
     return this.#context.waiting(
       () => `${this.label}: ${this.#whoArrived(0)}`,
       () => sleepForPhase(this.#lot, this.#word, word, deadlineAfter(timeoutMs)),
+      this.guard,
     )
   }
 
@@ -168,7 +171,7 @@ export class Barrier extends SharedObject {
     const arrival = new Arrival(0)
     return {
       begin: (record) => {
-        if (!this.#isMember) this.#join()
+        if (!this.#isMember) this.#join('arriveAsync')
         return beginArrive(lot, at, arrival, record)
       },
       onBell: (record) => onBellArrive(lot, at, arrival, record),

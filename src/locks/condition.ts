@@ -18,6 +18,7 @@ import {
   leaveConditionWait,
   onBellConditionWait,
 } from '../sync/condition.ts'
+import type { Guard } from '../sync/guard.ts'
 import { ownerOf, RawMutex } from '../sync/mutex.ts'
 import { PENDING } from '../sync/wait.ts'
 import { WaitRecord } from '../sync/wait-record.ts'
@@ -32,7 +33,7 @@ import {
   ESTALE,
   ETIMEDOUT,
 } from '../words/errno.ts'
-import { assertFunction, integer, timeoutOf, typeError, usageError } from '../words/usage.ts'
+import { assertFunction, asyncWaitOf, integer, timeoutOf, typeError, usageError } from '../words/usage.ts'
 import { conditionKind, ConditionObject } from './condition-kind.ts'
 import { holderOf, noRecord } from './explain.ts'
 import type { AsyncWait, UnlockToken, Wait } from './lockable.ts'
@@ -69,6 +70,7 @@ export class Condition extends SharedObject {
   readonly #word = this.at + raw
   readonly #context = this.attachment
   readonly #lot = this.#context.lot
+  #both: Guard | undefined
 
   constructor(options: Place | Found = {}) {
     super(CONDITION, options)
@@ -114,17 +116,17 @@ export class Condition extends SharedObject {
    */
   async waitAsync(held: UnlockToken, wait: AsyncWait & Until = {}): Promise<void> {
     this.assertLive('waitAsync')
-    const timeoutMs = timeoutOf('Condition.waitAsync()', wait)
+    const options = asyncWaitOf('Condition.waitAsync()', wait)
+    const { timeoutMs, signal } = options
     const until = untilOf('Condition.waitAsync()', wait)
-    const { signal, ref } = wait
     const mutex = this.#mutexOf('waitAsync', held, true)
     const deadline = deadlineAfter(timeoutMs)
     const steps = this.#stepsFor(mutex, held)
-    const options = { ...(signal !== undefined && { signal }), ...(ref !== undefined && { ref }) }
     this.#context.waits.check(signal)
     let isDone = until !== undefined && isTrue('waitAsync', until)
     while (!isDone) {
-      const result = await this.#context.waits.wait(steps, Math.max(deadline - now(), 0), options)
+      const left = Math.max(deadline - now(), 0)
+      const result = await this.#context.waits.wait(steps, left, options, this.#guardWith(mutex))
       isDone = isOver('waitAsync', result, until)
       if (isDone) return
       if (result === -ECANCELED) throw signal?.reason
@@ -149,10 +151,17 @@ export class Condition extends SharedObject {
     const result = context.waiting(
       () => this.#whatFor(mutex),
       () => conditionWait(this.#lot, this.#word, mutex.word, deadline),
+      this.#guardWith(mutex),
     )
     // The mode word is a dead owner's.
     if (result === EOWNERDEAD) context.cpu.plainStore(mutex.word + mode, 0)
     return result
+  }
+
+  /** Of both: a wait is for the one, then for the other. */
+  #guardWith({ guard }: MutexAccess): Guard {
+    if (this.#both?.also !== guard) this.#both = { ...this.guard, also: guard }
+    return this.#both
   }
 
   #whatFor(mutex: MutexAccess): string {

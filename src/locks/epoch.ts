@@ -29,7 +29,7 @@ import {
 import { homeEntry, register } from '../sync/readers.ts'
 import { dispose } from '../words/dispose.ts'
 import { EDEADLK, EPERM, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
-import { assertFunction, atOnce, timeoutOf } from '../words/usage.ts'
+import { asyncWaitOf, assertFunction, atOnce, timeoutOf } from '../words/usage.ts'
 import { epochKind, EpochObject } from './epoch-kind.ts'
 import { noRecord } from './explain.ts'
 import type { AsyncWait, Wait } from './lockable.ts'
@@ -132,6 +132,7 @@ export class Epoch extends SharedObject {
     const result = this.#context.waiting(
       () => `sections of ${this.label} have not ended`,
       () => awaitGrace(this.#lot, this.#word, target, deadlineAfter(timeoutMs)),
+      this.guard,
     )
     if (result === -ETIMEDOUT) throw this.#late('synchronize', timeoutMs)
     if (result < 0) throw this.#error(result, 'synchronize')
@@ -140,7 +141,7 @@ export class Epoch extends SharedObject {
   /** As synchronize(), without blocking the thread; it may be called in a section, which is then waited for too. */
   async synchronizeAsync(wait: AsyncWait = {}): Promise<void> {
     this.assertLive('synchronizeAsync')
-    const timeoutMs = timeoutOf('Epoch.synchronizeAsync()', wait)
+    const read = asyncWaitOf('Epoch.synchronizeAsync()', wait)
     const lot = this.#lot
     const at = this.#word
     const target = graceTarget(lot, at)
@@ -152,7 +153,7 @@ export class Epoch extends SharedObject {
       },
       late: (_record, its) => this.#late('synchronizeAsync', its),
     }
-    const result = await this.#context.waits.wait(steps, timeoutMs, wait)
+    const result = await this.#context.waits.wait(steps, read.timeoutMs, read, this.guard)
     if (result < 0) throw this.#error(result, 'synchronizeAsync')
   }
 

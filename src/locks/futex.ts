@@ -36,7 +36,15 @@ import {
 } from '../sync/futex.ts'
 import { ANY } from '../sync/wait-record.ts'
 import { EAGAIN, ENOMEM, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
-import { assertOptions, integer, oneOf, timeoutOf, typeError, usageError } from '../words/usage.ts'
+import {
+  asyncWaitOf,
+  assertOptions,
+  integer,
+  oneOf,
+  timeoutOf,
+  typeError,
+  usageError,
+} from '../words/usage.ts'
 import { noRecord } from './explain.ts'
 import type { AsyncWait, Wait } from './lockable.ts'
 
@@ -124,7 +132,7 @@ export const futex = {
   ): Promise<boolean> {
     const { context, at } = wordOf('futex.waitAsync()', words, index)
     const value = int32('futex.waitAsync()', 'expected', expected)
-    const timeoutMs = timeoutOf('futex.waitAsync()', wait)
+    const read = asyncWaitOf('futex.waitAsync()', wait)
     const bitset = bitsetOf('futex.waitAsync()', wait)
     const { lot } = context
     const steps: AsyncSteps = {
@@ -133,9 +141,9 @@ export const futex = {
       abandon: (record, outcome) => {
         abandonFutexWait(lot, record, outcome)
       },
-      late: () => late('waitAsync', at, timeoutMs),
+      late: () => late('waitAsync', at, read.timeoutMs),
     }
-    return answer(context, 'waitAsync', await context.waits.wait(steps, timeoutMs, wait))
+    return answer(context, 'waitAsync', await context.waits.wait(steps, read.timeoutMs, read))
   },
 
   /** Wakes the first `count` waiters of a word, those whose bitset meets; Infinity: all. Returns how many there were. */

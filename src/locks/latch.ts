@@ -29,7 +29,7 @@ import {
 } from '../sync/latch.ts'
 import { EEXIST, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
 import { i32, layout, newLine, words } from '../words/layout.ts'
-import { assertOptions, integer, present, timeoutOf } from '../words/usage.ts'
+import { asyncWaitOf, assertOptions, integer, present, timeoutOf } from '../words/usage.ts'
 import { noRecord } from './explain.ts'
 import type { AsyncWait, Wait, Waitable } from './lockable.ts'
 
@@ -86,12 +86,13 @@ export class Latch extends SharedObject implements Waitable {
   wait(wait?: Wait): void {
     this.assertLive('wait')
     const timeoutMs = timeoutOf('Latch.wait()', wait)
-    if (isOpen(this.#lot, this.#word)) return
+    if (isOpen(this.#lot, this.#word) && !this.isOver) return
     const result = this.#context.waiting(
       () => `${this.label}: ${this.#whatIsLeft()}`,
       () => awaitLatch(this.#lot, this.#word, deadlineAfter(timeoutMs)),
+      this.guard,
     )
-    if (result === -ESTALE) throw staleError('Latch', 'wait')
+    if (result === -ESTALE || this.isOver) throw staleError('Latch', 'wait')
     if (result < 0) throw this.#late('wait', timeoutMs)
   }
 
@@ -104,8 +105,8 @@ export class Latch extends SharedObject implements Waitable {
   /** Waits without blocking the thread until the latch is open. */
   async waitAsync(wait: AsyncWait = {}): Promise<void> {
     this.assertLive('waitAsync')
-    const timeoutMs = timeoutOf('Latch.waitAsync()', wait)
-    const result = await this.#context.waits.wait(this.#steps, timeoutMs, wait)
+    const read = asyncWaitOf('Latch.waitAsync()', wait)
+    const result = await this.#context.waits.wait(this.#steps, read.timeoutMs, read, this.guard)
     if (result === -ESTALE) throw staleError('Latch', 'waitAsync')
     if (result < 0) throw new ErrnoError(result, 'waitAsync', `${this.label}: ${noRecord(this.#context)}`)
   }

@@ -32,7 +32,7 @@ import {
 } from '../sync/mutex.ts'
 import { EDEADLK, EINVAL, EOWNERDEAD, EPERM, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
 import { PENDING } from '../sync/wait.ts'
-import { timeoutOf } from '../words/usage.ts'
+import { asyncWaitOf, timeoutOf } from '../words/usage.ts'
 import { holderOf, whyLate, whyNot } from './explain.ts'
 import type { AsyncWait, Lockable, UnlockToken, Wait } from './lockable.ts'
 import { ASYNC_HOLD, mutexKind, MutexObject, NORMAL, RECURSIVE, type MutexOptions } from './mutex-kind.ts'
@@ -125,12 +125,12 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
    */
   async lockAsync(wait: AsyncWait = {}): Promise<UnlockToken> {
     this.assertLive('lockAsync')
-    const timeoutMs = timeoutOf('Mutex.lockAsync()', wait)
+    const read = asyncWaitOf('Mutex.lockAsync()', wait)
     if (this.#type() === RECURSIVE) {
       throw new ErrnoError(EINVAL, 'lockAsync', `${this.label}: a recursive mutex has no asynchronous form`)
     }
     this.#special = 1
-    const result = await this.#context.waits.wait(this.#steps, timeoutMs, wait)
+    const result = await this.#context.waits.wait(this.#steps, read.timeoutMs, read, this.guard)
     if (result < 0) throw this.#error(result, 'lockAsync')
     return new AsyncToken(this)
   }
@@ -200,6 +200,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
       word: this.#word,
       label: () => this.label,
       isLive: () => this.isLive,
+      guard: this.guard,
     })
   }
 
@@ -242,17 +243,20 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   #lockSlow(wait: Wait | undefined): void {
     this.assertLive('lock')
     const timeoutMs = timeoutOf('Mutex.lock()', wait)
-    if (lockFast(this.#cpu, this.#word, this.#tid)) return
     const context = this.#context
     const result = context.waiting(
       () => `${this.label} is held by ${holderOf(context, this.#word)}`,
       () => lock(context.lot, this.#word, deadlineAfter(timeoutMs)),
+      this.guard,
     )
     if (result === -EDEADLK) this.#lockOwn(timeoutMs)
     else if (result === -ETIMEDOUT)
       throw this.#late('lock', timeoutMs, whyLate(context, this.#word, this.#lot.ownRecord))
     else if (result < 0) throw this.#error(result, 'lock')
-    else this.#onLocked(result)
+    else if (this.isOver) {
+      unlock(this.#lot, this.#word) // it was destroyed while this thread took it: what lies there now is not to be held
+      throw staleError('Mutex', 'lock')
+    } else this.#onLocked(result)
   }
 
   #onLocked(result: number): void {
@@ -278,7 +282,12 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
       return
     }
     // A normal mutex: nobody but this thread could unlock it, and this thread sleeps (pthread_mutex_lock(3)).
-    this.#context.sleepUntil(deadlineAfter(timeoutMs))
+    this.#context.waiting(
+      () => `${this.label} is held by this thread itself, and will never be unlocked`,
+      () => {
+        this.#context.sleepUntil(deadlineAfter(timeoutMs))
+      },
+    )
     throw this.#late('lock', timeoutMs, 'this thread holds it itself')
   }
 

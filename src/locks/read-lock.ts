@@ -20,8 +20,8 @@ import { leave } from '../sync/rwlock-tries.ts'
 import { afterReader } from '../sync/rwlock-turns.ts'
 import { bitsAgainstReaders, isTorn, RawRwLock, WRITERS } from '../sync/rwlock-word.ts'
 import { PENDING } from '../sync/wait.ts'
-import { EBUSY, EPERM, ETIMEDOUT } from '../words/errno.ts'
-import { timeoutOf } from '../words/usage.ts'
+import { EBUSY, EPERM, ESTALE, ETIMEDOUT } from '../words/errno.ts'
+import { asyncWaitOf, timeoutOf } from '../words/usage.ts'
 import type { AsyncWait, UnlockToken, Wait } from './lockable.ts'
 import { Side, type Sided } from './rwlock-view.ts'
 import {
@@ -86,8 +86,8 @@ export class ReadLock extends Side implements TokenHolder {
    */
   async lockAsync(wait: AsyncWait = {}): Promise<UnlockToken> {
     this.whole.assertLive('lockAsync')
-    const timeoutMs = timeoutOf(this.call('lockAsync'), wait)
-    const result = await this.whole.context.waits.wait(this.#steps, timeoutMs, wait)
+    const read = asyncWaitOf(this.call('lockAsync'), wait)
+    const result = await this.whole.context.waits.wait(this.#steps, read.timeoutMs, read, this.whole.guard())
     if (result < 0) throw this.error(result, 'lockAsync')
     return new AsyncToken(this)
   }
@@ -154,9 +154,13 @@ export class ReadLock extends Side implements TokenHolder {
     const result = context.waiting(
       () => `${this.whole.label()} is not free to read: ${this.holders()}`,
       () => readLock(context.lot, this.#word, deadlineAfter(timeoutMs)),
+      this.whole.guard(),
     )
     if (result === -ETIMEDOUT) throw this.late('lock', timeoutMs, context.lot.ownRecord)
     if (result < 0) throw this.error(result, 'lock')
+    if (!this.whole.isOver()) return
+    readUnlock(context.lot, this.#word) // as in Mutex
+    throw this.error(-ESTALE, 'lock')
   }
 
   #unlockSlow(seen: number): void {

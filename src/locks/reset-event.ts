@@ -31,7 +31,7 @@ import {
 } from '../sync/event.ts'
 import { EEXIST, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
 import { layout, newLine, words } from '../words/layout.ts'
-import { present, timeoutOf, typeError } from '../words/usage.ts'
+import { asyncWaitOf, present, timeoutOf, typeError } from '../words/usage.ts'
 import { aheadOfYou, noRecord } from './explain.ts'
 import type { AsyncWait, Wait, Waitable } from './lockable.ts'
 
@@ -92,6 +92,7 @@ export class ResetEvent extends SharedObject implements Waitable {
     const result = this.#context.waiting(
       () => `${this.label} is not set`,
       () => awaitEvent(this.#lot, this.#word, deadlineAfter(timeoutMs)),
+      this.guard,
     )
     if (result === -ESTALE) throw staleError('ResetEvent', 'wait')
     if (result < 0) throw this.#late('wait', timeoutMs, this.#lot.ownRecord)
@@ -106,8 +107,8 @@ export class ResetEvent extends SharedObject implements Waitable {
   /** Waits without blocking the thread until it is set. Queues in the same order as wait(). */
   async waitAsync(wait: AsyncWait = {}): Promise<void> {
     this.assertLive('waitAsync')
-    const timeoutMs = timeoutOf('ResetEvent.waitAsync()', wait)
-    const result = await this.#context.waits.wait(this.#steps, timeoutMs, wait)
+    const read = asyncWaitOf('ResetEvent.waitAsync()', wait)
+    const result = await this.#context.waits.wait(this.#steps, read.timeoutMs, read, this.guard)
     if (result === -ESTALE) throw staleError('ResetEvent', 'waitAsync')
     if (result < 0) throw new ErrnoError(result, 'waitAsync', `${this.label}: ${noRecord(this.#context)}`)
   }

@@ -2,6 +2,7 @@
 
 import type { Attachment } from '../memory/attachment.ts'
 import { staleError } from '../memory/open.ts'
+import type { Guard } from '../sync/guard.ts'
 import { readersOf } from '../sync/readers.ts'
 import { RawRwLock, writerOf } from '../sync/rwlock-word.ts'
 import { EAGAIN, EDEADLK, ENOMEM, EPERM, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
@@ -19,6 +20,9 @@ export interface Sided {
   label(): string
   assertLive(verb: string): void
   isLive(): boolean
+  /** It was destroyed, or is being. */
+  isOver(): boolean
+  guard(): Guard
 }
 
 export abstract class Side implements Lockable {

@@ -44,6 +44,8 @@ export class RwLock extends SharedObject {
       this.assertLive(verb)
     },
     isLive: () => this.isLive,
+    isOver: () => this.isOver,
+    guard: () => this.guard,
   }
   readonly #read = new ReadLock(this.#sided)
   readonly #write = new WriteLock(this.#sided)

@@ -29,7 +29,7 @@ import {
 } from '../sync/semaphore.ts'
 import { EEXIST, EOVERFLOW, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
 import { i32, layout, newLine, words } from '../words/layout.ts'
-import { assertOptions, integer, present, timeoutOf } from '../words/usage.ts'
+import { asyncWaitOf, assertOptions, integer, present, timeoutOf } from '../words/usage.ts'
 import { aheadOfYou, noRecord } from './explain.ts'
 import type { AsyncWait, Wait } from './lockable.ts'
 
@@ -98,8 +98,8 @@ export class Semaphore extends SharedObject {
   /** Takes a permit without blocking the thread. Queues in the same order as acquire(). */
   async acquireAsync(wait: AsyncWait = {}): Promise<void> {
     this.assertLive('acquireAsync')
-    const timeoutMs = timeoutOf('Semaphore.acquireAsync()', wait)
-    const result = await this.#context.waits.wait(this.#steps, timeoutMs, wait)
+    const read = asyncWaitOf('Semaphore.acquireAsync()', wait)
+    const result = await this.#context.waits.wait(this.#steps, read.timeoutMs, read, this.guard)
     if (result === -ESTALE) throw staleError('Semaphore', 'acquireAsync')
     if (result < 0) throw new ErrnoError(result, 'acquireAsync', `${this.label}: ${noRecord(this.#context)}`)
   }
@@ -123,6 +123,7 @@ export class Semaphore extends SharedObject {
     const result = context.waiting(
       () => `${this.label} has no permits`,
       () => acquire(context.lot, this.#word, deadlineAfter(timeoutMs)),
+      this.guard,
     )
     if (result === -ESTALE) throw staleError('Semaphore', 'acquire')
     if (result < 0) throw this.#late('acquire', timeoutMs, context.lot.ownRecord)

@@ -28,7 +28,7 @@ import {
   validateSeqRead,
 } from '../sync/seqlock.ts'
 import { EDEADLK, EOWNERDEAD, ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
-import { assertFunction, atOnce, timeoutOf } from '../words/usage.ts'
+import { asyncWaitOf, assertFunction, atOnce, timeoutOf } from '../words/usage.ts'
 import { noRecord } from './explain.ts'
 import type { AsyncWait, Wait } from './lockable.ts'
 import { seqLockKind, SeqLockObject } from './seqlock-kind.ts'
@@ -94,19 +94,17 @@ export class SeqLock extends SharedObject {
   async readAsync<T>(section: () => T, wait: AsyncWait = {}): Promise<T> {
     this.assertLive('readAsync')
     assertFunction('SeqLock.readAsync()', 'section', section)
-    const timeoutMs = timeoutOf('SeqLock.readAsync()', wait)
-    const { signal, ref } = wait
-    const options = { ...(signal !== undefined && { signal }), ...(ref !== undefined && { ref }) }
-    this.#context.waits.check(signal)
-    const deadline = deadlineAfter(timeoutMs)
-    const even: AsyncSteps = { ...this.#even, late: () => this.#late('readAsync', timeoutMs) }
+    const options = asyncWaitOf('SeqLock.readAsync()', wait)
+    this.#context.waits.check(options.signal)
+    const deadline = deadlineAfter(options.timeoutMs)
+    const even: AsyncSteps = { ...this.#even, late: () => this.#late('readAsync', options.timeoutMs) }
     for (;;) {
       const began = beginSeqRead(this.#lot, this.#word)
       if (began >= 0) {
         const seen = attempt(section)
         if (validateSeqRead(this.#lot, this.#word, began)) return resultOf('SeqLock.readAsync()', seen)
       }
-      const result = await this.#context.waits.wait(even, Math.max(0, deadline - now()), options)
+      const result = await this.#context.waits.wait(even, Math.max(0, deadline - now()), options, this.guard)
       if (result < 0) throw this.#error(result, 'readAsync')
       this.assertLive('readAsync')
     }
@@ -131,7 +129,7 @@ export class SeqLock extends SharedObject {
   async writeAsync<T>(section: (ownerDied: boolean) => T, wait: AsyncWait = {}): Promise<T> {
     this.assertLive('writeAsync')
     assertFunction('SeqLock.writeAsync()', 'section', section)
-    const timeoutMs = timeoutOf('SeqLock.writeAsync()', wait)
+    const read = asyncWaitOf('SeqLock.writeAsync()', wait)
     const end: { result?: { readonly value: T } | { readonly thrown: unknown } } = {}
     const at = this.#word + mutex
     const steps: AsyncSteps = {
@@ -149,7 +147,7 @@ export class SeqLock extends SharedObject {
       },
       late: (_record, its) => this.#late('writeAsync', its),
     }
-    const result = await this.#context.waits.wait(steps, timeoutMs, wait)
+    const result = await this.#context.waits.wait(steps, read.timeoutMs, read, this.guard)
     if (result < 0 || end.result === undefined) throw this.#error(result, 'writeAsync')
     return resultOf('SeqLock.writeAsync()', end.result)
   }
@@ -223,7 +221,7 @@ export class SeqLock extends SharedObject {
   }
 
   #waiting(wait: () => number): number {
-    return this.#context.waiting(() => `${this.label} is being written: ${this.#writer()}`, wait)
+    return this.#context.waiting(() => `${this.label} is being written: ${this.#writer()}`, wait, this.guard)
   }
 
   #writer(): string {

@@ -5,6 +5,7 @@
  */
 
 import type { Attachment } from '../memory/attachment.ts'
+import type { Guard } from '../sync/guard.ts'
 import { EPERM, ErrnoError } from '../words/errno.ts'
 import type { UnlockToken } from './lockable.ts'
 import { dispose } from '../words/dispose.ts'
@@ -40,6 +41,7 @@ export interface MutexAccess {
   readonly word: number
   readonly label: () => string
   readonly isLive: () => boolean
+  readonly guard: Guard
 }
 
 /** The one token of lock() and tryLock(): reused, allocates nothing. */

@@ -13,8 +13,8 @@ import {
 } from '../sync/rwlock.ts'
 import { isTorn, writerOf } from '../sync/rwlock-word.ts'
 import { PENDING } from '../sync/wait.ts'
-import { EBUSY, EDEADLK, EPERM, ETIMEDOUT } from '../words/errno.ts'
-import { timeoutOf } from '../words/usage.ts'
+import { EBUSY, EDEADLK, EPERM, ESTALE, ETIMEDOUT } from '../words/errno.ts'
+import { asyncWaitOf, timeoutOf } from '../words/usage.ts'
 import type { AsyncWait, UnlockToken, Wait } from './lockable.ts'
 import { Side, type Sided } from './rwlock-view.ts'
 import {
@@ -67,8 +67,8 @@ export class WriteLock extends Side implements TokenHolder {
   /** Locks for writing without blocking the thread; queues also behind other sections of this thread. */
   async lockAsync(wait: AsyncWait = {}): Promise<UnlockToken> {
     this.whole.assertLive('lockAsync')
-    const timeoutMs = timeoutOf(this.call('lockAsync'), wait)
-    const result = await this.whole.context.waits.wait(this.#steps, timeoutMs, wait)
+    const read = asyncWaitOf(this.call('lockAsync'), wait)
+    const result = await this.whole.context.waits.wait(this.#steps, read.timeoutMs, read, this.whole.guard())
     if (result < 0) throw this.error(result, 'lockAsync')
     return new AsyncToken(this)
   }
@@ -139,8 +139,12 @@ export class WriteLock extends Side implements TokenHolder {
     const result = context.waiting(
       () => `${this.whole.label()} is not free to write: ${this.holders()}`,
       () => writeLock(this.#lot, this.#word, deadlineAfter(timeoutMs)),
+      this.whole.guard(),
     )
     if (result === -ETIMEDOUT) throw this.late('lock', timeoutMs, this.#lot.ownRecord)
     if (result < 0) throw this.error(result, 'lock')
+    if (!this.whole.isOver()) return
+    writeUnlock(this.#lot, this.#word) // as in Mutex
+    throw this.error(-ESTALE, 'lock')
   }
 }

@@ -16,7 +16,7 @@ import type { AsyncOptions, AsyncSteps } from '../memory/async-waits.ts'
 import { abandonAcquire, acquire, beginAcquire, onBellAcquire, tryAcquire } from '../sync/semaphore.ts'
 import { ASLEEP, RUNG, slotOf, ThreadSlot } from '../threads/slot.ts'
 import { ErrnoError, ESTALE, ETIMEDOUT } from '../words/errno.ts'
-import { timeoutOf } from '../words/usage.ts'
+import { asyncWaitOf, timeoutOf } from '../words/usage.ts'
 import type { MachineKernel } from './kernel-of.ts'
 import { RUNNING, ZOMBIE } from './process-slot.ts'
 import { asked, code, ended, freeSlot, isProcessIn, NO_CODE, signal, thread } from './process-table.ts'
@@ -62,13 +62,13 @@ export class Child extends ProcessView {
 
   /** Resolves when the process has ended. Rejects with ETIMEDOUT after timeoutMs, and with the signal's reason. */
   async waitAsync(wait: AsyncOptions = {}): Promise<ExitStatus> {
-    const timeoutMs = timeoutOf('child.waitAsync()', wait)
-    const { signal: given } = wait
+    const options = asyncWaitOf('child.waitAsync()', wait)
+    const { timeoutMs, signal: given } = options
     if (this.#status !== undefined) return this.#status
     const settled = this.#settled.signal
     const signal = given === undefined ? settled : AbortSignal.any([given, settled])
     try {
-      const result = await this.#machine.attachment.waits.wait(this.#steps, timeoutMs, { ...wait, signal })
+      const result = await this.#machine.attachment.waits.wait(this.#steps, timeoutMs, { ...options, signal })
       if (result < 0) throw new ErrnoError(result, 'waitAsync', `child.waitAsync(): ${this.#label}`)
     } catch (error) {
       const known = this.#known() // another wait of this thread got it

@@ -17,6 +17,7 @@
 
 import { deadlineAfter, now } from '../host/clock.ts'
 import { KeepAlive, soon } from '../host/workers.ts'
+import type { Guard } from '../sync/guard.ts'
 import type { Lot } from '../sync/lot.ts'
 import { ABORTED, TIMED_OUT } from '../sync/wait-record.ts'
 import { PENDING } from '../sync/wait.ts'
@@ -59,6 +60,7 @@ export interface AsyncSteps {
 }
 
 interface Pending {
+  readonly guard: Guard | undefined
   /** Grows with each wait that begins. */
   readonly turn: number
   readonly steps: AsyncSteps
@@ -67,6 +69,10 @@ interface Pending {
   readonly holdsLoop: boolean
   readonly timeoutMs: number
   timer: NodeJS.Timeout | undefined
+  /** Until onBell is asked again, whether the bell rings or not. */
+  look: NodeJS.Timeout | undefined
+  /** Takes the listener from its signal. */
+  unlisten: (() => void) | undefined
   hasLeft: boolean
 }
 
@@ -89,46 +95,64 @@ export class AsyncWaits {
     this.#bell = thread.at + ThreadSlot.bell
   }
 
-  /** Waits: resolves with what the steps answer in the end, or -ETIMEDOUT; rejects with the signal's reason. */
-  async wait(steps: AsyncSteps, timeoutMs: number, options: AsyncOptions): Promise<number> {
+  /**
+   * Waits: resolves with what the steps answer in the end, or -ETIMEDOUT; rejects with the signal's reason. `guard` is that of
+   * what is waited for: when that is over, the wait answers -ESTALE.
+   */
+  async wait(steps: AsyncSteps, timeoutMs: number, options: AsyncOptions, guard?: Guard): Promise<number> {
     const { signal, ref = true } = options
     this.check(signal)
     const record = this.#lot.allocRecord()
     if (record === 0) return -ENOMEM
-    const begun = steps.begin(record)
+    const begun = this.#guarded(guard, () => steps.begin(record))
     if (begun !== PENDING) {
       steps.over?.(begun)
       return begun
     }
+    return new Promise<number>((resolve, reject) => {
+      const pending: Pending = {
+        guard,
+        turn: this.#begun++,
+        steps,
+        settle: resolve,
+        fail: reject,
+        holdsLoop: ref,
+        timeoutMs,
+        timer: undefined,
+        look: undefined,
+        unlisten: undefined,
+        hasLeft: false,
+      }
+      this.#add(record, pending)
+      this.#startTimer(record, pending, deadlineAfter(timeoutMs))
+      if (signal !== undefined) this.#heed(signal, record, pending)
+    })
+  }
 
-    let onAbort: (() => void) | undefined
+  /** Ends the wait when its signal aborts: until it is over, and not a moment longer. */
+  #heed(signal: AbortSignal, record: number, pending: Pending): void {
+    const onAbort = (): void => {
+      if (pending.steps.leave !== undefined) this.#leave(record, pending, ABORTED)
+      else if (this.#end(record, pending, ABORTED)) pending.fail(signal.reason)
+    }
     try {
-      return await new Promise<number>((resolve, reject) => {
-        const pending: Pending = {
-          turn: this.#begun++,
-          steps,
-          settle: resolve,
-          fail: reject,
-          holdsLoop: ref,
-          timeoutMs,
-          timer: undefined,
-          hasLeft: false,
-        }
-        this.#add(record, pending)
-        this.#startTimer(record, pending, deadlineAfter(timeoutMs))
-        onAbort = () => {
-          if (steps.leave !== undefined) this.#leave(record, pending, ABORTED)
-          else if (this.#end(record, ABORTED)) reject(signal?.reason as Error)
-        }
-        try {
-          signal?.addEventListener('abort', onAbort, { once: true })
-        } catch (error) {
-          this.#end(record, ABORTED) // what nobody hears of is not to be got
-          throw error
-        }
-      })
+      signal.addEventListener('abort', onAbort, { once: true })
+      pending.unlisten = () => {
+        signal.removeEventListener('abort', onAbort)
+      }
+    } catch (error) {
+      this.#end(record, pending, ABORTED) // what nobody hears of is not to be got
+      throw error
+    }
+  }
+
+  #guarded(guard: Guard | undefined, step: () => number): number {
+    const outer = this.#lot.guard
+    this.#lot.guard = guard
+    try {
+      return step()
     } finally {
-      if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort)
+      this.#lot.guard = outer
     }
   }
 
@@ -146,7 +170,7 @@ export class AsyncWaits {
   /** Ends one pending wait with an answer: what it waits for is no more to be had by this thread. */
   cancel(record: number, result: number): void {
     const pending = this.#pending.get(record)
-    if (this.#end(record, ABORTED)) pending?.settle(result)
+    if (pending !== undefined && this.#end(record, pending, ABORTED)) pending.settle(result)
   }
 
   /** Ends every pending wait with an error: the memory is gone. */
@@ -176,24 +200,24 @@ export class AsyncWaits {
       return
     }
     const error = pending.steps.late?.(record, pending.timeoutMs)
-    this.#end(record, TIMED_OUT)
+    this.#end(record, pending, TIMED_OUT)
     if (error === undefined) pending.settle(-ETIMEDOUT)
     else pending.fail(error)
   }
 
   #leave(record: number, pending: Pending, outcome: number): void {
-    if (pending.hasLeft) return
+    if (pending.hasLeft || this.#pending.get(record) !== pending) return
     pending.hasLeft = true
     clearTimeout(pending.timer)
-    const result = pending.steps.leave?.(record, outcome) ?? PENDING
+    const result = this.#guarded(pending.guard, () => pending.steps.leave?.(record, outcome) ?? PENDING)
     if (result === PENDING) return
     this.#remove(record, pending)
     pending.settle(result)
   }
 
-  #end(record: number, outcome: number): boolean {
-    const pending = this.#pending.get(record)
-    if (pending === undefined) return false
+  /** False if it is over, or being carried on: by now its record may be another's. */
+  #end(record: number, pending: Pending, outcome: number): boolean {
+    if (this.#pending.get(record) !== pending) return false
     this.#remove(record, pending)
     pending.steps.abandon(record, outcome)
     return true
@@ -207,8 +231,10 @@ export class AsyncWaits {
   }
 
   #remove(record: number, pending: Pending): void {
-    this.#pending.delete(record)
+    if (this.#pending.get(record) === pending) this.#pending.delete(record)
     clearTimeout(pending.timer)
+    clearTimeout(pending.look)
+    pending.unlisten?.()
     if (pending.holdsLoop && --this.#holders === 0) this.#keepAlive.drop()
   }
 
@@ -255,11 +281,12 @@ export class AsyncWaits {
   /** The timer keeps nothing alive: the wait does, if it shall. */
   #lookAgain(record: number, pending: Pending): void {
     const patienceMs = pending.steps.patienceMs?.(record) ?? Infinity
-    if (patienceMs === Infinity) return
+    if (patienceMs === Infinity || pending.look !== undefined) return
     const look = (): void => {
+      pending.look = undefined
       if (this.#pending.get(record) === pending) this.#carryOn(record)
     }
-    setTimeout(look, patienceMs).unref()
+    pending.look = setTimeout(look, patienceMs).unref()
   }
 
   #carryOn(record: number): void {
@@ -268,7 +295,7 @@ export class AsyncWaits {
     this.#pending.delete(record)
     let result: number
     try {
-      result = pending.steps.onBell(record)
+      result = this.#guarded(pending.guard, () => pending.steps.onBell(record))
     } catch (error) {
       // Its record is lost. But the other waits of this thread are listened for.
       this.#remove(record, pending)

@@ -10,6 +10,7 @@ import { wordsOf, type Cpu } from '../host/cpu.ts'
 import { debugCpu } from '../host/debug-cpu.ts'
 import { cores, threadId } from '../host/workers.ts'
 import { Frames } from '../frames/frames.ts'
+import type { Guard } from '../sync/guard.ts'
 import { Lot } from '../sync/lot.ts'
 import { LiveThread } from '../threads/live-thread.ts'
 import {
@@ -112,15 +113,18 @@ export class Attachment {
     throw error
   }
 
-  /** Runs a wait that blocks this thread; `describe` says meanwhile what for. */
-  waiting<R>(describe: () => string, wait: () => R): R {
+  /** Runs a wait that blocks this thread; `describe` says meanwhile what for. With a guard it ends when that is over. */
+  waiting<R>(describe: () => string, wait: () => R, guard?: Guard): R {
     this.assertSound()
-    const outer = this.awaited
+    const { lot, awaited: outer } = this
+    const outerGuard = lot.guard
     this.awaited = { describe }
+    lot.guard = guard
     try {
       return wait()
     } finally {
       this.awaited = outer
+      lot.guard = outerGuard
     }
   }
 

@@ -19,6 +19,8 @@
  *     frees.
  */
 
+import { Cell } from '../frames/slab.ts'
+import type { Guard } from '../sync/guard.ts'
 import type { Attachment } from './attachment.ts'
 import { nameOf, objectEntry, unbindLocked, withDirectory } from './directory.ts'
 import { Found, type AnyKind, type Handle, type Place } from './kind.ts'
@@ -33,6 +35,7 @@ export abstract class SharedObject implements Handle {
 
   readonly #kind: AnyKind
   #attachment: Attachment
+  #guard: Guard | undefined
 
   protected constructor(kind: AnyKind, options: Place | Found) {
     const { attachment, at, generation } =
@@ -69,8 +72,9 @@ export abstract class SharedObject implements Handle {
       // Ours alone from here on: if this thread dies, the reaper ends what it began.
       attachment.frames.unpublishCell(at)
       unbindLocked(attachment, attachment.cpu.load(at + objectEntry))
-      this.#kind.demolish(attachment, at)
+      // First of all: who is about to wait, and would leave something behind that is taken apart below, is out then.
       attachment.lot.endWaits(at, at + this.#kind.layout.sizeof)
+      this.#kind.demolish(attachment, at)
       attachment.frames.freeCell(at)
     })
     attachment.objects.delete(at)
@@ -89,7 +93,23 @@ export abstract class SharedObject implements Handle {
   }
 
   protected get isLive(): boolean {
-    return this.#attachment.cpu.plainLoad(this.at + 1) === this.generation
+    return this.#attachment.cpu.plainLoad(this.at + Cell.generation) === this.generation
+  }
+
+  /** For subclasses: it was destroyed, or is being. isLive is true until the very end of that. */
+  protected get isOver(): boolean {
+    return this.#attachment.cpu.plainLoad(this.at + Cell.status) !== -this.generation
+  }
+
+  /** For subclasses: what their waits look at, to end when it is destroyed. */
+  protected get guard(): Guard {
+    const { at, generation } = this
+    return (this.#guard ??= {
+      at: at + Cell.status,
+      own: -generation, // while it is published: from before its waits are ended on, another one
+      first: at,
+      end: at + this.#kind.layout.sizeof,
+    })
   }
 
   /** For subclasses: how messages name it. */

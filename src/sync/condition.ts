@@ -70,7 +70,7 @@ export function conditionWait(lot: Lot, at: number, mutexAt: number, deadline: n
   const settled = settle(lot, mutexAt, record, ended)
   if (settled !== PENDING) return settled
   const result = lot.cpu.plainLoad(record + answer)
-  const taken = mutexWait.take(lot, mutexAt)
+  const taken = takeMutex(lot, mutexAt)
   if (taken !== BUSY) return finish(lot, mutexAt, record, taken, result)
   queueForMutex(lot, at, mutexAt, record)
   const locked = waitPrepared(lot, mutexWait, mutexAt, record, Infinity)
@@ -124,7 +124,7 @@ export function hasWaiters(lot: Lot, at: number): boolean {
 
 // ── asynchronous: steps for the shell in the floors above ─────────────────────────────────────────────────────────
 
-/** Starts to wait, with a record from the lot. -EPERM, -EINVAL (then the record is free again) or PENDING. */
+/** Starts to wait, with a record from the lot. -EPERM, -EINVAL, -ESTALE (then the record is free again) or PENDING. */
 export function beginConditionWait(lot: Lot, at: number, mutexAt: number, record: number): number {
   const joined = join(lot, at, mutexAt, record)
   if (joined === 0) return PENDING
@@ -171,7 +171,7 @@ function goOn(lot: Lot, at: number, mutexAt: number, record: number, state: numb
   const settled = settle(lot, mutexAt, record, state)
   if (settled !== PENDING) return settled
   const result = lot.cpu.plainLoad(record + answer)
-  const taken = mutexWait.take(lot, mutexAt)
+  const taken = takeMutex(lot, mutexAt)
   if (taken !== BUSY) return finish(lot, mutexAt, record, taken, result)
   queueForMutex(lot, at, mutexAt, record)
   const locked = carryOn(lot, mutexWait, mutexAt, record)
@@ -190,6 +190,10 @@ function join(lot: Lot, at: number, mutexAt: number, record: number, wanted = mu
   cpu.plainStore(record + other, wanted)
   cpu.plainStore(record + answer, 0)
   const bucket = lot.lockBucket(0, at)
+  if (lot.isOver(at)) {
+    lot.unlockBucket(bucket)
+    return -ESTALE
+  }
   const first = firstWaiting(lot, bucket, at)
   if (first !== 0 && cpu.load(at + mutex) !== mutexAt) {
     lot.unlockBucket(bucket)
@@ -288,6 +292,10 @@ function settle(lot: Lot, mutexAt: number, record: number, state: number): numbe
   if (state === ENDED) cpu.plainStore(record + answer, -ESTALE)
   else if (state !== WOKEN) cpu.plainStore(record + answer, state === TIMED_OUT ? -ETIMEDOUT : -ECANCELED)
   return PENDING
+}
+
+function takeMutex(lot: Lot, mutexAt: number): number {
+  return lot.isOver(mutexAt) ? -ESTALE : mutexWait.take(lot, mutexAt)
 }
 
 /** Whether the mutex was destroyed after the record had left the queue (Lot.endWaits). */

@@ -212,8 +212,9 @@ export class Lot extends Queues {
       if (stateOf(cpu.load(slot + ThreadSlot.state)) === FREE) continue
       for (const record of this.recordsOf(slot)) {
         const seen = cpu.load(record + state)
-        if (seen === UNUSED || seen === WAITING || seen === ENDED) continue
-        if (cpu.plainLoad(record + key0) === 0) voidWord(record + key1)
+        if (seen === UNUSED || seen === WAITING) continue
+        if (seen !== ENDED && cpu.plainLoad(record + key0) === 0) voidWord(record + key1)
+        // Also of one whose condition has ended: it goes for the mutex yet.
         if (cpu.plainLoad(record + other) !== 0) voidWord(record + other)
       }
     }

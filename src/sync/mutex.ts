@@ -33,7 +33,7 @@
  * Lock order: the bucket of the lock's key comes below the lock itself.
  */
 
-import { EDEADLK, ENOTRECOVERABLE, EOWNERDEAD, EPERM, ETIMEDOUT } from '../words/errno.ts'
+import { EDEADLK, ENOTRECOVERABLE, EOWNERDEAD, EPERM, ESTALE, ETIMEDOUT } from '../words/errno.ts'
 import { i32, layout } from '../words/layout.ts'
 import type { Cpu } from '../host/cpu.ts'
 import type { Lot } from './lot.ts'
@@ -83,8 +83,10 @@ export function unlockLive(cpu: Cpu, guard: number, own: number, at: number, tid
  *  -EDEADLK          this thread holds it already
  *  -ETIMEDOUT        not in time
  *  -ENOTRECOVERABLE  an owner died and the next one did not call markConsistent()
+ *  -ESTALE           it was destroyed (guard.ts)
  */
 export function lock(lot: Lot, at: number, deadline: number): number {
+  if (lot.isOver(at)) return -ESTALE
   return lockFast(lot.cpu, at, lot.thread.tid) ? 0 : lockContended(lot, at, deadline)
 }
 

@@ -21,6 +21,7 @@ import { ThreadSlot } from '../threads/slot.ts'
 import type { Thread } from '../threads/thread.ts'
 import { PAGE_WORDS } from '../words/constants.ts'
 import { i32, layout, words } from '../words/layout.ts'
+import type { Guard } from './guard.ts'
 import { ASYNC, UNUSED, WaitRecord } from './wait-record.ts'
 
 /** The head of a chunk: it takes a record's place. */
@@ -50,6 +51,8 @@ export class Records {
   readonly thread: Thread
   readonly cpu: Cpu
   readonly geometry: LotGeometry
+  /** Of what this thread is about to wait for, if that can be destroyed. */
+  guard: Guard | undefined = undefined
   /** Unused asynchronous records of this thread. */
   readonly #spare: number[] = []
 
@@ -57,6 +60,14 @@ export class Records {
     this.thread = thread
     this.cpu = thread.cpu
     this.geometry = geometry
+  }
+
+  /** Whether what the word belongs to was destroyed, as far as there is a guard for it (guard.ts). */
+  isOver(word: number): boolean {
+    for (let guard = this.guard; guard !== undefined; guard = guard.also) {
+      if (word >= guard.first && word < guard.end) return this.cpu.load(guard.at) !== guard.own
+    }
+    return false
   }
 
   /** The record of this thread's blocked wait. */

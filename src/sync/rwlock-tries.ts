@@ -184,7 +184,8 @@ function tryWriteUnread(lot: Lot, at: number): number {
 function takeAdmitted(lot: Lot, at: number): number {
   const { cpu, thread } = lot
   const note = cpu.plainLoad(thread.at + ThreadSlot.admitted)
-  if (note === 0) return refusal(cpu.load(at))
+  // One for another lock is of a wait that was let in and then ended, for the lock was destroyed.
+  if (note === 0 || (note > 0 && note !== at)) return refusal(cpu.load(at))
   cpu.plainStore(thread.at + ThreadSlot.admitted, 0)
   return note < 0 ? note : noticeOf(lot, at)
 }

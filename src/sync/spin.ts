@@ -9,6 +9,7 @@
  */
 
 import { SPINS } from '../threads/counters.ts'
+import { ESTALE } from '../words/errno.ts'
 import type { Lot } from './lot.ts'
 import { afterFailure, FIRST_BURST, PATIENCE, PROBE_EVERY } from './record-spins.ts'
 import { BUSY, type Waitable } from './wait.ts'
@@ -37,7 +38,7 @@ export function spinForSignal(lot: Lot, what: Waitable, at: number, hintAt: numb
   thread.count(SPINS)
   for (let i = 0; i < SIGNAL_BURSTS; i++) {
     cpu.spinWhileEqual(at, cpu.load(at), SIGNAL_BURST)
-    const result = what.take(lot, at)
+    const result = lot.isOver(at) ? -ESTALE : what.take(lot, at)
     if (result !== BUSY) return result
   }
   return spinByAverage(lot, what, at, hintAt, most, PATIENCE * most)
@@ -63,10 +64,11 @@ function spinByAverage(
   for (let burst = FIRST_BURST; turns < budget; burst *= 2) {
     cpu.spinWhileEqual(at, cpu.load(at), burst)
     turns += burst
-    result = what.take(lot, at)
+    result = lot.isOver(at) ? -ESTALE : what.take(lot, at)
     if (result !== BUSY) break
   }
 
+  if (lot.isOver(at)) return result === BUSY ? -ESTALE : result // the hint is another's by now
   const next = result === BUSY ? afterFailure(average, budget, most) : average + ((turns - average) >> 3)
   cpu.plainStore(hintAt, (Math.min(next, 0x7fffff) << 8) | tries)
   return result

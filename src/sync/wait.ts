@@ -78,6 +78,7 @@ export function waitPrepared(lot: Lot, what: Waitable, at: number, record: numbe
         if (accepted !== BUSY) return finishTaken(lot, what, at, record, accepted)
       }
     }
+    if (lot.isOver(at)) return finish(lot, record, -ESTALE)
     const taken = what.take(lot, at)
     if (taken !== BUSY) return finishTaken(lot, what, at, record, taken)
   }
@@ -110,7 +111,8 @@ export function lookAgain(lot: Lot, what: Waitable, at: number, record: number):
     // Whoever else ends the wait does so under this lock, or has done so.
     if (lot.stateOf(record) === WAITING) {
       lot.callLocked(record, 0)
-      if (!what.announce(lot, at)) lot.endLocked(bucket, record, WOKEN)
+      if (lot.isOver(at)) lot.endLocked(bucket, record, ENDED)
+      else if (!what.announce(lot, at)) lot.endLocked(bucket, record, WOKEN)
     }
     lot.unlockBucket(bucket)
   } else {
@@ -122,6 +124,7 @@ export function lookAgain(lot: Lot, what: Waitable, at: number, record: number):
 /** Takes it, or queues a record that was prepared for it: then PENDING. */
 export function carryOn(lot: Lot, what: Waitable, at: number, record: number): number {
   for (;;) {
+    if (lot.isOver(at)) return finish(lot, record, -ESTALE)
     const taken = what.take(lot, at)
     if (taken !== BUSY) return finish(lot, record, taken)
     if (queue(lot, what, at, record)) return PENDING
@@ -139,9 +142,10 @@ export function abandon(lot: Lot, what: Waitable, at: number, record: number, ou
   lot.freeRecord(record)
 }
 
+/** False: it need not be waited for, or is over. */
 function queue(lot: Lot, what: Waitable, at: number, record: number): boolean {
   const bucket = lot.lockBucket(0, at)
-  const waits = what.announce(lot, at)
+  const waits = !lot.isOver(at) && what.announce(lot, at)
   if (waits) lot.enqueueLocked(bucket, record)
   lot.unlockBucket(bucket)
   return waits

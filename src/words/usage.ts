@@ -82,18 +82,34 @@ export function milliseconds(call: string, value: unknown): number {
   return value
 }
 
-/** The time-out in the options of a wait, which may be absent. What else they may say is checked too. */
-export function timeoutOf(
-  call: string,
-  wait: { timeoutMs?: number; signal?: unknown; ref?: unknown } | undefined,
-): number {
+/** The time-out in the options of a wait, which may be absent. */
+export function timeoutOf(call: string, wait: { timeoutMs?: number } | undefined): number {
   if (wait === undefined) return Infinity
-  if (typeof wait !== 'object' || (wait as object | null) === null)
-    throw typeError(call, 'wait', 'an object such as { timeoutMs: 100 }', wait)
-  const { timeoutMs, signal, ref = true } = wait
+  assertWait(call, wait)
+  return milliseconds(call, wait.timeoutMs)
+}
+
+/** The options of an asynchronous wait, each read once and checked. */
+export interface AsyncWaitRead {
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal
+  readonly ref?: boolean
+}
+
+export function asyncWaitOf(
+  call: string,
+  wait: { timeoutMs?: number; signal?: AbortSignal; ref?: boolean },
+): AsyncWaitRead {
+  assertWait(call, wait)
+  const { timeoutMs, signal, ref } = wait
   if (signal !== undefined && !isSignal(signal)) throw typeError(call, 'signal', 'an AbortSignal', signal)
-  if (typeof ref !== 'boolean') throw typeError(call, 'ref', 'true or false', ref)
-  return milliseconds(call, timeoutMs)
+  if (ref !== undefined && typeof ref !== 'boolean') throw typeError(call, 'ref', 'true or false', ref)
+  return { ...present({ signal, ref }), timeoutMs: milliseconds(call, timeoutMs) }
+}
+
+function assertWait(call: string, wait: unknown): void {
+  if (typeof wait !== 'object' || wait === null)
+    throw typeError(call, 'wait', 'an object such as { timeoutMs: 100 }', wait)
 }
 
 /** By what it can do: signals of other contexts are no instances of our AbortSignal. */

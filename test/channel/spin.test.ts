@@ -26,6 +26,7 @@ function spin(
         return at === WORD && changes() ? value + 2 : value
       },
     },
+    isOver: () => false,
   } as unknown as Lot
   return { result: spinForPeer(lot, supply as Supply, slips, WORD, HINT), spun }
 }

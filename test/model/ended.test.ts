@@ -9,6 +9,7 @@ import { acquire, release } from '../../src/sync/semaphore.ts'
 import { BUSY, waitBlocked, type Waitable } from '../../src/sync/wait.ts'
 import { AUTO, awaitEvent, setEvent } from '../../src/sync/event.ts'
 import { conditionNotify, conditionWait, RawCondition } from '../../src/sync/condition.ts'
+import type { Lot } from '../../src/sync/lot.ts'
 import { lock, unlock } from '../../src/sync/mutex.ts'
 import { repairSync } from '../../src/sync/repair.ts'
 import type { Model, ModelThread, Snapshot } from '../../src/testing/model.ts'
@@ -69,6 +70,51 @@ test('two sleepers are told', () => {
         state.assert(state.ghost[STALE] === 2, 'both by -ESTALE')
       },
     })),
+  )
+})
+
+/** A word that is 1 while the thing lives, as the status of a cell. */
+const guarded = (world: SyncWorld, thread: ModelThread): Lot => {
+  const lot = world.lot(thread)
+  lot.guard = { at: world.scratch, own: 1, first: world.lockAt, end: world.lockAt + 8 }
+  return lot
+}
+
+/** Waits that begin at any moment of the end: some are in a queue by then, some spin, some have just looked. */
+const beginners = (lotOf: (world: SyncWorld, thread: ModelThread) => Lot) =>
+  model('waits that begin', (world) => {
+    const begins = (thread: ModelThread): void => {
+      if (thread.cpu.load(world.scratch) !== 1) return
+      const result = acquire(lotOf(world, thread), world.lockAt, Infinity)
+      thread.assert(result === -ESTALE, `acquire() answers ${result}`)
+    }
+    return {
+      threads: [
+        [begins],
+        [begins],
+        [
+          (thread) => {
+            thread.cpu.store(world.scratch, 0)
+            ends(world)(thread)
+          },
+        ],
+      ],
+      init: (cpu) => {
+        cpu.store(world.scratch, 1)
+        for (let slot = 0; slot < 3; slot++) cpu.store(slot * ThreadSlot.sizeof + ThreadSlot.state, RUNNING)
+      },
+      bounds: { preemptions: 3 },
+    }
+  })
+
+test('a wait that begins while the thing ends is told too, wherever it stands', () => {
+  holds(beginners(guarded))
+})
+
+test('found: a wait that does not look again under the bucket’s lock sleeps for ever', () => {
+  finds(
+    beginners((world, thread) => world.lot(thread)),
+    /stuck/,
   )
 })
 

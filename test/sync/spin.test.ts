@@ -28,7 +28,8 @@ function world() {
       },
     },
   }) as typeof cpu
-  const lot = { cpu: counting, thread: { spinTurns: MOST, count: () => undefined } } as unknown as Lot
+  const thread = { spinTurns: MOST, count: () => undefined }
+  const lot = { cpu: counting, thread, isOver: () => false } as unknown as Lot
   return {
     /** One wait for something that takes so many turns. Answers what was spun, and whether that sufficed. */
     wait: (turns: number): { spun: number; taken: boolean } => {
@@ -111,7 +112,7 @@ function counting() {
   const thread = { cpu: double, spinTurns: MOST, count: () => undefined }
   return {
     cpu: double,
-    lot: { cpu: double, thread } as unknown as Lot,
+    lot: { cpu: double, thread, isOver: () => false } as unknown as Lot,
     spun: () => turned,
     setAfter: (turns: number) => {
       changesAfter = turns
