@@ -20,7 +20,7 @@ import { CommandError, INTERRUPTED } from './errors.ts'
 import { interruptible } from './interrupt.ts'
 import { Progress } from './progress.ts'
 import { assertSavable, save } from './saving.ts'
-import { entryOf, PRIMITIVES } from './stress/catalogue.ts'
+import { aliases, entryOf, PRIMITIVES } from './stress/catalogue.ts'
 import type { Load, Options, Outcome, Result } from './stress/load.ts'
 import { optionsOf, primitivesOf, whyNoKills } from './stress/options.ts'
 import { describe } from './stress/progress-line.ts'
@@ -48,7 +48,7 @@ export const stress = defineCommand({
       type: 'positional',
       required: false,
       valueHint: '...',
-      description: `${PRIMITIVES.join(', ')} (Default: all, one after the other)`,
+      description: `${PRIMITIVES.join(', ')} (Default: all, one after the other; ${aliases})`,
     },
     workers: { type: 'string', valueHint: 'N', description: 'Threads at work (Default: as many as cores)' },
     seconds: {

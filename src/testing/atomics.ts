@@ -25,7 +25,7 @@ import { withGlobalAtomics } from '../host/atomics-global.ts'
 import { usageError } from '../words/usage.ts'
 import type { ModelThread } from './model.ts'
 import { ThreadDouble } from './model-thread.ts'
-import { DIFFERED, TIMED_OUT } from './rerun.ts'
+import { ALL_ASLEEP, DIFFERED, TIMED_OUT } from './rerun.ts'
 
 /** What an operation gets that is written against `Atomics`. */
 export interface AtomicsView {
@@ -88,7 +88,7 @@ function atomicsOn(thread: ThreadDouble): typeof Atomics {
       return outcome === DIFFERED ? 'not-equal' : 'ok'
     },
     notify: (words: object, index: number, count = Infinity) =>
-      thread.notify(at(words, index), Math.max(0, Math.min(Math.trunc(count), MOST_WOKEN))),
+      thread.notify(at(words, index), Math.max(0, Math.min(Math.trunc(count) || 0, ALL_ASLEEP))),
     isLockFree: (size: number) => size === 1 || size === 2 || size === 4 || size === 8,
     waitAsync: () => {
       thread.assert(false, 'Atomics.waitAsync() is not modelled: an operation is synchronous')
@@ -97,9 +97,6 @@ function atomicsOn(thread: ThreadDouble): typeof Atomics {
   }
   return double as unknown as typeof Atomics
 }
-
-/** More than any model has tasks. */
-const MOST_WOKEN = 1000
 
 function at(words: object, index: number): number {
   const first = firstOf.get(words)

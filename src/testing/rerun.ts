@@ -52,6 +52,9 @@ export const TIMED_OUT = 0
 export const RUNG = 1
 export const DIFFERED = 2
 
+/** The second operand of a ring that wakes all: more than any model has tasks. */
+export const ALL_ASLEEP = 0x7fffffff
+
 /** The third operand of a sleep. */
 export const MAY_TIME_OUT = 1
 export const TELLS_APART = 2

@@ -9,7 +9,7 @@
 
 import type { Task } from './cast.ts'
 import { instructions, type InstructionName } from './instructions.ts'
-import type { Request } from './rerun.ts'
+import { ALL_ASLEEP, type Request } from './rerun.ts'
 import { KILL, kindOf, SPURIOUS, taskOf, TIME_OUT, type Transition } from './transition.ts'
 import type { World } from './world.ts'
 
@@ -49,7 +49,7 @@ function describe(world: World, { verb, name, a, b, c }: Request, operation: num
     case 'awaitChange':
       return `${name}(${at}, ${b})`
     case 'ring':
-      return name === 'notify' ? `notify(${at}, ${b})` : `ring(${at})`
+      return name === 'notify' && b !== ALL_ASLEEP ? `notify(${at}, ${b})` : `${name}(${at})`
     case 'choose':
       return `choose(${a})`
     case 'start':

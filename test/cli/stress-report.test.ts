@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { chart, counts, decades, linear, nines } from '../../src/cli/stress/chart.ts'
+import { chart, counts, decades, escaped, linear, nines } from '../../src/cli/stress/chart.ts'
 import type { Load } from '../../src/cli/stress/load.ts'
 import { describe as progressLine } from '../../src/cli/stress/progress-line.ts'
 import { rate, share, short, time } from '../../src/cli/stress/units.ts'
@@ -57,6 +57,11 @@ test('a chart puts values where its scales say, and escapes what it writes', () 
 
   expect(svg).toContain('d="M64 126L164 26"')
   expect(svg).toContain('a &#60; b')
+})
+
+test('what a picture cannot say is replaced, and all else is as it was', () => {
+  expect(escaped('a\u0001b\u001b[1m\ud800')).toBe('a\ufffdb\ufffd[1m\ufffd')
+  expect(escaped('Schlüssel 锁 😀\t"1" & <2>')).toBe('Schlüssel 锁 😀\t&#34;1&#34; &#38; &#60;2&#62;')
 })
 
 test('scales hold their values, and their labels are round', () => {

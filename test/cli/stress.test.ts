@@ -71,9 +71,11 @@ test('without a name, everything is measured, verified and in the table', async 
 
 test('names of stress-ng and of Linux stand for ours, and each is tested once', async () => {
   const { code, report } = await stress(['mtx', 'sem', 'mutex', 'cond', ...short])
+  const { stdout: help } = await pageframe('stress', '--help')
 
   expect(code).toBe(0)
   expect(report?.primitives.map(({ name }) => name)).toEqual(['mutex', 'semaphore', 'condition'])
+  expect(help).toContain('mtx = mutex, sem = semaphore, cond = condition, ring = channel')
 })
 
 describe('a primitive that does not do what it promises is found, and exit code 1 says so', () => {
@@ -224,6 +226,15 @@ describe('a lock of your own', () => {
 
     expect(code, stderr).toBe(0)
     expect(figures?.operations).toBeGreaterThan(0)
+  })
+
+  test('goes by its file if its name is no text', async () => {
+    const file = write('nameless.mjs', SPIN.replace('constructor', 'static name = 5; constructor'))
+
+    const { code, stderr, figures } = await stress(['--lock', file, ...short])
+
+    expect(code, stderr).toBe(0)
+    expect(figures?.name).toBe(file)
   })
 
   test('that throws what is no Error fails in a few words', async () => {

@@ -31,6 +31,11 @@ const ALIASES: Readonly<Record<string, PrimitiveName>> = {
   ring: 'channel',
 }
 
+/** `mtx = mutex, ...`, for the help. */
+export const aliases = Object.entries(ALIASES)
+  .map(([alias, name]) => `${alias} = ${name}`)
+  .join(', ')
+
 export function entryOf(name: PrimitiveName): Entry {
   return CATALOGUE[name]
 }

@@ -32,6 +32,9 @@ export interface Box {
   readonly height: number
 }
 
+/** See: Extensible Markup Language 1.0, section 2.2. */
+const UNSPEAKABLE = /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/gu
+
 /** Room in the box for the labels. */
 const LEFT = 64
 const RIGHT = 12
@@ -82,8 +85,9 @@ export function text(x: number, y: number, words: string, style: string, anchor 
   return `<text x="${round(x)}" y="${round(y)}" class="${style}" text-anchor="${anchor}">${escaped(words)}</text>`
 }
 
+/** Text of XML. What XML cannot say at all, control characters and halves of pairs, is said to be missing. */
 export function escaped(words: string): string {
-  return words.replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`)
+  return words.replace(UNSPEAKABLE, '\ufffd').replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`)
 }
 
 function round(value: number): number {

@@ -76,12 +76,17 @@ async function ownLock(path: string): Promise<OwnLock> {
     return {
       path,
       url,
-      className: type.name === '' || type.name === 'default' ? path : type.name,
+      className: nameOfClass(type) ?? path,
       afterDeath: type.afterDeath?.bind(type),
     }
   } catch (error) {
     throw new CommandError(`${path} is no lock: ${describeThrown(error)}`)
   }
+}
+
+/** Undefined if it has none of its own: a static field may stand in its place, and be anything. */
+function nameOfClass({ name }: { readonly name: unknown }): string | undefined {
+  return typeof name === 'string' && name !== '' && name !== 'default' ? name : undefined
 }
 
 function number(

@@ -142,6 +142,21 @@ describe('the double of Atomics', () => {
     expect([...seen].sort()).toEqual(['0,0', '0,1', '0,2', '1,0', '1,1', '1,2', '2,0', '2,1', '2,2'])
   })
 
+  test('shows in traces how many notify() was told to wake, if it was told', () => {
+    const { failures } = alone(({ words, thread }) => {
+      Atomics.notify(words, 1)
+      Atomics.notify(words, 1, 2)
+      Atomics.notify(words, 1, NaN)
+      thread.assert(false, 'shown')
+    })
+
+    expect(failures[0].trace.map((line) => line.replace(' finds nobody', ''))).toEqual([
+      'T0 notify(1)',
+      'T0 notify(1, 2)',
+      'T0 notify(1, 0)',
+    ])
+  })
+
   test('refuses what is not modelled, and says so', () => {
     const refused = [
       () => void Atomics.load(new Int32Array(new SharedArrayBuffer(4)), 0),
