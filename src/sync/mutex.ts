@@ -23,6 +23,10 @@
  * The bits are Linux's (FUTEX_WAITERS, FUTEX_OWNER_DIED); the states after a death are those of
  * pthread_mutexattr_setrobust(3).
  *
+ * Who is next. Whoever runs may take the lock before those who sleep; an unlock wakes the first of these, and hands the lock over
+ * to one that has waited for more than a millisecond, but not so often that the lock does nothing else (queues.ts). So nobody
+ * starves, and many threads on few cores do not pay a switch of threads for each section.
+ *
  * Invariants
  *  1. The compareExchange that writes the id is the acquisition; nothing else says who owns the lock.
  *  2. While a record waits for the lock in a bucket that is not locked, WAITERS is set in the word.
@@ -220,15 +224,23 @@ function unlockContended(lot: Lot, at: number): number {
     const heir = lot.handLocked(bucket, 0, at)
     if (heir !== 0) woken.push(heir)
     cpu.plainStore(at + since, 0)
-    const wakes = lot.isSentLocked(bucket, 0, at) ? SENT_WAKES : 1
-    const more =
-      heir === 0 ? lot.wakeLocked(bucket, 0, at, wakes, woken) : lot.firstLocked(bucket, 0, at) !== 0
+    const more = heir === 0 ? wakeNext(lot, bucket, at, woken) : lot.firstLocked(bucket, 0, at) !== 0
     // Release. A plain decision suffices: by invariant 3 the word cannot change here but through us.
     cpu.store(at, (heir === 0 ? 0 : lot.ownerOf(heir)) | (more ? WAITERS : 0))
   }
   lot.unlockBucket(bucket)
   lot.ring(woken)
   return 0
+}
+
+/** Wakes who is next, and appends it to `woken`. True if others are left. */
+function wakeNext(lot: Lot, bucket: number, at: number, woken: number[]): boolean {
+  if (lot.isSentLocked(bucket, 0, at)) return lot.wakeLocked(bucket, 0, at, SENT_WAKES, woken)
+  // Invariant 4 holds: the lock is free, waited for, and that one will try it.
+  if (lot.isWakingLocked(bucket, 0, at)) return lot.firstLocked(bucket, 0, at) !== 0
+  const more = lot.wakeLocked(bucket, 0, at, 1, woken)
+  if (more) lot.noteWakingLocked(bucket, woken)
+  return more
 }
 
 /** Wakes one waiter, whoever holds the lock: it will look for itself. */

@@ -39,6 +39,8 @@ export interface LotGeometry {
   readonly bucketCount: number
   readonly slotsAt: number
   readonly slotCount: number
+  /** Where more than so many wait for one thing, one is woken at a time (Queues.isWakingLocked). CROWD if absent. */
+  readonly crowd?: number
   /**
    * Word index of 4 KiB of fresh zeroes for asynchronous records, on a page's boundary, or 0 when there is none. Called with
    * no lock held.

@@ -134,7 +134,7 @@ function wakeWriter(lot: Lot, bucket: number, at: number, from: number, woken: n
         woken.push(writer)
       }
     } else {
-      const starves = from !== 0 && thread.isStarving(cpu.plainLoad(writer + WaitRecord.since))
+      const starves = from !== 0 && lot.isStarvingLocked(bucket, writer)
       const hands = isDue || starves
       if (lot.endLocked(bucket, writer, hands ? HANDED : WOKEN)) {
         woken.push(writer)

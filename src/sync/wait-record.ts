@@ -18,6 +18,9 @@
  *   HANDED     the owner. The waker has done the acquiring for it (of a lock: for blocked waiters only)
  *   TIMED_OUT, ABORTED: the owner. ENDED: the owner, who does not look at the word again
  *
+ * Behind the ticket a bucket has two hints: `fairAt`, the time from which a lock may be handed over again, and `waking`, the
+ * sleeper that was woken last (queues.ts).
+ *
  * The key is two opaque words: on a bare memory region and offset, through a process object and offset. 0 and 0: what it was
  * woken for, or was not in time for, has been taken apart before its owner came round to it (Lot.endWaits).
  *
@@ -32,7 +35,15 @@
 
 import { i32, layout, newLine } from '../words/layout.ts'
 
-export const Bucket = layout('Bucket', 128, { lock: i32, head: i32, tail: i32, ticket: i32, _end: newLine })
+export const Bucket = layout('Bucket', 128, {
+  lock: i32,
+  head: i32,
+  tail: i32,
+  ticket: i32,
+  fairAt: i32,
+  waking: i32,
+  _end: newLine,
+})
 
 export const WaitRecord = layout('WaitRecord', 64, {
   state: i32,

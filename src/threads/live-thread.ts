@@ -83,8 +83,9 @@ export class LiveThread implements Thread {
     return now() + ms
   }
 
-  isStarving(since: number): boolean {
-    return ((sharedNow() - since) | 0) > STARVES_AFTER_MS
+  isStarving(since: number, fairAt = 0): boolean {
+    const time = sharedNow()
+    return ((time - since) | 0) > STARVES_AFTER_MS && (fairAt === 0 || ((time - fairAt) | 0) >= 0)
   }
 }
 

@@ -32,6 +32,9 @@ export interface Thread {
   now(): number
   /** A deadline for sleep(), some milliseconds from now. */
   deadlineIn(ms: number): number
-  /** True when a wait that began at `since` (of `now`) has lasted long enough to be handed the lock. */
-  isStarving(since: number): boolean
+  /**
+   * True when a wait that began at `since` (of `now`) has lasted long enough to be handed the lock, and it is not before `fairAt`,
+   * if that is given and not 0.
+   */
+  isStarving(since: number, fairAt?: number): boolean
 }

@@ -21,6 +21,10 @@ export const FULL: Bounds = { states: 60_000_000 }
 export interface Shape {
   threads: number
   sections: number
+  /** Of the first thread, if it has another number. */
+  first?: number
+  /** More waiters than so many are a crowd. */
+  crowd?: number
   kill?: readonly number[]
   bounds?: Bounds
   handOff?: boolean
@@ -39,17 +43,19 @@ export function finds(shape: Shape, what: RegExp): void {
 }
 
 function modelOf(shape: Shape): Model {
-  const world = syncWorld(shape.threads)
+  const world = syncWorld(shape.threads, false, 1, shape.crowd)
   const { kill = [], handOff = false, bounds = {}, section: make = section, reaper = reaps } = shape
   const killed = kill.length === 0 ? '' : `, kill ${kill.join(' ')}`
   return {
-    name: `mutex ${shape.threads}x${shape.sections}${killed}${handOff ? ', hand-off' : ''}`,
+    name: `mutex ${shape.threads}x${shape.sections}${shape.crowd === undefined ? '' : ', crowd'}${killed}${handOff ? ', hand-off' : ''}`,
     ...world.base,
     handOff,
     kill,
     bounds,
-    threads: Array.from({ length: shape.threads }, () =>
-      Array.from({ length: shape.sections }, () => make(world)),
+    threads: Array.from({ length: shape.threads }, (_, thread) =>
+      Array.from({ length: thread === 0 ? (shape.first ?? shape.sections) : shape.sections }, () =>
+        make(world),
+      ),
     ),
     ...(kill.length === 0 ? {} : { reaper: [reaper(world)] }),
     invariant: exclusion,

@@ -37,6 +37,21 @@ describe('holders never overlap, and nobody sleeps for ever', () => {
     })
   })
 
+  test('3 threads, one of a crowd woken at a time, 2 preemptions', () => {
+    holds({ threads: 3, sections: 1, first: 3, crowd: 0, bounds: { preemptions: 2 } })
+  })
+
+  test('3 threads, one of a crowd woken at a time, time-outs', () => {
+    holds({
+      threads: 3,
+      sections: 1,
+      first: 2,
+      crowd: 0,
+      section: timedSection,
+      bounds: { preemptions: 2, timeouts: 1 },
+    })
+  })
+
   test('2 x 1 with spurious wake-ups, 3 preemptions', () => {
     holds({ threads: 2, sections: 1, bounds: { preemptions: 3, spurious: 1 } })
   })
@@ -68,6 +83,11 @@ describe('with a death between any two instructions, the lock is handed on with 
       section: timedSection,
       bounds: { preemptions: 2, timeouts: 1 },
     })
+  })
+
+  test('3 threads, one of a crowd woken at a time, any of them killed, 2 preemptions', () => {
+    for (const dead of [0, 1])
+      holds({ threads: 3, sections: 1, first: 2, crowd: 0, kill: [dead], bounds: { preemptions: 2 } })
   })
 
   test('2 x 1, the reaper gives up and begins again anywhere', () => {

@@ -47,13 +47,15 @@ export interface SyncWorld {
   isQuiet(state: Snapshot): boolean
 }
 
-export function syncWorld(threads: number, async = false, bucketCount = 1): SyncWorld {
+/** `crowd`: as in LotGeometry. */
+export function syncWorld(threads: number, async = false, bucketCount = 1, crowd?: number): SyncWorld {
   const slots = threads + 1
   const bucketsAt = slots * ThreadSlot.sizeof
   const lockAt = bucketsAt + bucketCount * Bucket.sizeof
   const chunksAt = alignUp(lockAt + 32, PAGE_WORDS)
   const words = async ? chunksAt + slots * PAGE_WORDS : lockAt + 32
-  const geometry = { bucketsAt, bucketCount, slotsAt: 0, slotCount: slots, more: () => 0 }
+  const places = { bucketsAt, bucketCount, slotsAt: 0, slotCount: slots }
+  const geometry = { ...places, more: () => 0, ...(crowd !== undefined && { crowd }) }
 
   const { state } = WaitRecord
   const lotAlone = new Lot({ cpu: undefined } as unknown as ModelThread, geometry)
