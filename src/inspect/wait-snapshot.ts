@@ -139,10 +139,11 @@ export class WaitSnapshot {
     if (known !== undefined) return known
     const { cpu, map } = this.#attachment
     const slot = slotOf(map.slotsAt, tid)
+    const threadId = this.#attachment.threadIdOf(tid)
     const made: GraphThread = {
       id: tid,
-      threadId: this.#attachment.threadIdOf(tid),
-      name: readText(cpu, slot + ThreadSlot.nameBytes, slot + ThreadSlot.name),
+      threadId,
+      name: threadId < 0 ? '' : readText(cpu, slot + ThreadSlot.nameBytes, slot + ThreadSlot.name),
       label: this.#attachment.threadName(tid),
     }
     this.threads.set(tid, made)

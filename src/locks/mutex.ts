@@ -171,7 +171,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     }
   }
 
-  /** Node's threadId of the thread that holds it, or null. It may have changed by the time you look. */
+  /** Node's threadId of the thread that holds it (-1: one that has ended), or null. It may have changed by the time you look. */
   get owner(): number | null {
     this.assertLive('owner')
     const tid = ownerOf(this.#lot, this.#word)

@@ -20,7 +20,9 @@ import {
   claimSlot,
   moveState,
   RUNNING,
+  slotIndexOf,
   slotOf,
+  tidOfState,
   ThreadSlot,
 } from '../threads/slot.ts'
 import { PAGE_SIZE, PAGE_WORDS } from '../words/constants.ts'
@@ -144,16 +146,20 @@ export class Attachment {
     while (this.thread.sleep(park, AWAKE, deadline)) this.cpu.store(park, AWAKE)
   }
 
-  /** Node's threadId of a thread. */
+  /** Node's threadId of a thread, or -1 if it has ended. */
   threadIdOf(tid: number): number {
-    return this.cpu.load(slotOf(this.map.slotsAt, tid) + ThreadSlot.threadId)
+    const slot = slotOf(this.map.slotsAt, tid)
+    const number = this.cpu.load(slot + ThreadSlot.threadId)
+    // Its slot may be another thread's by now, who has nothing to do with what this one held.
+    return tidOfState(slotIndexOf(tid), this.cpu.load(slot + ThreadSlot.state)) === tid ? number : -1
   }
 
   /** `thread 3 'parser'`: how messages name a thread. */
   threadName(tid: number): string {
     const slot = slotOf(this.map.slotsAt, tid)
     const name = readText(this.cpu, slot + ThreadSlot.nameBytes, slot + ThreadSlot.name)
-    const number = this.cpu.load(slot + ThreadSlot.threadId)
+    const number = this.threadIdOf(tid)
+    if (number < 0) return 'a thread that has ended'
     return name === '' ? `thread ${number}` : `thread ${number} '${name}'`
   }
 }
