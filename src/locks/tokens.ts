@@ -110,6 +110,6 @@ export class AsyncToken implements UnlockToken {
   }
 
   [dispose](): void {
-    if (this.#isOpen) this.unlock()
+    if (this.locked) this.unlock() // not if the lock was destroyed: there is nothing to give back
   }
 }

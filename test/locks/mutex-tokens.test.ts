@@ -82,3 +82,14 @@ describe('tokens', () => {
     expect(lock.owner).toBeNull()
   })
 })
+
+test('a token of a mutex that was destroyed is disposed quietly, of both kinds', async () => {
+  const [one, two] = [new Mutex(), new Mutex()]
+  const tokens = [one.lock(), await two.lockAsync()]
+  one.destroy()
+  two.destroy()
+
+  for (const token of tokens) token[Symbol.dispose]()
+
+  expect(tokens.map((token) => token.locked)).toEqual([false, false])
+})
