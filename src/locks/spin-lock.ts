@@ -108,7 +108,7 @@ export class SpinLock extends SharedObject implements SyncHolder {
     const timeoutMs = timeoutOf('SpinLock.lock()', wait)
     const result = this.#context.waiting(
       () => `${this.label} is held by ${this.#holder()}`,
-      () => spinLock(this.#lot, this.#word, timeoutMs, () => this.isLive),
+      () => spinLock(this.#lot, this.#word, timeoutMs, () => !this.isOver),
     )
     if (result === 0 || result === EOWNERDEAD) return
     if (result === -ESTALE) throw staleError('SpinLock', 'lock')

@@ -33,7 +33,7 @@ export const RawSpin = layout('RawSpin', 4, { word: i32 })
  *  EOWNERDEAD  it is ours, and the last owner died holding it: repair what it protects; unlocking it says so
  *  -EDEADLK    this thread holds it already
  *  -ETIMEDOUT  not in time
- *  -ESTALE     `isThere`, asked after each wait, says that the lock has been destroyed
+ *  -ESTALE     `isThere`, asked before each try but the first, says that the lock has been destroyed
  */
 export function spinLock(lot: Lot, at: number, timeoutMs: number, isThere = always): number {
   const { cpu, thread } = lot
@@ -45,6 +45,8 @@ export function spinLock(lot: Lot, at: number, timeoutMs: number, isThere = alwa
   for (;;) {
     const holder = seen & OWNER_MASK
     if (holder === 0) {
+      // A word that was cleared because the lock is no more looks free: the look comes after the load.
+      if (!isThere()) return -ESTALE
       const now = cpu.compareExchange(at, seen, seen | thread.tid)
       if (now === seen) return seen === 0 ? 0 : EOWNERDEAD
       seen = now
@@ -52,8 +54,8 @@ export function spinLock(lot: Lot, at: number, timeoutMs: number, isThere = alwa
     }
     if (timeoutMs !== Infinity && ((thread.now() - began) | 0) >= timeoutMs) return -ETIMEDOUT
     thread.awaitChange(at, seen)
-    if (!isThere()) return -ESTALE
     seen = cpu.load(at)
+    if (!isThere()) return -ESTALE
   }
 }
 

@@ -70,7 +70,7 @@ test.each(Object.keys(kinds))('a wait for a %s that begins while that is destroy
   const memory = new SharedMemory({ size: '2MiB' })
   const things = Array.from({ length: TIMES }, () => kinds[kind](memory))
   const others = actor.run(waiter, region, things, kind)
-  await sleep(50)
+  await actor.told('revived')
 
   for (const [i, thing] of things.entries()) {
     const until = process.hrtime.bigint() + BigInt(Math.floor((MOST_NS * i) / TIMES))
