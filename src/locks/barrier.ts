@@ -100,8 +100,8 @@ export class Barrier extends SharedObject {
       this.#guess = seen & ~FLAGS
       result = outcomeOf(this.#lot, this.#word, word, seen)
       if (result === BUSY) result = this.#sleep(word, timeoutMs)
-      // A word that was cleared looks like a phase that is over.
-      if (this.isOver) result = -ESTALE
+      // A word that was cleared looks like a phase that is over. (Whoever was the last may destroy the barrier at once.)
+      if (seen === 0 && this.isOver) result = -ESTALE
     } else {
       this.#guess = word & ~FLAGS
     }
