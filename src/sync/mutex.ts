@@ -191,6 +191,7 @@ export const mutexWait: Waitable = {
     if ((lot.cpu.load(at) & OWNER_MASK) !== lot.thread.tid) lot.unlockBucket(lot.lockBucket(0, at))
     const word = lot.cpu.load(at)
     if ((word & OWNER_MASK) !== lot.thread.tid) return BUSY // it died in between; the reaper has seen to the rest
+    lot.noteAccepted(lot.bucketOf(0, at))
     return (word & OWNER_DIED) === 0 ? 0 : EOWNERDEAD
   },
 

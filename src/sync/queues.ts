@@ -29,6 +29,7 @@ const { lock, head, fairAt, waking } = Bucket
 const FAIR_EVERY_MS = 1
 /** And so many times what the last one took: how long nobody could have the lock. */
 const FAIR_SHARE = 4
+const MOST_FAIR_MS = 25
 
 /** More than so many waiters are a crowd. Measured with 2 cores: 16 are better off without, 32 go six times as fast with it. */
 const CROWD = 16
@@ -261,11 +262,15 @@ export class Queues extends Lines {
     return true
   }
 
-  /** What was handed over has been accepted: from how long that took follows when it may be done again. A hint. */
+  /**
+   * What handLocked() has handed over was accepted: from how long that took follows when it may be done again. A hint, written
+   * without the lock. Not for what was handed over otherwise: fairAt says nothing of that.
+   */
   noteAccepted(bucket: number): void {
     const { cpu, thread } = this
     const took = (thread.now() + FAIR_EVERY_MS - cpu.plainLoad(bucket + fairAt)) | 0
-    if (took > 0) cpu.plainStore(bucket + fairAt, (thread.now() + FAIR_SHARE * Math.min(took, 1000)) | 0 || 1)
+    if (took > 0)
+      cpu.plainStore(bucket + fairAt, (thread.now() + FAIR_SHARE * Math.min(took, MOST_FAIR_MS)) | 0 || 1)
   }
 
   /** Notes at what time an asynchronous wait was called (rwlock-word.ts): it goes on, and its thread is to be rung. */

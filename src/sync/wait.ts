@@ -74,7 +74,6 @@ export function waitPrepared(lot: Lot, what: Waitable, at: number, record: numbe
         return finish(lot, record, -ETIMEDOUT)
       }
       if (ended === HANDED) {
-        lot.noteAccepted(lot.bucketOf(0, at))
         const accepted = what.accept(lot, at)
         if (accepted !== BUSY) return finishTaken(lot, what, at, record, accepted)
       }
