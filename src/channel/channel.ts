@@ -11,7 +11,7 @@
  */
 
 import type { AsyncOptions as AsyncWait } from '../memory/async-waits.ts'
-import { registerKind, type Found, type Kind } from '../memory/kind.ts'
+import { Found, registerKind, type Kind } from '../memory/kind.ts'
 import { SharedObject } from '../memory/object.ts'
 import { from, open } from '../memory/open.ts'
 import { bytes, codecOf, type Codec } from '../memory/types.ts'
@@ -77,14 +77,16 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
    * not do: ERR_PAGEFRAME_RING_BUFFER (of another memory), _RING_ALIGNMENT (not on 4 KiB), _RING_LENGTH (no power of two).
    */
   constructor(options: ChannelOptions<T> | Found = {}) {
-    super(CHANNEL, options)
-    if (!('at' in options)) this[learn](options)
+    const settled = settle(options)
+    super(CHANNEL, settled)
+    if (!(settled instanceof Found)) this[learn](settled)
   }
 
   /** Attaches to the channel of that name, or creates it. EEXIST if it carries something else, or has another capacity or ring. */
   static open<T = Uint8Array>(name: string, options: Omit<ChannelOptions<T>, 'name'> = {}): Channel<T> {
-    const channel = open(CHANNEL as unknown as Kind<ChannelOptions<T>, Channel<T>>, name, options)
-    channel[learn](options)
+    const settled = settle(options)
+    const channel = open(CHANNEL as unknown as Kind<ChannelOptions<T>, Channel<T>>, name, settled)
+    channel[learn](settled)
     return channel
   }
 
@@ -273,7 +275,7 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
     return {
       attachment: context,
       rawAt: this.at + raw,
-      life: { at: this.#generationAt, value: this.#own },
+      generation: this.#own,
       assertLive: (verb) => {
         this.assertLive(verb)
       },
@@ -304,11 +306,17 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
     const { producer } = this.#sender
     const { consumer } = this.#receiver
     producer.batches = count
-    consumer.batches = count
+    consumer.setBatching(count > 0)
     if (count > 0) return
     this.#publishOwn()
     if (consumer.isJoined) consumer.publish()
   }
+}
+
+/** The same options, but `of` is read now, and once: what it says is asked for again when the channel is there. */
+function settle<O extends object>(options: O): O {
+  if (options instanceof Found || typeof options !== 'object' || (options as unknown) === null) return options
+  return Object.create(options, { of: { value: (options as { of?: unknown }).of } }) as O
 }
 
 const CHANNEL = channelKind((found) => new Channel<never>(found))

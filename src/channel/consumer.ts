@@ -24,11 +24,11 @@ import {
   announceSleep,
   CLOSED,
   CONSUMER_DIED,
-  everlasting,
   HEADER_WORDS,
+  isSameLife,
   joinRole,
   leaveRole,
-  type Life,
+  openStatus,
   PAD,
   PRODUCER_DIED,
   RawChannel,
@@ -49,8 +49,6 @@ export const DRAINED = BUSY + 1
 export const RECORD_PURPOSE = LINED | 21
 
 export class Consumer {
-  /** While above 0, release() publishes lazily. */
-  batches = 0
   /** This thread has the role. */
   isJoined = false
   /** Of the record that next() returned. */
@@ -60,9 +58,8 @@ export class Consumer {
   declare private readonly lot: Lot
   declare private readonly cpu: Cpu
   declare private readonly at: number
-  /** Life, flat: what a look at it costs is paid three times a record. */
-  declare private readonly lifeAt: number
-  declare private readonly lifeValue: number
+  declare private readonly statusAt: number
+  declare private readonly open: number
   declare private readonly data: number
   declare private readonly mask: number
   /** What the notes say, while this thread has the role. */
@@ -70,14 +67,20 @@ export class Consumer {
   private readEnd = 0
   private tailSeen = 0
   private received = 0
+  /** The status word as it was when the channel last proved to be the same: one look, three times a record. */
+  private statusSeen: number
   /** The position up to which the room is published. */
   private published = 0
+  /** Released words that may stay unpublished. Outside a batch less than none: each release() publishes. */
+  private mayKeep = -1
   private readonly slips: Slips = { sinceVain: 1 }
 
-  constructor(lot: Lot, at: number, life: Life = everlasting(lot, at)) {
+  /** `generation`: of the channel's cell. */
+  constructor(lot: Lot, at: number, generation = 0) {
     this.lot = lot
-    this.lifeAt = life.at
-    this.lifeValue = life.value
+    this.statusAt = at + status
+    this.open = openStatus(generation)
+    this.statusSeen = this.open
     this.cpu = lot.cpu
     this.at = at
     this.data = lot.cpu.plainLoad(at + data) // a fact: published with the handle
@@ -102,9 +105,17 @@ export class Consumer {
     this.isJoined = true
   }
 
-  /** The channel was destroyed: what lies here may be another's. One plain load. */
+  /** The status word is as it was: the channel lives. False: see whether isGone. */
+  get isAsSeen(): boolean {
+    return this.cpu.plainLoad(this.statusAt) === this.statusSeen
+  }
+
+  /** The channel was destroyed: what lies here may be another's. */
   get isGone(): boolean {
-    return this.cpu.plainLoad(this.lifeAt) !== this.lifeValue
+    const seen = this.cpu.plainLoad(this.statusAt)
+    if (!isSameLife(seen, this.open)) return true
+    this.statusSeen = seen // closed, or somebody died: what is left can be read as fast
+    return false
   }
 
   /** Publishes what is released and gives the role back. A record that is still held goes to the next consumer. */
@@ -125,26 +136,30 @@ export class Consumer {
    */
   next(): number {
     const cpu = this.cpu
-    if (this.isGone) return -ESTALE
+    if (!this.isAsSeen && this.isGone) return -ESTALE
     const position = this.released
     if (position === this.tailSeen) {
       const none = this.look()
       if (none !== 0) return none
     }
-    let header = this.data + (position & this.mask)
-    let length = cpu.plainLoad(header)
-    let start = position
-    if (length === PAD) {
-      header = this.data
-      length = cpu.plainLoad(header)
-      start = ((position | this.mask) + 1) | 0
-    }
-    if (this.lengthBytes !== length) this.lengthBytes = length
+    const header = this.data + (position & this.mask)
+    const length = cpu.plainLoad(header)
+    if (length === PAD) return this.nextLap(position)
+    return this.hold(position, header, length, position)
+  }
+
+  /** The record behind a padding. */
+  private nextLap(position: number): number {
+    const start = ((position | this.mask) + 1) | 0
+    return this.hold(position, this.data, this.cpu.plainLoad(this.data), start)
+  }
+
+  private hold(position: number, header: number, length: number, start: number): number {
+    this.lengthBytes = length
     // Nobody holds a record: readEnd is released. If it is not, somebody saw this one and did not release it.
-    const isAgain = this.readEnd !== position
-    if (this.redelivered !== isAgain) this.redelivered = isAgain
+    this.redelivered = this.readEnd !== position
     this.readEnd = (start + recordWords(length)) | 0
-    cpu.plainStore(this.at + readEnd, this.readEnd)
+    this.cpu.plainStore(this.at + readEnd, this.readEnd)
     return header + HEADER_WORDS
   }
 
@@ -175,21 +190,22 @@ export class Consumer {
 
   /** The record that next() returned is done with: it is never delivered again, and its words are the producer's. */
   release(): void {
-    if (this.isGone) return
+    if (!this.isAsSeen && this.isGone) return
     this.released = this.readEnd
     this.received = (this.received + 1) | 0
     // Dead before this line: delivered again. After it: never; the reaper publishes it, and recounts `received`.
     this.cpu.plainStore(this.at + released, this.released)
-    if (this.batches === 0 || this.isQuarterFree()) this.publish()
+    if (((this.released - this.published) | 0) > this.mayKeep) this.publish()
   }
 
-  private isQuarterFree(): boolean {
-    return ((this.released - this.published) | 0) > this.mask >>> 2
+  /** A batch begins, or the last one has ended: publish() then. */
+  setBatching(isBatching: boolean): void {
+    this.mayKeep = isBatching ? this.mask >>> 2 : -1
   }
 
   /** Gives the producer all room that is released. */
   publish(): void {
-    if (this.isGone) return
+    if (!this.isAsSeen && this.isGone) return
     const word = this.at + head
     this.published = this.released
     this.cpu.plainStore(this.at + received, this.received)

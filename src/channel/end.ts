@@ -7,7 +7,6 @@ import type { Codec } from '../memory/types.ts'
 import { countersOf } from '../threads/counters.ts'
 import { EBUSY, EDEADLK, ErrnoError, ESTALE } from '../words/errno.ts'
 import { asyncWaitOf, usageError, type AsyncWaitRead } from '../words/usage.ts'
-import type { Life } from './ring.ts'
 import type { Views } from './views.ts'
 
 /** How long a call may wait. */
@@ -22,7 +21,8 @@ export interface Context<T> {
   /** Word index of the RawChannel. */
   readonly rawAt: number
   readonly views: Views
-  readonly life: Life
+  /** Of the channel's cell. */
+  readonly generation: number
   /** `Channel 'jobs'`. */
   readonly label: string
   /** Throws ESTALE if the channel was destroyed. */

@@ -124,7 +124,7 @@ function build(attachment: Attachment, at: number, options: ChannelOptions<never
   cpu.store(at + type, typeSignature(of))
   cpu.store(at + openedBy, threadId)
   writeText(cpu, at + typeBytes, at + typeName, of.$type)
-  initChannel(cpu, at + raw, dataAt, capacityBytes / 4)
+  initChannel(cpu, at + raw, dataAt, capacityBytes / 4, attachment.frames.generationOf(at))
   return 0
 }
 

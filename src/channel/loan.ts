@@ -54,27 +54,30 @@ export class ReusedLoan implements Loan {
   }
 
   get bytes(): Bytes {
-    if (this.payload === 0 || this.producer.isGone) this.refuse('bytes')
+    if (this.payload === 0 || !this.producer.isOpen) this.look('bytes')
     return this.views.at(this.payload, this.lengthBytes)
   }
 
   get byteOffset(): number {
-    if (this.payload === 0 || this.producer.isGone) this.refuse('byteOffset')
+    if (this.payload === 0 || !this.producer.isOpen) this.look('byteOffset')
     return this.payload * 4
   }
 
   commit(lengthBytes?: number): void {
-    if (this.payload === 0 || this.producer.isOver) this.refuse('commit')
+    if (this.payload === 0 || !this.producer.isOpen) this.look('commit')
     const length = lengthBytes === undefined ? this.lengthBytes : this.part(lengthBytes)
     this.payload = 0
     this.producer.commit(length)
-    this.turns.next()
+    if (this.turns.count !== 0) this.turns.next()
   }
 
-  private refuse(verb: string): never {
-    if (this.payload === 0) throw overError()
+  /** Something is not as it should be: throws if `verb` cannot be done for it. */
+  private look(verb: string): void {
+    const { producer, payload } = this
+    if (payload === 0) throw overError()
+    if (verb === 'commit' ? !producer.isOver : !producer.isGone) return
     this.payload = 0
-    if (this.producer.isGone) throw staleError('Channel', verb)
+    if (producer.isGone) throw staleError('Channel', verb)
     this.turns.next()
     throw this.closedError()
   }

@@ -52,12 +52,12 @@ export class ReusedMessage<T> implements Message<T> {
   }
 
   get bytes(): Bytes {
-    if (this.payload === 0 || this.consumer.isGone) this.refuse('bytes')
+    if (this.payload === 0 || !this.consumer.isAsSeen) this.look('bytes')
     return this.views.at(this.payload, this.consumer.lengthBytes)
   }
 
   get byteOffset(): number {
-    if (this.payload === 0 || this.consumer.isGone) this.refuse('byteOffset')
+    if (this.payload === 0 || !this.consumer.isAsSeen) this.look('byteOffset')
     return this.payload * 4
   }
 
@@ -69,8 +69,10 @@ export class ReusedMessage<T> implements Message<T> {
     return this.isHeld && this.consumer.redelivered
   }
 
-  private refuse(verb: string): never {
+  /** Something is not as it was: throws if there is nothing to be had any more. */
+  private look(verb: string): void {
     if (this.payload === 0) throw overError()
+    if (!this.consumer.isGone) return
     this.payload = 0
     throw staleError('Channel', verb)
   }
@@ -79,7 +81,7 @@ export class ReusedMessage<T> implements Message<T> {
     if (this.payload === 0) return
     this.payload = 0
     this.consumer.release()
-    this.turns.next()
+    if (this.turns.count !== 0) this.turns.next()
   }
 
   /** For console.log(). */

@@ -18,12 +18,12 @@ import {
   announceSleep,
   CLOSED,
   CONSUMER_DIED,
-  everlasting,
   HEADER_WORDS,
+  isSameLife,
   joinRole,
   largestRecordBytes,
   leaveRole,
-  type Life,
+  openStatus,
   PAD,
   PRODUCER_DIED,
   RawChannel,
@@ -57,9 +57,9 @@ export class Producer {
   declare private readonly lot: Lot
   declare private readonly cpu: Cpu
   declare private readonly at: number
-  /** Life, flat: what a look at it costs is paid three times a record. */
-  declare private readonly lifeAt: number
-  declare private readonly lifeValue: number
+  declare private readonly statusAt: number
+  /** The status word while all is well: one look, three times a record. */
+  declare private readonly open: number
   declare private readonly data: number
   declare private readonly capacity: number
   /** The longest record that a ring of this capacity takes, in bytes. */
@@ -72,10 +72,11 @@ export class Producer {
   private headSeen = 0
   private readonly slips: Slips = { sinceVain: 1 }
 
-  constructor(lot: Lot, at: number, life: Life = everlasting(lot, at)) {
+  /** `generation`: of the channel's cell. */
+  constructor(lot: Lot, at: number, generation = 0) {
     this.lot = lot
-    this.lifeAt = life.at
-    this.lifeValue = life.value
+    this.statusAt = at + status
+    this.open = openStatus(generation)
     this.cpu = lot.cpu
     this.at = at
     this.data = lot.cpu.plainLoad(at + data) // a fact: published with the handle
@@ -102,14 +103,22 @@ export class Producer {
     this.isJoined = true
   }
 
-  /** The channel was destroyed: what lies here may be another's. One plain load. */
-  get isGone(): boolean {
-    return this.cpu.plainLoad(this.lifeAt) !== this.lifeValue
+  /**
+   * The channel lives, is not closed, and nobody died. Plain: whoever was told of a close by other means sees it; whoever
+   * was not may as well have come before it.
+   */
+  get isOpen(): boolean {
+    return this.cpu.plainLoad(this.statusAt) === this.open
   }
 
-  /** It was closed: a consumer may have been told already that nothing comes any more. Two plain loads. */
+  /** The channel was destroyed: what lies here may be another's. */
+  get isGone(): boolean {
+    return !isSameLife(this.cpu.plainLoad(this.statusAt), this.open)
+  }
+
+  /** It was closed: a consumer may have been told already that nothing comes any more. */
   get isOver(): boolean {
-    return this.isGone || (this.cpu.plainLoad(this.at + status) & CLOSED) !== 0
+    return this.isGone || (this.cpu.plainLoad(this.statusAt) & CLOSED) !== 0
   }
 
   /** Publishes what is committed and gives the role back. */
@@ -129,17 +138,16 @@ export class Producer {
    *  -EMSGSIZE  no ring of this capacity ever has so much room
    */
   claim(lengthBytes: number): number {
-    if (this.isGone) return -ESTALE
-    // Plain: whoever was told of the close by other means sees it; whoever was not may as well have come before it.
-    if ((this.cpu.plainLoad(this.at + status) & HOPELESS) !== 0) return -EPIPE
     const { next } = this
-    return lengthBytes <= this.largest && next + recordWords(lengthBytes) <= this.limit
+    return this.isOpen && lengthBytes <= this.largest && next + recordWords(lengthBytes) <= this.limit
       ? next + HEADER_WORDS
       : this.look(lengthBytes)
   }
 
-  /** claim() beyond `limit`: at the end of a lap, or of the lines that were fetched, or apparently full. */
+  /** claim() when not all is well, or beyond `limit`: at the end of a lap, or of the lines that were fetched, or apparently full. */
   private look(lengthBytes: number): number {
+    if (this.isGone) return -ESTALE
+    if ((this.cpu.plainLoad(this.statusAt) & HOPELESS) !== 0) return -EPIPE
     if (!this.isJoined) return BUSY
     if (lengthBytes > this.largest) return -EMSGSIZE
     const needed = recordWords(lengthBytes)

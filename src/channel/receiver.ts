@@ -28,7 +28,7 @@ export class Receiver<T> extends End<T> {
   constructor(context: Context<T>, beforeWait: () => void) {
     super(context)
     const { attachment, rawAt, views } = context
-    this.consumer = new Consumer(attachment.lot, rawAt, context.life)
+    this.consumer = new Consumer(attachment.lot, rawAt, context.generation)
     this.turns = new Turns(
       attachment.lot,
       attachment.waits,

@@ -22,6 +22,8 @@
  * positions are even, and bit 0 of the two published words is free for a flag: the other side sleeps. Publishing is ONE
  * exchange, which says in passing whether somebody must be woken.
  *
+ *   status generation of the cell, LIVE, and what has happened. Zero once the channel is destroyed, and another life's when
+ *          its cell is used again: the one word that says whether all is well, for both sides
  *   tail   position | SLEEPS while the consumer sleeps (or did: the bit may be stale, and then wakes nobody)
  *   head   position | SLEEPS while the producer sleeps
  *
@@ -80,10 +82,14 @@ export const RawChannel = layout('RawChannel', 384, {
 
 const { data, capacity, status, sent, received } = RawChannel
 
+/** In `status`: a channel lives here. Above it the generation of its cell, so that one look tells all of a channel's state. */
+const LIVE = 8
+const GENERATION_SHIFT = 4
+
 /** Bit 0 of a published word: the other side sleeps and must be woken. */
 export const SLEEPS = 1
 
-/** Bits of `status`. A DIED bit stays until the role has a new owner. */
+/** The other bits of `status`. A DIED bit stays until the role has a new owner. */
 export const CLOSED = 1
 export const PRODUCER_DIED = 2
 export const CONSUMER_DIED = 4
@@ -97,15 +103,14 @@ export const HEADER_WORDS = 2
 export const LEAST_CAPACITY_BYTES = 4096
 export const MOST_CAPACITY_BYTES = GiB
 
-/** A word that has this value as long as the channel lives. */
-export interface Life {
-  readonly at: number
-  readonly value: number
+/** The status word of an open channel whose cell has this generation: alive, not closed, nobody's death to be told of. */
+export function openStatus(generation: number): number {
+  return (generation << GENERATION_SHIFT) | LIVE
 }
 
-/** For a ring that nobody destroys: a fact of its own. */
-export function everlasting({ cpu }: Lot, at: number): Life {
-  return { at: at + data, value: cpu.plainLoad(at + data) }
+/** The status word is that of the channel with this `openStatus`, whatever else it says. */
+export function isSameLife(seen: number, open: number): boolean {
+  return ((seen ^ open) & ~(LIVE - 1)) === 0
 }
 
 /** The words that a record takes, header and all. */
@@ -125,11 +130,18 @@ export function capacityFor(lengthBytes: number): number {
   return bytes
 }
 
-/** Writes the facts of a new channel into zeroed memory. Nobody else can see it yet. */
-export function initChannel(cpu: Cpu, at: number, dataAt: number, capacityWords: number): void {
+/** Writes the facts of a new channel into zeroed memory. Nobody else can see it yet. `generation`: of its cell. */
+export function initChannel(
+  cpu: Cpu,
+  at: number,
+  dataAt: number,
+  capacityWords: number,
+  generation = 0,
+): void {
   assert(isPowerOfTwo(capacityWords) && dataAt % 2 === 0, 'a ring is a power of two, on 8 bytes')
   cpu.plainStore(at + data, dataAt)
   cpu.plainStore(at + capacity, capacityWords)
+  cpu.plainStore(at + status, openStatus(generation))
 }
 
 /**

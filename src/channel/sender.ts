@@ -27,7 +27,7 @@ export class Sender<T> extends End<T> {
   constructor(context: Context<T>) {
     super(context)
     const { attachment, rawAt, views } = context
-    this.producer = new Producer(attachment.lot, rawAt, context.life)
+    this.producer = new Producer(attachment.lot, rawAt, context.generation)
     this.turns = new Turns(attachment.lot, attachment.waits, this.producer.roomAt, () => !this.lent.isOut)
     this.lent = new ReusedLoan(this.producer, views, this.turns, () => this.sendError(-EPIPE, 'commit', 0))
   }

@@ -212,3 +212,31 @@ test('whoever waits for a record by promise when the channel is destroyed is tol
   expect((await waiting).code).toBe('ESTALE')
   expect(heir.receive()).toEqual(new Uint8Array([7]))
 })
+
+test('a getter is asked once what the channel carries, by new and by open', () => {
+  let asked = 0
+  const options = {
+    ...small,
+    get of() {
+      asked++
+      return json<number>()
+    },
+  }
+  const made = new Channel(options)
+  expect(asked).toBe(1)
+  made.send(1)
+  expect(made.receive()).toBe(1)
+
+  const opened = Channel.open('asked once', options)
+  expect(asked).toBe(2)
+  opened.send(2)
+  expect(opened.receive()).toBe(2)
+})
+
+test('options that are inherited count as well', () => {
+  const inherited = Object.create({ ...small, of: json<number>() }) as Record<string, never>
+  const made = new Channel(inherited)
+  expect(() => {
+    made.send(1 as never)
+  }).not.toThrow()
+})

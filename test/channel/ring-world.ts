@@ -157,7 +157,7 @@ export function receive(world: RingWorld, deadline = Infinity) {
 export function receiveBatch(world: RingWorld, count: number) {
   return (thread: ModelThread) => {
     const consumer = ownerOf(new Consumer(world.lot(thread), world.at))
-    consumer.batches = 1
+    consumer.setBatching(true)
     for (let i = 0; i < count; i++) get(world, thread, consumer, Infinity)
     consumer.publish()
   }
