@@ -46,7 +46,7 @@ async function bundle() {
     transform: { target: TARGET },
     // Worker files and the command line name the package as its users do; here that is the entry beside them.
     resolve: { alias: packageEntries() },
-    plugins: [workerModules()],
+    plugins: [workerModules(), constantClasses()],
     onLog: refuseUnresolved,
   })
   const { output } = await bundled.write({
@@ -80,6 +80,14 @@ async function bundle() {
 
   refuseForeignCode(output)
   runnable('cli.js')
+}
+
+/** rolldown writes each class as a `var`, which V8 looks up where it would know a constant. */
+function constantClasses() {
+  return {
+    name: 'pageframe:constant-classes',
+    renderChunk: (code) => code.replace(/^var ([\w$]+ = class\b)/gm, 'const $1'),
+  }
 }
 
 /** { index: 'src/index.ts', ... }: the files directly in `folder`, without declarations and embedded workers. */

@@ -1,4 +1,4 @@
-/** pageframe/internals/exchange: who competes in an exchange, for our own bench. Not documented, and without types. */
+/** dist/exchange.js: who competes in an exchange, for our own bench. No entry point of the package. */
 
 export { Crew } from './cli/exchange/crew.ts'
 export { findInput } from './cli/exchange/input.ts'

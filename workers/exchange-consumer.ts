@@ -37,9 +37,11 @@ export interface ConsumerAnswer {
 
 const data = workerData as ConsumerData
 let round = newRound()
-await listen(data)
+void listen(data).then(() => {
+  onDuty(consume)
+})
 
-onDuty(async ({ channel }: ConsumerOrder): Promise<ConsumerAnswer> => {
+async function consume({ channel }: ConsumerOrder): Promise<ConsumerAnswer> {
   if (data.transport === 'pageframe') {
     takeBlocks(Channel.from(channel), take)
     round.end()
@@ -52,7 +54,7 @@ onDuty(async ({ channel }: ConsumerOrder): Promise<ConsumerAnswer> => {
     latenciesMs: Float64Array.from(stint.latenciesMs),
     result: stint.account.result(),
   }
-})
+}
 
 function newRound() {
   let end: () => void = () => undefined

@@ -58,9 +58,12 @@ interface Lane {
 }
 
 let answered: (lane: Lane, buffer: ArrayBuffer | undefined) => void = () => undefined
-const lanes = await lanesOf(data)
 
-onDuty(async ({ channels }: ProducerOrder): Promise<ProducerAnswer> => {
+void lanesOf(data).then((lanes) => {
+  onDuty((order: ProducerOrder) => produce(order, lanes))
+})
+
+async function produce({ channels }: ProducerOrder, lanes: readonly Lane[]): Promise<ProducerAnswer> {
   const reader = new BlockReader(data.files)
   const startedMs = sharedNow()
   const messages =
@@ -71,11 +74,11 @@ onDuty(async ({ channels }: ProducerOrder): Promise<ProducerAnswer> => {
           data.blockBytes,
           (bytes) => (data.progress[0] = bytes),
         )
-      : await sendThroughLanes(reader)
+      : await sendThroughLanes(reader, lanes)
   return { startedMs, messages, clonedBytes: data.transport === 'clone' ? 2 * messages * messageBytes : 0 }
-})
+}
 
-function sendThroughLanes(reader: BlockReader): Promise<number> {
+function sendThroughLanes(reader: BlockReader, lanes: readonly Lane[]): Promise<number> {
   return new Promise((resolve) => {
     let messages = 0
     let isThrough = false

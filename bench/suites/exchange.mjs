@@ -1,6 +1,6 @@
 /** The main job, block by block: read from a file, handed over, parsed where it lies, added up. */
 
-import { Crew, findInput, ProcessCrew } from 'pageframe/internals/exchange'
+import { Crew, findInput, ProcessCrew } from '../../dist/exchange.js'
 import { runSuite } from '../harness.mjs'
 
 const KIB = 1024

@@ -37,7 +37,7 @@ const root = defineCommand({
   subCommands: commands,
 })
 
-await main(commandLine())
+void main(commandLine()) // it lets no error out
 
 async function main([name, ...rest]: [string?, ...string[]]): Promise<void> {
   onOutputError((error) => {

@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
+import { transform } from 'esbuild'
 import { describe, expect, test } from 'vitest'
 import { ROOT, useProject } from './project.ts'
 
@@ -27,6 +28,23 @@ describe('the tarball', () => {
     const packed = new Set(project().packed.files.map((file) => file.path))
 
     expect(targets.filter((target) => !packed.has(target.replace(/^\.\//, '')))).toEqual([])
+  })
+
+  test('has declarations for every entry point, constants that stay constants, and no top-level await', async () => {
+    const { exports } = manifest()
+    const entries = Object.entries(exports).filter(([name]) => name !== './package.json')
+    expect(entries.filter(([, target]) => typeof target === 'string' || !('types' in target))).toEqual([])
+
+    const code = installedFiles().filter((file) => file.endsWith('.js'))
+    expect(code.length).toBeGreaterThan(10)
+    for (const file of code) {
+      const content = readFileSync(project().path('node_modules/pageframe', file), 'utf8')
+      expect(/^var [\w$]+ = class\b.*/m.exec(content)?.[0], file).toBeUndefined()
+      // What `pageframe locks` loads before a program, which has to wait for it.
+      if (/locks-hook|main-thread/.test(file)) continue
+      // CommonJS cannot have it, so esbuild refuses it, by name.
+      await transform(content, { format: 'cjs', logLevel: 'silent' })
+    }
   })
 
   test('needs no other package, and runs nothing when it is installed', () => {
