@@ -16,9 +16,17 @@ import { SharedObject } from '../memory/object.ts'
 import { from, open } from '../memory/open.ts'
 import { bytes, codecOf, type Codec } from '../memory/types.ts'
 import { dispose } from '../words/dispose.ts'
-import { atOnce, typeError, usageError } from '../words/usage.ts'
+import { atOnce, present, typeError, usageError } from '../words/usage.ts'
 import type { Context, Wait } from './end.ts'
-import { capacityAt, channelKind, codecAt, raw, typeNameAt, type ChannelOptions } from './kind.ts'
+import {
+  capacityAt,
+  ChannelObject,
+  channelKind,
+  codecAt,
+  raw,
+  typeNameAt,
+  type ChannelOptions,
+} from './kind.ts'
 import type { Loan } from './loan.ts'
 import type { Message } from './message.ts'
 import { Receiver } from './receiver.ts'
@@ -62,13 +70,15 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
   // Each stored once, here: V8 folds such fields (CONTRIBUTING.md, "Fields on fast paths").
   readonly #context = this.attachment
   readonly #cpu = this.#context.cpu
-  readonly #generationAt = this.at + 1
-  readonly #own = this.generation
+  readonly #statusAt = this.at + ChannelObject.status
+  readonly #live = -this.generation
   readonly #ends = this.#contextOfEnds()
-  readonly #sender = new Sender<T>(this.#ends)
-  // Before it waits: this thread may be the producer too, with a batch that nobody has seen.
-  readonly #receiver = new Receiver<T>(this.#ends, () => {
-    this.#publishOwn()
+  // One thread may be both ends, and waits then for what it has in a batch itself.
+  readonly #sender: Sender<T> = new Sender<T>(this.#ends, () => {
+    this.#receiver.consumer.publishEarly()
+  })
+  readonly #receiver: Receiver<T> = new Receiver<T>(this.#ends, () => {
+    this.#sender.producer.publishEarly()
   })
   #codec = codecAt(this.#context, this.at) as Codec<T> | undefined
 
@@ -264,7 +274,7 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
   }
 
   #assertOwn(verb: string): void {
-    if (this.#cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive(verb)
+    if (this.#cpu.plainLoad(this.#statusAt) !== this.#live) this.assertLive(verb)
   }
 
   #contextOfEnds(): Context<T> {
@@ -272,16 +282,20 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
     const dataAt = context.cpu.load(this.at + raw + RawChannel.data)
     const known = () => this.#knownCodec()
     const label = () => this.label
+    const guard = () => this.guard
     return {
       attachment: context,
       rawAt: this.at + raw,
-      generation: this.#own,
+      generation: this.generation,
       assertLive: (verb) => {
         this.assertLive(verb)
       },
       views: new Views(context.buffer, dataAt, capacityAt(context, this.at) / 4),
       get label() {
         return label()
+      },
+      get guard() {
+        return guard()
       },
       get codec() {
         return known()
@@ -313,10 +327,13 @@ export class Channel<T = Uint8Array> extends SharedObject implements Source<T> {
   }
 }
 
-/** The same options, but `of` is read now, and once: what it says is asked for again when the channel is there. */
-function settle<O extends object>(options: O): O {
+/** What the options say, each read once: `of` is asked for again when the channel is there. What is none is for others to refuse. */
+function settle<T>(options: ChannelOptions<T>): ChannelOptions<T>
+function settle<T>(options: ChannelOptions<T> | Found): ChannelOptions<T> | Found
+function settle<T>(options: ChannelOptions<T> | Found): ChannelOptions<T> | Found {
   if (options instanceof Found || typeof options !== 'object' || (options as unknown) === null) return options
-  return Object.create(options, { of: { value: (options as { of?: unknown }).of } }) as O
+  const { of, capacity, ring, from, to, memory, name } = options
+  return present<ChannelOptions<T>>({ of, capacity, ring, from, to, memory, name })
 }
 
 const CHANNEL = channelKind((found) => new Channel<never>(found))

@@ -28,7 +28,7 @@ import {
   isSameLife,
   joinRole,
   leaveRole,
-  openStatus,
+  openState,
   PAD,
   PRODUCER_DIED,
   RawChannel,
@@ -38,7 +38,7 @@ import {
 } from './ring.ts'
 import { spinForPeer, type Slips, type Supply } from './spin.ts'
 
-const { data, capacity, status, tail, head, consumer, released, readEnd, tailSeen, received, emptySpins } =
+const { data, capacity, state, tail, head, consumer, released, readEnd, tailSeen, received, emptySpins } =
   RawChannel
 
 const NO_MORE = CLOSED | PRODUCER_DIED
@@ -58,7 +58,7 @@ export class Consumer {
   declare private readonly lot: Lot
   declare private readonly cpu: Cpu
   declare private readonly at: number
-  declare private readonly statusAt: number
+  declare private readonly stateAt: number
   declare private readonly open: number
   declare private readonly data: number
   declare private readonly mask: number
@@ -67,8 +67,8 @@ export class Consumer {
   private readEnd = 0
   private tailSeen = 0
   private received = 0
-  /** The status word as it was when the channel last proved to be the same: one look, three times a record. */
-  private statusSeen: number
+  /** The state as it was when the channel last proved to be the same: one look, three times a record. */
+  private stateSeen: number
   /** The position up to which the room is published. */
   private published = 0
   /** Released words that may stay unpublished. Outside a batch less than none: each release() publishes. */
@@ -78,9 +78,9 @@ export class Consumer {
   /** `generation`: of the channel's cell. */
   constructor(lot: Lot, at: number, generation = 0) {
     this.lot = lot
-    this.statusAt = at + status
-    this.open = openStatus(generation)
-    this.statusSeen = this.open
+    this.stateAt = at + state
+    this.open = openState(generation)
+    this.stateSeen = this.open
     this.cpu = lot.cpu
     this.at = at
     this.data = lot.cpu.plainLoad(at + data) // a fact: published with the handle
@@ -105,16 +105,16 @@ export class Consumer {
     this.isJoined = true
   }
 
-  /** The status word is as it was: the channel lives. False: see whether isGone. */
+  /** The state is as it was: the channel lives. False: see whether isGone. */
   get isAsSeen(): boolean {
-    return this.cpu.plainLoad(this.statusAt) === this.statusSeen
+    return this.cpu.plainLoad(this.stateAt) === this.stateSeen
   }
 
   /** The channel was destroyed: what lies here may be another's. */
   get isGone(): boolean {
-    const seen = this.cpu.plainLoad(this.statusAt)
+    const seen = this.cpu.plainLoad(this.stateAt)
     if (!isSameLife(seen, this.open)) return true
-    this.statusSeen = seen // closed, or somebody died: what is left can be read as fast
+    this.stateSeen = seen // closed, or somebody died: what is left can be read as fast
     return false
   }
 
@@ -177,7 +177,7 @@ export class Consumer {
     // Acquire: pairs with the exchange in Producer.publish(). We see the records before it.
     let seen = cpu.load(this.at + tail) & ~SLEEPS
     if (seen === position) {
-      const ended = cpu.load(this.at + status) & NO_MORE
+      const ended = cpu.load(this.at + state) & NO_MORE
       if (ended === 0) return BUSY
       // Again: what was published before the close, or by the reaper before it set the bit, must be seen.
       seen = cpu.load(this.at + tail) & ~SLEEPS
@@ -201,6 +201,11 @@ export class Consumer {
   /** A batch begins, or the last one has ended: publish() then. */
   setBatching(isBatching: boolean): void {
     this.mayKeep = isBatching ? this.mask >>> 2 : -1
+  }
+
+  /** In a batch: room is given back before its end. */
+  publishEarly(): void {
+    if (this.isJoined && this.released !== this.published) this.publish()
   }
 
   /** Gives the producer all room that is released. */

@@ -4,6 +4,7 @@ import type { AsyncOptions } from '../memory/async-waits.ts'
 import type { Attachment } from '../memory/attachment.ts'
 import { staleError } from '../memory/open.ts'
 import type { Codec } from '../memory/types.ts'
+import type { Guard } from '../sync/guard.ts'
 import { countersOf } from '../threads/counters.ts'
 import { EBUSY, EDEADLK, ErrnoError, ESTALE } from '../words/errno.ts'
 import { asyncWaitOf, usageError, type AsyncWaitRead } from '../words/usage.ts'
@@ -25,6 +26,8 @@ export interface Context<T> {
   readonly generation: number
   /** `Channel 'jobs'`. */
   readonly label: string
+  /** For waits: they end when the channel does. */
+  readonly guard: Guard
   /** Throws ESTALE if the channel was destroyed. */
   assertLive(verb: string): void
   /** Throws if this thread does not know the type. */
@@ -47,7 +50,8 @@ export abstract class End<T> {
 
   /** Runs a wait that blocks, and says meanwhile what for. */
   protected blocked(describe: () => string, wait: () => number): number {
-    return this.attachment.waiting(() => `${this.context.label} ${describe()}`, wait)
+    const { label, guard } = this.context
+    return this.attachment.waiting(() => `${label} ${describe()}`, wait, guard)
   }
 
   /** The options of a wait by promise. Throws what would end it at once: before anything has changed. */

@@ -25,7 +25,7 @@ import { combine, i32, layout, newLine, words } from '../words/layout.ts'
 import { bytesOf, oneOf, present, showBytes, verbOf, type Size } from '../words/usage.ts'
 import { channelProblems } from './check.ts'
 import { admitRing, readRing } from './ring-bytes.ts'
-import { initChannel, LEAST_CAPACITY_BYTES, MOST_CAPACITY_BYTES, RawChannel } from './ring.ts'
+import { endChannel, initChannel, LEAST_CAPACITY_BYTES, MOST_CAPACITY_BYTES, RawChannel } from './ring.ts'
 
 export const ChannelObject = layout('Channel', 512, {
   ...objectHeader,
@@ -82,7 +82,11 @@ export function typeNameAt({ cpu }: Attachment, at: number): string {
 export function channelKind<X extends Met>(make: (found: Found) => X): Kind<ChannelOptions<never>, X> {
   return {
     name: 'Channel',
-    layout: { sizeof: ChannelObject.sizeof, signature: CHANNEL_SIGNATURE },
+    layout: {
+      sizeof: ChannelObject.sizeof,
+      signature: CHANNEL_SIGNATURE,
+      life: raw + RawChannel.state,
+    },
     read,
     admit: (attachment, call, { ring }: ChannelOptions<never>) => {
       if (ring !== undefined) admitRing(attachment, call, ring)
@@ -172,6 +176,7 @@ function isLent({ cpu }: Attachment, at: number): boolean {
 }
 
 export function demolish(attachment: Attachment, at: number): void {
+  endChannel(attachment.cpu, at + raw)
   const run = attachment.cpu.exchange(at + pfn, 0)
   if (run !== 0) attachment.frames.freeRun(run)
 }

@@ -23,7 +23,7 @@ import {
   joinRole,
   largestRecordBytes,
   leaveRole,
-  openStatus,
+  openState,
   PAD,
   PRODUCER_DIED,
   RawChannel,
@@ -33,7 +33,7 @@ import {
 } from './ring.ts'
 import { spinForPeer, type Slips, type Supply } from './spin.ts'
 
-const { data, capacity, status, tail, producer, committed, headSeen, sent, fullSpins, head } = RawChannel
+const { data, capacity, state, tail, producer, committed, headSeen, sent, fullSpins, head } = RawChannel
 
 const HOPELESS = CLOSED | CONSUMER_DIED
 
@@ -57,8 +57,8 @@ export class Producer {
   declare private readonly lot: Lot
   declare private readonly cpu: Cpu
   declare private readonly at: number
-  declare private readonly statusAt: number
-  /** The status word while all is well: one look, three times a record. */
+  declare private readonly stateAt: number
+  /** The state while all is well: one look, three times a record. */
   declare private readonly open: number
   declare private readonly data: number
   declare private readonly capacity: number
@@ -75,8 +75,8 @@ export class Producer {
   /** `generation`: of the channel's cell. */
   constructor(lot: Lot, at: number, generation = 0) {
     this.lot = lot
-    this.statusAt = at + status
-    this.open = openStatus(generation)
+    this.stateAt = at + state
+    this.open = openState(generation)
     this.cpu = lot.cpu
     this.at = at
     this.data = lot.cpu.plainLoad(at + data) // a fact: published with the handle
@@ -108,17 +108,17 @@ export class Producer {
    * was not may as well have come before it.
    */
   get isOpen(): boolean {
-    return this.cpu.plainLoad(this.statusAt) === this.open
+    return this.cpu.plainLoad(this.stateAt) === this.open
   }
 
   /** The channel was destroyed: what lies here may be another's. */
   get isGone(): boolean {
-    return !isSameLife(this.cpu.plainLoad(this.statusAt), this.open)
+    return !isSameLife(this.cpu.plainLoad(this.stateAt), this.open)
   }
 
   /** It was closed: a consumer may have been told already that nothing comes any more. */
   get isOver(): boolean {
-    return this.isGone || (this.cpu.plainLoad(this.statusAt) & CLOSED) !== 0
+    return this.isGone || (this.cpu.plainLoad(this.stateAt) & CLOSED) !== 0
   }
 
   /** Publishes what is committed and gives the role back. */
@@ -147,7 +147,7 @@ export class Producer {
   /** claim() when not all is well, or beyond `limit`: at the end of a lap, or of the lines that were fetched, or apparently full. */
   private look(lengthBytes: number): number {
     if (this.isGone) return -ESTALE
-    if ((this.cpu.plainLoad(this.statusAt) & HOPELESS) !== 0) return -EPIPE
+    if ((this.cpu.plainLoad(this.stateAt) & HOPELESS) !== 0) return -EPIPE
     if (!this.isJoined) return BUSY
     if (lengthBytes > this.largest) return -EMSGSIZE
     const needed = recordWords(lengthBytes)
@@ -205,6 +205,11 @@ export class Producer {
     // The commit. Dead before this line: there was no record. After it: the reaper publishes it, and recounts `sent`.
     cpu.plainStore(this.at + committed, (this.next + this.lap) | 0)
     if (this.batches === 0) this.publish()
+  }
+
+  /** In a batch: what is committed is shown before its end. */
+  publishEarly(): void {
+    if (this.batches > 0 && this.isJoined) this.publish()
   }
 
   /** Shows the consumer all that is committed. */

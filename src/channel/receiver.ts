@@ -33,6 +33,7 @@ export class Receiver<T> extends End<T> {
       attachment.lot,
       attachment.waits,
       this.consumer.recordAt,
+      () => context.guard,
       () => !this.message.isHeld,
     )
     this.message = new ReusedMessage(this.consumer, views, () => context.codec, this.turns)

@@ -15,6 +15,7 @@ import type { Lot } from '../sync/lot.ts'
 import {
   CONSUMER_DIED,
   largestRecordBytes,
+  noteState,
   PAD,
   PRODUCER_DIED,
   RawChannel,
@@ -23,8 +24,7 @@ import {
   wakeBoth,
 } from './ring.ts'
 
-const { data, capacity, status, tail, producer, committed, sent, head, consumer, released, received } =
-  RawChannel
+const { data, capacity, tail, producer, committed, sent, head, consumer, released, received } = RawChannel
 
 /** Repairs the channel at `at` after the death of a thread, whose slot is REAPING. To be called for every channel. */
 export function repairChannel(lot: Lot, at: number, dead: number): void {
@@ -52,7 +52,7 @@ function takeRoleFrom(
   // Release: as in publish(), for the thread that cannot any more. SLEEPS is lost here: wakeBoth() comes in any case.
   cpu.exchange(at + published, to)
   // The others load the word again after they have seen the bit.
-  cpu.or(at + status, died)
+  noteState(cpu, at, died)
   // From here on the role may be taken. Pairs with the compareExchange in joinRole().
   cpu.compareExchange(at + role, dead, 0)
 }

@@ -2,7 +2,7 @@
  * The ring of a channel: records of any size, from one thread to one other, through one contiguous area of shared memory.
  *
  *   RawChannel, three lines                                      written by
- *     line 0 │ data │ capacity │ status │                        its maker; status: or, and
+ *     line 0 │ data │ capacity │ state │                         its maker; state: compareExchange, and
  *     line 1 │ tail │ producer │ committed headSeen sent spins │ the producer; bit 0 of tail: the consumer
  *     line 2 │ head │ consumer │ released readEnd tailSeen ... │ the consumer; bit 0 of head: the producer
  *
@@ -22,8 +22,8 @@
  * positions are even, and bit 0 of the two published words is free for a flag: the other side sleeps. Publishing is ONE
  * exchange, which says in passing whether somebody must be woken.
  *
- *   status generation of the cell, LIVE, and what has happened. Zero once the channel is destroyed, and another life's when
- *          its cell is used again: the one word that says whether all is well, for both sides
+ *   state  generation of the cell, LIVE, and what has happened. Zero once the channel is destroyed, and another's when its
+ *          cell is used again (28 bits tell which): the one word that says whether all is well, for both sides
  *   tail   position | SLEEPS while the consumer sleeps (or did: the bit may be stale, and then wakes nobody)
  *   head   position | SLEEPS while the producer sleeps
  *
@@ -59,7 +59,7 @@ import { i32, layout, newLine, words } from '../words/layout.ts'
 export const RawChannel = layout('RawChannel', 384, {
   data: i32,
   capacity: i32,
-  status: i32,
+  state: i32,
   _producer: newLine,
   tail: i32,
   producer: i32,
@@ -80,16 +80,21 @@ export const RawChannel = layout('RawChannel', 384, {
   _end: newLine,
 })
 
-const { data, capacity, status, sent, received } = RawChannel
+const { data, capacity, state, tail, producer, committed, headSeen, sent, fullSpins } = RawChannel
+const { head, consumer, released, readEnd, tailSeen, received, emptySpins } = RawChannel
 
-/** In `status`: a channel lives here. Above it the generation of its cell, so that one look tells all of a channel's state. */
+/** What the two sides write. */
+const PRODUCERS = [tail, producer, committed, headSeen, sent, fullSpins]
+const CONSUMERS = [head, consumer, released, readEnd, tailSeen, received, emptySpins]
+
+/** In `state`: a channel lives here. Above it the generation of its cell, so that one look tells all of a channel's state. */
 const LIVE = 8
 const GENERATION_SHIFT = 4
 
 /** Bit 0 of a published word: the other side sleeps and must be woken. */
 export const SLEEPS = 1
 
-/** The other bits of `status`. A DIED bit stays until the role has a new owner. */
+/** The other bits of `state`. A DIED bit stays until the role has a new owner. */
 export const CLOSED = 1
 export const PRODUCER_DIED = 2
 export const CONSUMER_DIED = 4
@@ -103,12 +108,12 @@ export const HEADER_WORDS = 2
 export const LEAST_CAPACITY_BYTES = 4096
 export const MOST_CAPACITY_BYTES = GiB
 
-/** The status word of an open channel whose cell has this generation: alive, not closed, nobody's death to be told of. */
-export function openStatus(generation: number): number {
+/** The state word of an open channel whose cell has this generation: alive, not closed, nobody's death to be told of. */
+export function openState(generation: number): number {
   return (generation << GENERATION_SHIFT) | LIVE
 }
 
-/** The status word is that of the channel with this `openStatus`, whatever else it says. */
+/** The state word is that of the channel with this `openState`, whatever else it says. */
 export function isSameLife(seen: number, open: number): boolean {
   return ((seen ^ open) & ~(LIVE - 1)) === 0
 }
@@ -130,7 +135,10 @@ export function capacityFor(lengthBytes: number): number {
   return bytes
 }
 
-/** Writes the facts of a new channel into zeroed memory. Nobody else can see it yet. `generation`: of its cell. */
+/**
+ * Writes all words of a new channel. Nobody else can see it yet. `generation`: of its cell. The memory is zeroed, but for what
+ * a thread may have written there that was still using the channel before, which had been destroyed.
+ */
 export function initChannel(
   cpu: Cpu,
   at: number,
@@ -141,11 +149,12 @@ export function initChannel(
   assert(isPowerOfTwo(capacityWords) && dataAt % 2 === 0, 'a ring is a power of two, on 8 bytes')
   cpu.plainStore(at + data, dataAt)
   cpu.plainStore(at + capacity, capacityWords)
-  cpu.plainStore(at + status, openStatus(generation))
+  for (const word of [...PRODUCERS, ...CONSUMERS]) cpu.plainStore(at + word, 0)
+  cpu.plainStore(at + state, openState(generation))
 }
 
 /**
- * Takes the role of one side: `role` is the offset of its word, `died` its bit in status.
+ * Takes the role of one side: `role` is the offset of its word, `died` its bit in state.
  * 0, or -EBUSY when a thread has it, or had it and the reaper is not through.
  */
 export function joinRole(lot: Lot, at: number, role: number, died: number): number {
@@ -154,7 +163,7 @@ export function joinRole(lot: Lot, at: number, role: number, died: number): numb
   // the last owner are ours as they stand.
   if (cpu.compareExchange(at + role, 0, thread.tid) !== 0) return -EBUSY
   // A death here leaves the bit set, as the reaper will anyhow.
-  if ((cpu.load(at + status) & died) !== 0) cpu.and(at + status, ~died)
+  if ((cpu.load(at + state) & died) !== 0) cpu.and(at + state, ~died)
   return 0
 }
 
@@ -168,12 +177,26 @@ export function leaveRole(lot: Lot, at: number, role: number): void {
 export function closeChannel(lot: Lot, at: number): void {
   // Whoever announces a wait from here on sees the bit; whoever did before is in the queue, and woken below. If we die in
   // between, the reaper wakes.
-  lot.cpu.or(at + status, CLOSED)
+  noteState(lot.cpu, at, CLOSED)
   wakeBoth(lot, at)
 }
 
+/** Sets a bit of `state`, unless the channel is no more: then the word is to stay 0, or is another's. */
+export function noteState(cpu: Cpu, at: number, bit: number): void {
+  for (let seen = cpu.load(at + state); (seen & LIVE) !== 0 && (seen & bit) === 0;) {
+    const now = cpu.compareExchange(at + state, seen, seen | bit)
+    if (now === seen) return
+    seen = now
+  }
+}
+
+/** The channel is no more: fast paths refuse from here on. */
+export function endChannel(cpu: Cpu, at: number): void {
+  cpu.store(at + state, 0)
+}
+
 export function isClosed(cpu: Cpu, at: number): boolean {
-  return (cpu.load(at + status) & CLOSED) !== 0
+  return (cpu.load(at + state) & CLOSED) !== 0
 }
 
 /** Records that were published and whose room was not: exact at rest, a moment's picture in flight. */
@@ -190,8 +213,8 @@ export function announceSleep(lot: Lot, at: number, word: number, refused: numbe
   const { cpu } = lot
   for (let seen = cpu.load(word); ;) {
     if ((seen & ~SLEEPS) !== refused) return false
-    // Pairs with the or in closeChannel() and repairChannel(), which wake afterwards, under the lock that we hold.
-    if ((cpu.load(at + status) & ended) !== 0) return false
+    // Pairs with noteState(): closeChannel() and repairChannel() wake afterwards, under the lock that we hold.
+    if ((cpu.load(at + state) & ended) !== 0) return false
     if ((seen & SLEEPS) !== 0) return true
     const now = cpu.compareExchange(word, seen, seen | SLEEPS)
     if (now === seen) return true

@@ -23,12 +23,21 @@ export class Sender<T> extends End<T> {
   declare readonly producer: Producer
   declare private readonly lent: ReusedLoan
   declare private readonly turns: Turns
+  /** Before a wait: this thread may be the consumer too, with room that nobody has seen. */
+  declare private readonly beforeWait: () => void
 
-  constructor(context: Context<T>) {
+  constructor(context: Context<T>, beforeWait: () => void) {
     super(context)
     const { attachment, rawAt, views } = context
     this.producer = new Producer(attachment.lot, rawAt, context.generation)
-    this.turns = new Turns(attachment.lot, attachment.waits, this.producer.roomAt, () => !this.lent.isOut)
+    this.turns = new Turns(
+      attachment.lot,
+      attachment.waits,
+      this.producer.roomAt,
+      () => context.guard,
+      () => !this.lent.isOut,
+    )
+    this.beforeWait = beforeWait
     this.lent = new ReusedLoan(this.producer, views, this.turns, () => this.sendError(-EPIPE, 'commit', 0))
   }
 
@@ -74,6 +83,7 @@ export class Sender<T> extends End<T> {
       return 0
     })
     this.ready('sendAsync', length)
+    this.beforeWait()
     const result = await this.turns.wait(room, timeoutMs, wait)
     if (result < 0) throw this.sendError(result, 'sendAsync', length, timeoutMs)
     if (spoilt !== undefined) throw spoilt
@@ -82,18 +92,17 @@ export class Sender<T> extends End<T> {
   loan(lengthBytes: number, wait: Wait | undefined): Loan {
     // Flat, and without a message: what V8 inlines into the user's loop is bounded.
     if (
-      wait !== undefined ||
-      this.lent.isOut ||
-      this.turns.count !== 0 ||
-      typeof lengthBytes !== 'number' ||
-      lengthBytes >>> 0 !== lengthBytes
+      wait === undefined &&
+      !this.lent.isOut &&
+      this.turns.count === 0 &&
+      typeof lengthBytes === 'number' &&
+      lengthBytes >>> 0 === lengthBytes
     ) {
-      return this.loanCarefully(lengthBytes, wait)
+      const payload = this.producer.claim(lengthBytes)
+      // One comparison: an errno is negative, and BUSY above every index.
+      if (payload >>> 0 < BUSY) return this.lent.open(payload, lengthBytes)
     }
-    const payload = this.producer.claim(lengthBytes)
-    // One comparison: an errno is negative, and BUSY above every index.
-    if (payload >>> 0 >= BUSY) return this.loanCarefully(lengthBytes, wait)
-    return this.lent.open(payload, lengthBytes)
+    return this.loanCarefully(lengthBytes, wait)
   }
 
   tryLoan(lengthBytes: number): Loan | null {
@@ -112,6 +121,7 @@ export class Sender<T> extends End<T> {
       this.lent.open(payload, length)
       return 0
     })
+    this.beforeWait()
     const result = await this.turns.wait(room, timeoutMs, wait)
     if (result < 0) throw this.sendError(result, 'loanAsync', length, timeoutMs)
     return this.lent
@@ -144,11 +154,16 @@ export class Sender<T> extends End<T> {
 
   private tryClaim(verb: string, length: number): number {
     if (this.turns.count !== 0) return BUSY
-    const payload = this.producer.claim(length)
+    let payload = this.producer.claim(length)
+    if (payload === BUSY) {
+      this.beforeWait()
+      payload = this.producer.claim(length)
+    }
     return payload < 0 ? this.refuse(payload, verb, length) : payload
   }
 
   private claimBlocking(verb: string, length: number, timeoutMs: number): number {
+    this.beforeWait()
     const payload = this.blocked(
       () => `has no room: its consumer is ${this.ownerOf(consumer)}`,
       () => this.producer.claimBlocking(length, deadlineAfter(timeoutMs)),

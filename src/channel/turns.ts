@@ -12,6 +12,7 @@
  */
 
 import type { AsyncOptions, AsyncWaits } from '../memory/async-waits.ts'
+import type { Guard } from '../sync/guard.ts'
 import type { Lot } from '../sync/lot.ts'
 import { abandon, begin, BUSY, onBell, PENDING, type Waitable } from '../sync/wait.ts'
 import { ECANCELED } from '../words/errno.ts'
@@ -24,14 +25,19 @@ export class Turns {
   declare private readonly lot: Lot
   declare private readonly waits: AsyncWaits
   declare private readonly word: number
+  declare private readonly guard: () => Guard
   private readonly pending: Turn[] = []
   declare private readonly isFree: () => boolean
 
-  /** `word`: what is waited on. `isFree`: false while something that was taken is out; then call next(). */
-  constructor(lot: Lot, waits: AsyncWaits, word: number, isFree: () => boolean) {
+  /**
+   * `word`: what is waited on, and `guard`: of what it belongs to. `isFree`: false while something that was taken is out; then
+   * call next().
+   */
+  constructor(lot: Lot, waits: AsyncWaits, word: number, guard: () => Guard, isFree: () => boolean) {
     this.lot = lot
     this.waits = waits
     this.word = word
+    this.guard = guard
     this.isFree = isFree
   }
 
@@ -58,6 +64,7 @@ export class Turns {
       },
       timeoutMs,
       options,
+      this.guard(),
     )
   }
 

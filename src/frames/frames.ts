@@ -52,11 +52,11 @@ export class Frames extends FrameAllocator {
 
   /**
    * A zeroed cell for an object of a kind, which this thread builds: the reaper frees it until it is published. `words` is
-   * its size with status and generation (Cell, in slab.ts); `ownLines` gives it cache lines of its own.
+   * its size with status and generation (Cell, in slab.ts); `ownLines` gives it cache lines of its own, `life` is that of SlabCache.
    * Returns its word index, or -ENOMEM, -EINVAL or -ENOSPC (openCache, in slab-table.ts).
    */
-  allocCell(signature: number, words: number, ownLines = false): number {
-    const cache = this.#caches.get(signature) ?? openCache(this, signature, words, ownLines)
+  allocCell(signature: number, words: number, ownLines = false, life = 0): number {
+    const cache = this.#caches.get(signature) ?? openCache(this, signature, words, ownLines, life)
     if (cache < 0) return cache
     this.#caches.set(signature, cache)
     for (;;) {
@@ -135,6 +135,11 @@ export class Frames extends FrameAllocator {
       const signature = slab.signatureOf(this, cache)
       for (const at of slab.liveCells(this, cache)) yield { signature, at }
     }
+  }
+
+  /** Nothing in this memory lives any more, whatever it holds: handles are stale, and fast paths refuse. */
+  endAll(): void {
+    for (const cache of slab.caches(this)) slab.endLiveCells(this, cache)
   }
 
   // ── walking what others may unlink ──────────────────────────────────────────────────────────────────────────────

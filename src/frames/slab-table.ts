@@ -1,20 +1,22 @@
 /**
  * The slab table: the kinds of small objects that a memory has, up to 64, each with the slabs its cells lie in.
  *
- *   SlabCache   0           1           2             3            4              5
- *             ┌───────────┬───────────┬─────────────┬────────────┬──────────────┬───────┬─────┐
- *             │ kind      │ cellWords │ strideWords │ slabFrames │ cellsPerSlab │ first │ ... │   64 bytes
- *             └───────────┴───────────┴─────────────┴────────────┴──────────────┴───┬───┴─────┘
+ *   SlabCache   0           1           2             3            4              5       6
+ *             ┌───────────┬───────────┬─────────────┬────────────┬──────────────┬───────┬──────┬─────┐
+ *             │ kind      │ cellWords │ strideWords │ slabFrames │ cellsPerSlab │ first │ life │ ... │   64 bytes
+ *             └───────────┴───────────┴─────────────┴────────────┴──────────────┴───┬───┴──────┴─────┘
  *                                        slab ◄──Frame.link── slab ◄──Frame.link────┘  (pfn; 0 ends)
  *
- *   kind        a signature; 0: unused. Stored last, under the zone lock; the words before `first` never change after it
+ *   kind        a signature; 0: unused. Stored last, under the zone lock; all words but `first` never change after it
  *   first       the newest slab. Stored under the zone lock, read by all
+ *   life        a word of each cell, beside its status, that is 0 unless the cell is live: for kinds whose fast paths look at
+ *               that one alone. 0: the kind has none
  *
  * Slabs are never given back, not even empty ones: memory that has held cells of a kind does so for ever. So a stale handle
  * can be looked up at any time without a lock. Linux's SLAB_TYPESAFE_BY_RCU gives slabs back after a grace period; ours
  * would have no end. A thread keeps an object of a class for as long as it likes, without being inside the kernel, and its
- * fast paths look only at the cell's generation before they change the words behind it (Mutex.lock(): two instructions).
- * If others' bytes lay there, one that looks like the generation would let a lock be taken in the middle of their data.
+ * fast paths look only at the cell's status before they change the words behind it (Mutex.lock(): two instructions).
+ * If others' bytes lay there, one that looks like the status would let a lock be taken in the middle of their data.
  * What this costs is bounded by the most objects of a kind that there ever were at one time.
  */
 
@@ -32,7 +34,8 @@ export const SlabCache = layout('SlabCache', 64, {
   slabFrames: i32,
   cellsPerSlab: i32,
   first: i32,
-  _spare: words(10),
+  life: i32,
+  _spare: words(9),
 })
 
 export const CACHE_COUNT = 64
@@ -40,7 +43,7 @@ export const MAX_CELL_WORDS = 512
 const LEAST_CELL_WORDS = 2
 const MOST_SLAB_FRAMES = 8
 
-const { kind, cellWords, strideWords, slabFrames, cellsPerSlab, sizeof } = SlabCache
+const { kind, cellWords, strideWords, slabFrames, cellsPerSlab, life: lifeWord, sizeof } = SlabCache
 
 export function cacheAt(geometry: Physical['geometry'], cache: number): number {
   return geometry.slabTableAt + cache * sizeof
@@ -48,20 +51,26 @@ export function cacheAt(geometry: Physical['geometry'], cache: number): number {
 
 /**
  * The cache for a kind, made if it is new. `words` is the size of a cell with its status and generation; `ownLines`
- * gives each cell cache lines of its own.
+ * gives each cell cache lines of its own; `life` is that of SlabCache.
  *
  * Returns its number, or
  *  -EINVAL  words is below 2 or above 512, or the kind is known with another size
  *  -ENOSPC  there are 64 kinds already
  */
-export function openCache(access: Access, signature: number, words: number, ownLines: boolean): number {
+export function openCache(
+  access: Access,
+  signature: number,
+  words: number,
+  ownLines: boolean,
+  life = 0,
+): number {
   if (words < LEAST_CELL_WORDS || words > MAX_CELL_WORDS) return -EINVAL
   const stride = alignUp(words, ownLines ? LINE_WORDS : 2)
   let cache = findCache(access, signature)
   if (cache < 0) {
     lockZone(access)
     cache = findCache(access, signature)
-    if (cache < 0) cache = addCacheLocked(access, signature, words, stride)
+    if (cache < 0) cache = addCacheLocked(access, signature, words, stride, life)
     unlockZone(access)
   }
   if (cache < 0) return -ENOSPC
@@ -82,7 +91,13 @@ export function findCache({ cpu, geometry }: Physical, signature: number): numbe
   return -1
 }
 
-function addCacheLocked({ cpu, geometry }: Access, signature: number, words: number, stride: number): number {
+function addCacheLocked(
+  { cpu, geometry }: Access,
+  signature: number,
+  words: number,
+  stride: number,
+  life: number,
+): number {
   for (let cache = 0; cache < CACHE_COUNT; cache++) {
     const at = cacheAt(geometry, cache)
     if (cpu.load(at + kind) !== 0) continue
@@ -91,6 +106,7 @@ function addCacheLocked({ cpu, geometry }: Access, signature: number, words: num
     cpu.plainStore(at + strideWords, stride)
     cpu.plainStore(at + slabFrames, frames)
     cpu.plainStore(at + cellsPerSlab, Math.floor((frames * PAGE_WORDS) / stride))
+    cpu.plainStore(at + lifeWord, life)
     // Release: pairs with the load in findCache(). The commit; before it the words above are nobody's.
     cpu.store(at + kind, signature)
     return cache

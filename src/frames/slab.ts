@@ -49,7 +49,7 @@ const LAST_GENERATION = 0x7fffffff
 
 const { flags, link, object, mapcount: looksFull, count } = Frame
 const { generation } = Cell
-const { kind, cellWords, strideWords, slabFrames, cellsPerSlab, first } = SlabCache
+const { kind, cellWords, strideWords, slabFrames, cellsPerSlab, first, life } = SlabCache
 
 /** Claims a free cell for building, if the slabs of the cache have one that is not hidden by a hint. Its word index, or 0. */
 export function claimCell(access: Access, cache: number, hintedSlab: number): number {
@@ -229,6 +229,17 @@ export function* cellsOf(physical: Physical, cache: number): Generator<number> {
 export function* liveCells(physical: Physical, cache: number): Generator<number> {
   // Acquire: pairs with the store in publishCell().
   for (const at of cellsOf(physical, cache)) if (physical.cpu.load(at) < 0) yield at
+}
+
+/** Ends what lives in a cache, for good: its cells are nobody's, and left alone. */
+export function endLiveCells(physical: Physical, cache: number): void {
+  const { cpu, geometry } = physical
+  const lifeWord = cpu.plainLoad(cacheAt(geometry, cache) + life)
+  for (const at of liveCells(physical, cache)) {
+    const seen = cpu.load(at)
+    if (seen >= 0 || cpu.compareExchange(at, seen, RETIRED_CELL) !== seen) continue
+    if (lifeWord !== 0) cpu.store(at + lifeWord, 0)
+  }
 }
 
 /** Frames of each slab of a cache. */

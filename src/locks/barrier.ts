@@ -59,8 +59,8 @@ export class Barrier extends SharedObject {
   // Each stored once, here: V8 folds such fields (CONTRIBUTING.md, "Fields on fast paths").
   readonly #context = this.attachment
   readonly #word = this.at + raw
-  readonly #generationAt = this.at + BarrierObject.generation
-  readonly #own = this.generation
+  readonly #statusAt = this.at + BarrierObject.status
+  readonly #live = -this.generation
   readonly #cpu = this.#context.cpu
   readonly #lot = this.#context.lot
   readonly #parties = this.#cpu.load(this.#word + RawBarrier.parties)
@@ -90,7 +90,7 @@ export class Barrier extends SharedObject {
    * Throws ErrnoError: ETIMEDOUT (this arrival does not count); EOWNERDEAD (a member died; see reset()); ESTALE (destroyed).
    */
   arrive(wait?: Wait): boolean {
-    if (this.#cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('arrive')
+    if (this.#cpu.plainLoad(this.#statusAt) !== this.#live) this.assertLive('arrive')
     const timeoutMs = wait === undefined ? Infinity : timeoutOf('Barrier.arrive()', wait)
     if (!this.#isMember) this.#join('arrive')
     const word = enter(this.#lot, this.#word, this.#parties, this.#guess)
@@ -101,7 +101,7 @@ export class Barrier extends SharedObject {
       result = outcomeOf(this.#lot, this.#word, word, seen)
       if (result === BUSY) result = this.#sleep(word, timeoutMs)
       // A word that was cleared looks like a phase that is over. (Whoever was the last may destroy the barrier at once.)
-      if (seen === 0 && this.isOver) result = -ESTALE
+      if (seen === 0 && !this.isLive) result = -ESTALE
     } else {
       this.#guess = word & ~FLAGS
     }

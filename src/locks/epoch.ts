@@ -52,8 +52,8 @@ export class Epoch extends SharedObject {
   readonly #lot = this.#context.lot
   readonly #cpu = this.#context.cpu
   readonly #word = this.at + raw
-  readonly #generationAt = this.at + EpochObject.generation
-  readonly #own = this.generation
+  readonly #statusAt = this.at + EpochObject.status
+  readonly #live = -this.generation
   /** This thread's entry for the epoch, unless it reads something else there just now. */
   readonly #home = homeEntry(this.#context.thread.at, this.#word)
   readonly #section: Disposable = {
@@ -84,7 +84,7 @@ export class Epoch extends SharedObject {
   enter(): Disposable {
     const cpu = this.#cpu
     const home = this.#home
-    if (cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('enter')
+    if (cpu.plainLoad(this.#statusAt) !== this.#live) this.assertLive('enter')
     if (cpu.plainLoad(home) === 0) {
       cpu.storeLoad(home, this.#word + (cpu.plainLoad(this.#word) & 1), this.#word)
     } else {
@@ -99,7 +99,7 @@ export class Epoch extends SharedObject {
   leave(): void {
     const cpu = this.#cpu
     const home = this.#home
-    if (cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('leave')
+    if (cpu.plainLoad(this.#statusAt) !== this.#live) this.assertLive('leave')
     const apart = cpu.plainLoad(home) - this.#word
     if ((apart === 0 || apart === 1) && cpu.plainLoad(home + 1) === 0) {
       if ((cpu.storeLoad(home, 0, this.#word) & EPOCH_WAITERS) !== 0) afterSection(this.#lot, this.#word)

@@ -86,13 +86,13 @@ export class Latch extends SharedObject implements Waitable {
   wait(wait?: Wait): void {
     this.assertLive('wait')
     const timeoutMs = timeoutOf('Latch.wait()', wait)
-    if (isOpen(this.#lot, this.#word) && !this.isOver) return
+    if (isOpen(this.#lot, this.#word) && this.isLive) return
     const result = this.#context.waiting(
       () => `${this.label}: ${this.#whatIsLeft()}`,
       () => awaitLatch(this.#lot, this.#word, deadlineAfter(timeoutMs)),
       this.guard,
     )
-    if (result === -ESTALE || this.isOver) throw staleError('Latch', 'wait')
+    if (result === -ESTALE || !this.isLive) throw staleError('Latch', 'wait')
     if (result < 0) throw this.#late('wait', timeoutMs)
   }
 

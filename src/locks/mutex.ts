@@ -64,10 +64,10 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   // Each stored once, here: V8 folds such fields (CONTRIBUTING.md, "Fields on fast paths").
   readonly #context = this.attachment
   readonly #word = this.at + raw
-  readonly #generationAt = this.at + MutexObject.generation
-  readonly #own = this.generation
+  readonly #statusAt = this.at + MutexObject.status
+  readonly #live = -this.generation
   readonly #cpu = this.#context.cpu
-  /** For the look at the generation: nearer than through the Cpu. */
+  /** For the look at the status: nearer than through the Cpu. */
   readonly #words = this.#context.words
   readonly #lot = this.#context.lot
   readonly #tid = this.#context.thread.tid
@@ -100,7 +100,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
    * ENOTRECOVERABLE (an owner died and the next one did not call markConsistent()); ESTALE (destroyed).
    */
   lock(wait?: Wait): UnlockToken {
-    if (this.#words[this.#generationAt] !== this.#own) this.assertLive('lock')
+    if (this.#words[this.#statusAt] !== this.#live) this.assertLive('lock')
     if (wait !== undefined || !lockFast(this.#cpu, this.#word, this.#tid)) this.#lockSlow(wait)
     return this.#token
   }
@@ -138,7 +138,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   /** Unlocks what lock() or tryLock() locked. EPERM if this thread does not hold it so. */
   unlock(): void {
     const isFree =
-      this.#special === 0 && unlockLive(this.#cpu, this.#generationAt, this.#own, this.#word, this.#tid)
+      this.#special === 0 && unlockLive(this.#cpu, this.#statusAt, this.#live, this.#word, this.#tid)
     if (!isFree) this.#unlockSlow()
   }
 
@@ -253,7 +253,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
     else if (result === -ETIMEDOUT)
       throw this.#late('lock', timeoutMs, whyLate(context, this.#word, this.#lot.ownRecord))
     else if (result < 0) throw this.#error(result, 'lock')
-    else if (this.isOver) {
+    else if (!this.isLive) {
       unlock(this.#lot, this.#word) // it was destroyed while this thread took it: what lies there now is not to be held
       throw staleError('Mutex', 'lock')
     } else this.#onLocked(result)

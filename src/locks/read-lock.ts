@@ -41,8 +41,8 @@ export class ReadLock extends Side implements TokenHolder {
   // Each stored once, here: V8 folds such fields (CONTRIBUTING.md, "Fields on fast paths").
   readonly #cpu = this.whole.context.cpu
   readonly #word = this.whole.word
-  readonly #generationAt = this.whole.generationAt
-  readonly #own = this.whole.generation
+  readonly #statusAt = this.whole.statusAt
+  readonly #live = this.whole.live
   /** This thread's entry for the lock, unless it reads something else there just now. */
   readonly #home = homeEntry(this.whole.context.thread.at, this.#word)
   readonly #against = bitsAgainstReaders(this.#cpu, this.#word)
@@ -143,7 +143,7 @@ export class ReadLock extends Side implements TokenHolder {
 
   /** Puts a tag into this thread's entry at home, if `expected` is there and nothing but it. The lock's word, or REFUSED. */
   #replaceEntry(expected: number, tag: number): number {
-    return this.#cpu.guardedPairLoad(this.#generationAt, this.#own, this.#home, expected, tag, this.#word)
+    return this.#cpu.guardedPairLoad(this.#statusAt, this.#live, this.#home, expected, tag, this.#word)
   }
 
   #lockSlow(wait: Wait | undefined, seen: number): void {
@@ -158,7 +158,7 @@ export class ReadLock extends Side implements TokenHolder {
     )
     if (result === -ETIMEDOUT) throw this.late('lock', timeoutMs, context.lot.ownRecord)
     if (result < 0) throw this.error(result, 'lock')
-    if (!this.whole.isOver()) return
+    if (this.whole.isLive()) return
     readUnlock(context.lot, this.#word) // as in Mutex
     throw this.error(-ESTALE, 'lock')
   }

@@ -15,13 +15,12 @@ export interface Sided {
   readonly context: Attachment
   /** Word index of its RawRwLock. */
   readonly word: number
-  readonly generationAt: number
-  readonly generation: number
+  /** Word index of its cell's status, and what stands there while it lives. */
+  readonly statusAt: number
+  readonly live: number
   label(): string
   assertLive(verb: string): void
   isLive(): boolean
-  /** It was destroyed, or is being. */
-  isOver(): boolean
   guard(): Guard
 }
 

@@ -37,14 +37,13 @@ export class RwLock extends SharedObject {
   readonly #sided: Sided = {
     context: this.attachment,
     word: this.at + RwLockObject.raw,
-    generationAt: this.at + RwLockObject.generation,
-    generation: this.generation,
+    statusAt: this.at + RwLockObject.status,
+    live: -this.generation,
     label: () => this.label,
     assertLive: (verb) => {
       this.assertLive(verb)
     },
     isLive: () => this.isLive,
-    isOver: () => this.isOver,
     guard: () => this.guard,
   }
   readonly #read = new ReadLock(this.#sided)

@@ -58,8 +58,8 @@ export class Semaphore extends SharedObject {
   // Each stored once, here: V8 folds such fields (CONTRIBUTING.md, "Fields on fast paths").
   readonly #context = this.attachment
   readonly #word = this.at + raw
-  readonly #generationAt = this.at + SemaphoreObject.generation
-  readonly #own = this.generation
+  readonly #statusAt = this.at + SemaphoreObject.status
+  readonly #live = -this.generation
   readonly #cpu = this.#context.cpu
 
   /** `permits` at the start: 0 to SEM_VALUE_MAX (2147483647). */
@@ -85,7 +85,7 @@ export class Semaphore extends SharedObject {
 
   /** Takes a permit; blocks this thread while there is none. ETIMEDOUT. */
   acquire(wait?: Wait): void {
-    if (wait !== undefined || !acquireLive(this.#cpu, this.#generationAt, this.#own, this.#word))
+    if (wait !== undefined || !acquireLive(this.#cpu, this.#statusAt, this.#live, this.#word))
       this.#acquireSlow(wait)
   }
 
@@ -106,7 +106,7 @@ export class Semaphore extends SharedObject {
 
   /** Gives back `count` permits, one if absent, and wakes as many waiters. EOVERFLOW beyond SEM_VALUE_MAX. */
   release(count = 1): void {
-    if (count !== 1 || !releaseLive(this.#cpu, this.#generationAt, this.#own, this.#word))
+    if (count !== 1 || !releaseLive(this.#cpu, this.#statusAt, this.#live, this.#word))
       this.#releaseSlow(count)
   }
 

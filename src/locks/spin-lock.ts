@@ -29,8 +29,8 @@ const { raw } = SpinLockObject
 export class SpinLock extends SharedObject implements SyncHolder {
   readonly #context = this.attachment
   readonly #word = this.at + raw
-  readonly #generationAt = this.at + SpinLockObject.generation
-  readonly #own = this.generation
+  readonly #statusAt = this.at + SpinLockObject.status
+  readonly #live = -this.generation
   readonly #cpu = this.#context.cpu
   readonly #lot = this.#context.lot
   readonly #tid = this.#context.thread.tid
@@ -57,7 +57,7 @@ export class SpinLock extends SharedObject implements SyncHolder {
    * Throws ErrnoError: ETIMEDOUT; EDEADLK (this thread holds it); ESTALE (destroyed).
    */
   lock(wait?: Wait): UnlockToken {
-    if (this.#cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('lock')
+    if (this.#cpu.plainLoad(this.#statusAt) !== this.#live) this.assertLive('lock')
     if (wait !== undefined || this.#cpu.compareExchange(this.#word, 0, this.#tid) !== 0) this.#lockSlow(wait)
     return this.#token
   }
@@ -70,7 +70,7 @@ export class SpinLock extends SharedObject implements SyncHolder {
 
   /** Unlocks. EPERM if this thread does not hold it. */
   unlock(): void {
-    if (this.#cpu.plainLoad(this.#generationAt) !== this.#own) this.assertLive('unlock')
+    if (this.#cpu.plainLoad(this.#statusAt) !== this.#live) this.assertLive('unlock')
     if (this.#cpu.compareExchange(this.#word, this.#tid, 0) === this.#tid) return
     if (spinUnlock(this.#lot, this.#word) < 0) {
       throw new ErrnoError(
@@ -108,7 +108,7 @@ export class SpinLock extends SharedObject implements SyncHolder {
     const timeoutMs = timeoutOf('SpinLock.lock()', wait)
     const result = this.#context.waiting(
       () => `${this.label} is held by ${this.#holder()}`,
-      () => spinLock(this.#lot, this.#word, timeoutMs, () => !this.isOver),
+      () => spinLock(this.#lot, this.#word, timeoutMs, () => this.isLive),
     )
     if (result === 0 || result === EOWNERDEAD) return
     if (result === -ESTALE) throw staleError('SpinLock', 'lock')

@@ -143,7 +143,7 @@ export class WriteLock extends Side implements TokenHolder {
     )
     if (result === -ETIMEDOUT) throw this.late('lock', timeoutMs, this.#lot.ownRecord)
     if (result < 0) throw this.error(result, 'lock')
-    if (!this.whole.isOver()) return
+    if (this.whole.isLive()) return
     writeUnlock(this.#lot, this.#word) // as in Mutex
     throw this.error(-ESTALE, 'lock')
   }

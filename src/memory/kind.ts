@@ -37,7 +37,12 @@ export interface Met {
 export interface Kind<O extends Place, X extends Met> {
   /** As users know it: 'Mutex'. It stands in handles. */
   readonly name: string
-  readonly layout: { readonly sizeof: number; readonly signature: number }
+  readonly layout: {
+    readonly sizeof: number
+    readonly signature: number
+    /** As SlabCache.life. */
+    readonly life?: number
+  }
   /** Reads the kind's own options, each once, and checks them, before anything has changed. What follows gets the result. */
   readonly read: (call: string, options: O) => Own<O>
   /** Checks the options against the memory that they are for, before anything has changed. */

@@ -92,13 +92,9 @@ export abstract class SharedObject implements Handle {
     throw staleError(this.$pageframe, verb)
   }
 
+  /** It was not destroyed, nor is being: destroy() takes the status away before anything else. */
   protected get isLive(): boolean {
-    return this.#attachment.cpu.plainLoad(this.at + Cell.generation) === this.generation
-  }
-
-  /** For subclasses: it was destroyed, or is being. isLive is true until the very end of that. */
-  protected get isOver(): boolean {
-    return this.#attachment.cpu.plainLoad(this.at + Cell.status) !== -this.generation
+    return this.#attachment.cpu.plainLoad(this.at + Cell.status) === -this.generation
   }
 
   /** For subclasses: what their waits look at, to end when it is destroyed. */
@@ -106,7 +102,7 @@ export abstract class SharedObject implements Handle {
     const { at, generation } = this
     return (this.#guard ??= {
       at: at + Cell.status,
-      own: -generation, // while it is published: from before its waits are ended on, another one
+      own: -generation, // as in isLive
       first: at,
       end: at + this.#kind.layout.sizeof,
     })

@@ -110,6 +110,7 @@ function prepare(attachment: Attachment, kind: AnyKind, call: string, options: P
     kind.layout.signature,
     kind.layout.sizeof,
     kind.layout.sizeof % LINE_WORDS === 0,
+    kind.layout.life,
   )
   if (at < 0) throw new ErrnoError(at, verbOf(call), kind.noMemory(attachment, options))
   const built = kind.build(attachment, at, options)

@@ -2,11 +2,11 @@
  * Poison: a memory that cannot be trusted any more refuses, everywhere, with an error that says why.
  *
  * The word is set once, by whoever learned it first, and everybody is rung. Waits look at it when their bell is set
- * ASLEEP and when they are rung, and blocked ones once a second, when they also ask whether the supervisor is there; what opens, attaches, allocates or goes to sleep looks at it first. Objects that threads
- * have met already lose their generation, so that even an uncontended lock refuses.
+ * ASLEEP and when they are rung, and blocked ones once a second, when they also ask whether the supervisor is there; what
+ * opens, attaches, allocates or goes to sleep looks at it first. Objects that threads have met already end, so that even an
+ * uncontended lock refuses.
  */
 
-import { Cell } from '../frames/slab.ts'
 import type { Frames } from '../frames/frames.ts'
 import type { Cpu } from '../host/cpu.ts'
 import type { Lot } from '../sync/lot.ts'
@@ -28,9 +28,7 @@ const reasons: Readonly<Record<number, string>> = {
 export function poisonEverybody({ cpu, lot, frames }: Poisonable, reason: number): void {
   if (cpu.compareExchange(Superblock.poison, SOUND, reason) !== SOUND) return
   lot.ringEverybody()
-  // The fastest paths of objects ask for their generation only: none has it any more. (Not what a torn memory holds.)
-  if (reason !== POISON_CHECK_FAILED)
-    for (const { at } of frames.allCells()) cpu.store(at + Cell.generation, 0)
+  if (reason !== POISON_CHECK_FAILED) frames.endAll() // what a torn memory holds is left as it is, to be looked at
 }
 
 interface Poisonable {

@@ -29,6 +29,23 @@ test('a thread that waits for what it sent in its own batch gets it', () => {
   expect(received).toEqual(record(1, 1))
 })
 
+test('a thread that waits for room which it gave back in its own batch gets it', () => {
+  for (const isTrying of [false, true]) {
+    const raw = channel({ ...small, capacity: 4096 })
+    raw.send(record(1060))
+    raw.receive()
+    raw.send(record(1000))
+
+    raw.batch(() => {
+      raw.receive()
+      if (isTrying) expect(raw.trySend(record(2040))).toBe(true)
+      else raw.send(record(2040), { timeoutMs: 5000 })
+    })
+
+    expect(raw.receive()).toEqual(record(2040))
+  }
+})
+
 test('check() is clean in the middle of a batch, on both sides', () => {
   const raw = channel(small)
   const problems = () =>

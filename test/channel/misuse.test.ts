@@ -233,6 +233,19 @@ test('a getter is asked once what the channel carries, by new and by open', () =
   expect(opened.receive()).toBe(2)
 })
 
+test('options that need their own `this` are understood', () => {
+  class Options {
+    readonly #capacity = '8KiB'
+    readonly from = 'one'
+    readonly to = 'one'
+    get capacity(): '8KiB' {
+      return this.#capacity
+    }
+  }
+
+  expect(() => new Channel(new Options())).not.toThrow()
+})
+
 test('options that are inherited count as well', () => {
   const inherited = Object.create({ ...small, of: json<number>() }) as Record<string, never>
   const made = new Channel(inherited)

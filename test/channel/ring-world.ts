@@ -65,7 +65,7 @@ export function ringWorld(threads: number, capacityWords: number): RingWorld {
   // and the reaper whose a record is and what for, while its owner may write the same there again; in Lot.unlink() in which
   // bucket it is, a guess until that is locked.
   const racy = new Set([
-    ...[RawChannel.status, RawChannel.head, RawChannel.tail].map((word) => at + word),
+    ...[RawChannel.state, RawChannel.head, RawChannel.tail].map((word) => at + word),
     ...[...records, record].flatMap((each) => [each + tid, each + key0, each + key1, each + bucket]),
   ])
   const geometry = { bucketsAt, bucketCount: 1, slotsAt: 0, slotCount: slots, more: () => 0 }

@@ -2,6 +2,7 @@
 
 import {
   Barrier,
+  Channel,
   Condition,
   Latch,
   Mutex,
@@ -17,6 +18,7 @@ import { Actor, rejectionOf, type Tools } from '../support.ts'
 
 const TIMES = 150
 const MOST_NS = 40_000
+const SMALL = { from: 'one', to: 'one', capacity: '4KiB' } as const
 
 interface Thing {
   destroy(): void
@@ -36,14 +38,25 @@ const kinds: Record<string, (memory: SharedMemory) => Thing> = {
   Latch: (memory) => new Latch(1, { memory }),
   ResetEvent: (memory) => new ResetEvent({ memory }),
   Barrier: (memory) => new Barrier(2, { memory }),
+  'Channel that is empty': (memory) => new Channel({ memory, ...SMALL }),
+  'Channel that is full': (memory) => {
+    const channel = new Channel({ memory, ...SMALL })
+    while (channel.trySend(new Uint8Array(500)));
+    channel[Symbol.dispose]()
+    return channel
+  },
 }
 
 /** Begins to wait for each thing in turn, when it is told to. Returns what came of that. */
 function waiter({ revive, tell }: Tools, region: Region, things: unknown[], kind: string): string[] {
   const words = revive<Region>(region).as(Int32Array)
   const waitFor = (thing: unknown): void => {
-    const it = thing as Record<string, (() => unknown) | undefined> & { read?: { lock(): unknown } }
+    const it = thing as Record<string, ((bytes?: number) => unknown) | undefined> & {
+      read?: { lock(): unknown }
+    }
     if (kind === 'RwLock') it.read?.lock()
+    else if (kind === 'Channel that is full') it.loan?.call(it, 500)
+    else if (kind === 'Channel that is empty') it.receive?.call(it)
     else (it.lock ?? it.acquire ?? it.wait ?? it.arrive)?.call(it)
   }
   const others: string[] = []

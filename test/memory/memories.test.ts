@@ -171,6 +171,11 @@ describe('after destroy()', () => {
     const lock = new Mutex({ memory })
     const region = memory.alloc(10)
     const handle = structuredClone(lock)
+    const pipe = new Channel({ memory, from: 'one', to: 'one', capacity: '4KiB' })
+    pipe.loan(8).commit()
+    pipe.loan(8).commit()
+    const loan = pipe.loan(8)
+    const message = pipe.read()
 
     memory.destroy()
 
@@ -183,6 +188,13 @@ describe('after destroy()', () => {
       () => lock.lock(),
       () => lock.tryLock(),
       () => region.bytes,
+      () => loan.byteOffset,
+      () => pipe.loan(8),
+      () => pipe.trySend(new Uint8Array(1)),
+      () => message?.byteOffset,
+      () => pipe.read(),
+      () => pipe.length,
+      () => { pipe.close() },
       () => Mutex.from(handle),
       () => SharedMemory.from(memory),
       () => SharedMemory.from(structuredClone(memory)),

@@ -1,6 +1,6 @@
 /** Deaths that nobody can repair: the supervisor's, and that of the last thread in a memory that is torn. */
 
-import { Mutex, SharedMemory } from 'pageframe'
+import { Channel, Mutex, SharedMemory } from 'pageframe'
 import { threadMemories } from 'pageframe/internals'
 import { describe, expect, test } from 'vitest'
 import { mapOf } from '../../src/memory/superblock.ts'
@@ -154,6 +154,10 @@ test('when the supervisor dies, every wait ends with ENOTRECOVERABLE, and so doe
   const lock = new Mutex()
   const free = new Mutex()
   const elsewhere = new Mutex({ memory: apart })
+  const pipe = new Channel({ from: 'one', to: 'one', capacity: '4KiB' })
+  pipe.loan(8).commit()
+  pipe.loan(8).commit()
+  pipe.read()?.[Symbol.dispose]()
   lock.lock()
   elsewhere.lock()
   const [blocked, waiting, idle] = await Actor.crew(3)
@@ -193,6 +197,8 @@ test('when the supervisor dies, every wait ends with ENOTRECOVERABLE, and so doe
     () => new Mutex(),
     () => free.lock(),
     () => free.tryLock(),
+    () => pipe.loan(8),
+    () => pipe.read(),
     () => Mutex.open('x'),
     () => Mutex.from(structuredClone(free)),
     () => SharedMemory.default.alloc(1),

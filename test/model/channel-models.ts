@@ -80,10 +80,10 @@ export function producerDies(
   reaper = repair,
 ): Model {
   const world = ringWorld(3, 8)
-  const { producer, sent, status } = RawChannel
+  const { producer, sent, state } = RawChannel
   const isOwned: GatedOperation['when'] = ({ cpu, ghost }) =>
     (ghost[OUTCOME] & OWNER_DIED) === 0 ||
-    (cpu.load(world.at + status) & (PRODUCER_DIED | CLOSED)) !== PRODUCER_DIED
+    (cpu.load(world.at + state) & (PRODUCER_DIED | CLOSED)) !== PRODUCER_DIED
   const sendMissing = (thread: ModelThread): void => {
     if (thread.cpu.load(world.at + producer) !== thread.tid) return
     if (thread.cpu.load(world.at + sent) < count) send(world, 1)(thread)
@@ -103,10 +103,10 @@ export function consumerDies(
   reaper = repair,
 ): Model {
   const world = ringWorld(3, 8)
-  const { consumer, sent, status } = RawChannel
+  const { consumer, sent, state } = RawChannel
   const isOwned: GatedOperation['when'] = ({ cpu, ghost }) =>
     (ghost[OUTCOME] & PIPE_BROKE) === 0 ||
-    (cpu.load(world.at + status) & (CONSUMER_DIED | CLOSED)) !== CONSUMER_DIED
+    (cpu.load(world.at + state) & (CONSUMER_DIED | CLOSED)) !== CONSUMER_DIED
   const sendNext = (thread: ModelThread): void => {
     if (thread.cpu.load(world.at + sent) < count) send(world, 1)(thread)
   }
