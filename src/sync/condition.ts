@@ -117,9 +117,13 @@ export function conditionNotify(lot: Lot, at: number, count: number): number {
   return notified
 }
 
-/** True if somebody may be waiting. */
+/** True if somebody waits to be notified. A `word` of 1 does not say so: time-outs and deaths leave it as it is. */
 export function hasWaiters(lot: Lot, at: number): boolean {
-  return lot.cpu.load(at) !== 0
+  if (lot.cpu.load(at) === 0) return false
+  const bucket = lot.lockBucket(0, at)
+  const first = firstWaiting(lot, bucket, at)
+  lot.unlockBucket(bucket)
+  return first !== 0
 }
 
 // ── asynchronous: steps for the shell in the floors above ─────────────────────────────────────────────────────────

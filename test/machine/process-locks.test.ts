@@ -117,6 +117,27 @@ describe.each(['lp64', 'ilp32'] as const)('in a machine of layout %s', (layout) 
     },
   )
 
+  test('a condition that a killed process waited for can be destroyed', { timeout: LIMIT_MS }, async () => {
+    const machine = await boot({ layout })
+    const { self } = machine
+    const at = share(self)
+    const condition = at + 64
+    self.mutexInit(at)
+    self.condInit(condition)
+    const waiter = await run(machine, 'self.mutexLock(at); self.condWait(at + 64, at)')
+    await asleep(machine, 1)
+    const whileItWaits = thrownBy(() => {
+      self.condDestroy(condition)
+    })
+
+    waiter.kill('SIGKILL')
+    await waiter.waitAsync()
+    self.condDestroy(condition)
+
+    expect(whileItWaits).toMatchObject({ code: 'EBUSY' })
+    expect(machine.check().problems).toEqual([])
+  })
+
   test('read-write lock: readers together, a writer alone', { timeout: LIMIT_MS }, async () => {
     const machine = await boot({ layout })
     const { self } = machine
