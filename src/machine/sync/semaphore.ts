@@ -45,11 +45,14 @@ export function semWait(sync: SyncWords, address: number, until: Until): number 
   )
 }
 
-/** 0, or -EAGAIN: there is no permit. */
+/** 0, or -EAGAIN: there is no permit. As in glibc, memory that is not to be written faults only if there is one to take. */
 export function semTryWait(sync: SyncWords, address: number): number {
+  const seen = sync.find(address, BYTES, 'read')
+  if (seen < 0) return seen
+  if (!isOf(sync, seen, SEMAPHORE)) return -EINVAL
+  if (permitsOf(sync.lot, seen + raw) === 0) return -EAGAIN
+  // Faulted in for writing, a private page may be another frame.
   const found = sync.find(address, BYTES)
-  if (found < 0) return found
-  if (!isOf(sync, found, SEMAPHORE)) return -EINVAL
   return tryAcquire(sync.lot, found + raw) === -ETIMEDOUT ? -EAGAIN : 0
 }
 
