@@ -11,6 +11,9 @@ interface Sending<T> {
   close(): void
 }
 
+/** The channel is another's to close, or is no more. */
+const KEEPS: ReadonlySet<unknown> = new Set(['EBUSY', 'ESTALE', 'ENOTRECOVERABLE'])
+
 /**
  * Values as they are asked for: nothing is received ahead, so a reader that cancels leaves the rest to the next. Ends when
  * the channel is closed and drained.
@@ -32,11 +35,21 @@ export function readableOf<T>(channel: Receiving<T>): ReadableStream<T> {
   )
 }
 
-/** Takes values as fast as there is room. Closing or aborting it closes the channel. */
+/**
+ * Takes values as fast as there is room. Closing or aborting it closes the channel, and so does a value that cannot be sent:
+ * a web stream takes none after it, and whoever reads would wait for ever.
+ */
 export function writableOf<T>(channel: Sending<T>): WritableStream<T> {
   const aborted = new AbortController()
   return new WritableStream<T>({
-    write: (value) => channel.sendAsync(value, { signal: aborted.signal }),
+    async write(value) {
+      try {
+        await channel.sendAsync(value, { signal: aborted.signal })
+      } catch (error) {
+        if (!KEEPS.has((error as { code?: unknown }).code)) channel.close()
+        throw error
+      }
+    },
     close: () => {
       channel.close()
     },

@@ -21,7 +21,6 @@ import {
 import { dropReads, readersOf } from '../sync/readers.ts'
 import { releaseDeadRw } from '../sync/rwlock.ts'
 import { initRwLock, PREFER_WRITERS, RawRwLock, WRITERS, writerOf } from '../sync/rwlock-word.ts'
-import { ThreadSlot, tidOfState } from '../threads/slot.ts'
 import { EEXIST, ErrnoError } from '../words/errno.ts'
 import { layout, newLine, words } from '../words/layout.ts'
 import { oneOf, present } from '../words/usage.ts'
@@ -85,17 +84,15 @@ export function dropEntries({ lot }: Attachment, at: number): void {
 }
 
 /** Whether they are tasks is not to be seen. Readers keep a new one out only if they keep a writer waiting who goes first. */
-function holders({ cpu, lot, map }: Attachment, at: number, forReader = false): readonly Holder[] {
+function holders({ cpu, lot }: Attachment, at: number, forReader = false): readonly Holder[] {
   const word = at + raw
   const writer = writerOf(lot, word)
   const found: Holder[] = writer === 0 ? [] : [{ tid: writer, isAsync: false, mode: 'write' }]
   const writersFirst =
     (cpu.load(word + RawRwLock.flags) & PREFER_WRITERS) !== 0 && (cpu.load(word) & WRITERS) !== 0
   if (forReader && !writersFirst) return found
-  const readers = readersOf(lot, word + RawRwLock.flags, word, word)
-  for (const index of readers) {
-    const slot = map.slotsAt + index * ThreadSlot.sizeof
-    found.push({ tid: tidOfState(index, cpu.load(slot + ThreadSlot.state)), isAsync: false, mode: 'read' })
+  for (const tid of readersOf(lot, word + RawRwLock.flags, word, word)) {
+    found.push({ tid, isAsync: false, mode: 'read' })
   }
   return found
 }

@@ -221,7 +221,13 @@ function enter(backing: Backing, name: string, isDebug: boolean, lockDiagnostics
 }
 
 function instructions(): WebAssembly.Module {
-  return (state.module ??= compileCpu())
+  return (state.module ??= compiled())
+}
+
+/** Where there is no WebAssembly (node --jitless) every memory is plain, and nobody looks at what stands here. */
+function compiled(): WebAssembly.Module {
+  const nothing: unknown = {}
+  return typeof WebAssembly === 'undefined' ? (nothing as WebAssembly.Module) : compileCpu()
 }
 
 function inherit(): string {
@@ -251,7 +257,9 @@ function meet(id: string): Known {
   }
   throw usageError(
     'ERR_PAGEFRAME_NO_MEMORY',
-    `this handle belongs to memory '${id}', which nobody in this process can supply any more`,
+    state.isRoot && !isMainThread
+      ? `this handle belongs to memory '${id}', which this worker shares with nobody: its main thread had not imported pageframe when it was started`
+      : `this handle belongs to memory '${id}', which nobody in this process can supply any more`,
   )
 }
 

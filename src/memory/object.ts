@@ -65,19 +65,30 @@ export abstract class SharedObject implements Handle {
    */
   destroy(): void {
     this.assertLive('destroy')
-    const { at, generation } = this
     const attachment = this.#attachment
-    withDirectory(attachment, () => {
-      if (!attachment.frames.isLive(at, generation, this.#kind.layout.signature)) return
-      // Ours alone from here on: if this thread dies, the reaper ends what it began.
-      attachment.frames.unpublishCell(at)
-      unbindLocked(attachment, attachment.cpu.load(at + objectEntry))
-      // First of all: who is about to wait, and would leave something behind that is taken apart below, is out then.
-      attachment.lot.endWaits(at, at + this.#kind.layout.sizeof)
+    try {
+      withDirectory(attachment, () => {
+        this.#end(attachment)
+      })
+    } finally {
+      attachment.objects.delete(this.at)
+    }
+  }
+
+  /** The directory is locked. */
+  #end(attachment: Attachment): void {
+    const { at, generation } = this
+    if (!attachment.frames.isLive(at, generation, this.#kind.layout.signature)) return
+    // Ours alone from here on: if this thread dies, the reaper ends what it began.
+    attachment.frames.unpublishCell(at)
+    unbindLocked(attachment, attachment.cpu.load(at + objectEntry))
+    // First of all: who is about to wait, and would leave something behind that is taken apart below, is out then.
+    attachment.lot.endWaits(at, at + this.#kind.layout.sizeof)
+    try {
       this.#kind.demolish(attachment, at)
-      attachment.frames.freeCell(at)
-    })
-    attachment.objects.delete(at)
+    } finally {
+      attachment.frames.freeCell(at) // also when debug mode finds that somebody wrote past the end
+    }
   }
 
   /** `[object Mutex]`. */

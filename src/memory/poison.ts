@@ -20,8 +20,9 @@ import {
 } from './superblock.ts'
 
 const reasons: Readonly<Record<number, string>> = {
-  [POISON_SUPERVISOR_DIED]: 'its supervisor died, so the death of a thread would go unnoticed',
-  [POISON_CHECK_FAILED]: 'its check failed after the death of a thread',
+  [POISON_SUPERVISOR_DIED]:
+    'its supervisor died, so the death of a thread would go unnoticed. That is so for every memory: end the process',
+  [POISON_CHECK_FAILED]: 'its check failed after the death of a thread. Make a new one',
 }
 
 /** Sets the reason, unless there is one already, and rings everybody. */
@@ -52,7 +53,7 @@ export function poisonOf(cpu: Cpu, label: string): ErrnoError | undefined {
 function poisonError(reason: number, label: string): ErrnoError {
   if (reason === POISON_DESTROYED) return destroyedError(label)
   const why = reasons[reason]
-  return new ErrnoError(ENOTRECOVERABLE, 'access', `memory '${label}' is poisoned: ${why}. Make a new one`)
+  return new ErrnoError(ENOTRECOVERABLE, 'access', `memory '${label}' is poisoned: ${why}`)
 }
 
 /** The error of a memory that is no more. */

@@ -38,7 +38,7 @@ import {
 } from './inventory.ts'
 import { handleIn, objectHeader, registerKind, type Handle, type Place } from './kind.ts'
 import { describeSwitch, switchIn, type LockDiagnostics } from './lock-switch.ts'
-import { find, findOrMake } from './naming.ts'
+import { find, findOrMake, type Makeable } from './naming.ts'
 import { Region } from './region.ts'
 import { readText, writeText } from './superblock.ts'
 
@@ -97,13 +97,14 @@ export class SharedMemory implements Handle {
     const { size: asked, locks } = readOptions('SharedMemory.open()', options)
     const size = asked ?? DEFAULT_SIZE_BYTES
     const home = defaultAttachment()
-    const attachment = findOrMake(home, {
+    const wanted: Makeable<Attachment> = {
       kind: NAMED,
       name,
       call: 'SharedMemory.open()',
       found: (at) => attachmentById(memoryIdIn(home, at)),
       make: () => makeNamed(home, 'open', size, name, locks),
-    })
+    }
+    const attachment = isNameOf(home, name) ? home : findOrMake(home, wanted)
     const there = attachment.buffer.byteLength
     if (asked !== undefined && alignUp(asked, WASM_PAGE_SIZE) !== there) {
       throw new ErrnoError(
@@ -208,15 +209,22 @@ function make(options: SharedMemoryOptions): Attachment {
   const { name, size = DEFAULT_SIZE_BYTES, locks } = readOptions('new SharedMemory()', options)
   if (name === undefined) return makeMemory(size, '', undefined, undefined, locks)
   const home = defaultAttachment()
+  const found = (): never => {
+    throw new ErrnoError(EEXIST, 'new', `SharedMemory '${name}' exists; SharedMemory.open() attaches to it`)
+  }
+  if (isNameOf(home, name)) found()
   return findOrMake(home, {
     kind: NAMED,
     name,
     call: 'new SharedMemory()',
-    found: () => {
-      throw new ErrnoError(EEXIST, 'new', `SharedMemory '${name}' exists; SharedMemory.open() attaches to it`)
-    },
+    found,
     make: () => makeNamed(home, 'new', size, name, locks),
   })
+}
+
+/** The default memory has its name from the beginning, and no entry for it in its own directory. */
+function isNameOf(home: Attachment, name: string): boolean {
+  return name !== '' && name === home.name
 }
 
 /** Makes a memory, and the cell of the home memory that its name will stand for. */

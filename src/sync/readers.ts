@@ -36,7 +36,7 @@
  * hazard pointers of Michael (2004), which an entry with a tag is.
  */
 
-import { ThreadSlot, slotIndexOf, slotOf } from '../threads/slot.ts'
+import { slotIndexOf, slotOf, ThreadSlot, tidOfState } from '../threads/slot.ts'
 import { i32, layout, words } from '../words/layout.ts'
 import type { Lot } from './lot.ts'
 
@@ -151,11 +151,13 @@ export function isRead(lot: Lot, set: number, at: number, tag: number): boolean 
   return false
 }
 
-/** The threads that read the thing now, for messages: their ids' slot indices. */
+/** The threads that read the thing now, for messages. */
 export function readersOf(lot: Lot, set: number, at: number, tag: number): number[] {
   const found: number[] = []
   for (const slot of registered(lot, set)) {
-    if (reads(lot, slot, at, tag)) found.push((slot - lot.geometry.slotsAt) / ThreadSlot.sizeof)
+    if (!reads(lot, slot, at, tag)) continue
+    const index = (slot - lot.geometry.slotsAt) / ThreadSlot.sizeof
+    found.push(tidOfState(index, lot.cpu.load(slot + ThreadSlot.state)))
   }
   return found
 }

@@ -2,7 +2,7 @@
 
 import { text } from 'pageframe'
 import { expect, test } from 'vitest'
-import { thrownBy } from '../support.ts'
+import { rejectionOf, thrownBy } from '../support.ts'
 import { channel, record, small } from './channels.ts'
 
 test('promises are settled in the order of the calls, large and small', async () => {
@@ -81,6 +81,21 @@ test('streams: what is written comes out, and the end is the end', async () => {
 
   await Promise.all([...written, closed])
   expect(out).toEqual(['one', 'two', 'three'])
+})
+
+test('a value that cannot be sent ends a writable stream, and the channel with it: who reads does not wait for ever', async () => {
+  const words = channel({ of: text, capacity: 4096 })
+  const writer = words.toWritable().getWriter()
+  const broken = rejectionOf(writer.closed)
+  const written = writer.write('one')
+  const refused = rejectionOf(writer.write('x'.repeat(5000)))
+
+  const out: string[] = []
+  for await (const word of words) out.push(word)
+
+  await written
+  expect([(await refused).code, (await broken).code]).toEqual(['EMSGSIZE', 'EMSGSIZE'])
+  expect(out).toEqual(['one'])
 })
 
 test('a readable stream that is cancelled leaves the rest to others', async () => {

@@ -181,6 +181,18 @@ describe('one thread with itself', () => {
     expect(thrownBy(() => { lock.read.unlock() })).toMatchObject({ code: 'EPERM' }) // prettier-ignore
   })
 
+  test('who reads is named, and alive', async () => {
+    const lock = new RwLock()
+    const other = await Actor.start()
+    await other.run(({ RwLock }, handle) => void RwLock.from(handle).read.lock(), lock)
+
+    const late = await rejectionOf(lock.write.lockAsync({ timeoutMs: 10 }))
+    expect(late.message).toContain(`thread ${other.threadId}`)
+    expect(late.message).toContain('reads it')
+    expect(late.message).not.toContain('ended')
+    expect(() => { lock.write.unlock() }).toThrow(`thread ${other.threadId}`) // prettier-ignore
+  })
+
   test('and says so if nobody has it, not that somebody had', () => {
     const lock = new RwLock()
 

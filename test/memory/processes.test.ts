@@ -110,6 +110,12 @@ test('where 4 GiB of address space cannot be had it warns once and works with le
   expect(stderr).toMatch(isPlain ? /instead of 4 GiB/ : /the host refuses 4 GiB: .* has 2 GiB/)
 }, 40_000)
 
+test('where there is no WebAssembly at all it works with Atomics, in workers too', async () => {
+  const result = await countIn(':', '--jitless')
+
+  expect(result).toMatchObject({ code: 0, isPlain: true, total: 4000, ownerDied: true, problems: [] })
+}, 40_000)
+
 /** A process under a limit, where two threads count under a lock and one of them dies with it. */
 async function countIn(before: string, ...flags: string[]) {
   const ended = await script(
@@ -171,6 +177,43 @@ test('a worker whose main thread never imported pageframe makes a memory of its 
   expect(ended.result).toEqual({ counted: 2000, ownerDied: true, problems: [] })
   expect(ended.stderr.match(/PageframeWarning/g)).toHaveLength(1)
   expect(ended.stderr).toContain('this worker inherited no shared memory')
+})
+
+test('a worker that shares nothing, since main had not imported pageframe, is told why a handle means nothing to it', async () => {
+  const ended = await runFile('too-early.mjs', [])
+
+  expect(ended.result).toEqual([
+    'ERR_PAGEFRAME_NO_MEMORY',
+    expect.stringContaining('its main thread had not imported pageframe when it was started'),
+  ])
+})
+
+test('debug mode: destroy() that finds a write past the end says so, and the thing is destroyed', async () => {
+  const ended = await script(
+    ({ SharedMemory }) => {
+      const memory = new SharedMemory({ size: '2MiB' })
+      const region = memory.alloc(100)
+      const { buffer, byteOffset } = region.bytes
+      new Uint8Array(buffer, byteOffset, 108)[100] = 7
+      const codeOf = (act: () => unknown) => {
+        try {
+          return act()
+        } catch (error) {
+          return (error as { code: string }).code
+        }
+      }
+      const codes = [
+        codeOf(() => { region.destroy() }),
+        codeOf(() => region.bytes.length),
+        codeOf(() => { region.destroy() }),
+      ] // prettier-ignore
+      return [...codes, memory.check().problems]
+    },
+    [],
+    { env: { PAGEFRAME_DEBUG: '1' } },
+  )
+
+  expect(ended.result).toEqual(['ERR_PAGEFRAME_DAMAGED', 'ESTALE', 'ESTALE', []])
 })
 
 test('a second pageframe of another layout is refused with EPROTO, which says what to do', async () => {
