@@ -20,6 +20,7 @@
  * See: pthread_spin_lock(3). Lock order: as its user says.
  */
 
+import { SPINS } from '../threads/counters.ts'
 import { EDEADLK, EOWNERDEAD, EPERM, ESTALE, ETIMEDOUT } from '../words/errno.ts'
 import { i32, layout } from '../words/layout.ts'
 import type { Lot } from './lot.ts'
@@ -42,6 +43,7 @@ export function spinLock(lot: Lot, at: number, timeoutMs: number, isThere = alwa
   if (seen === 0) return 0
   if ((seen & OWNER_MASK) === thread.tid) return -EDEADLK
   const began = thread.now()
+  let isCounted = thread.spinTurns === 0 // where spinning is no use, awaitChange() does not
   for (;;) {
     const holder = seen & OWNER_MASK
     if (holder === 0) {
@@ -53,6 +55,8 @@ export function spinLock(lot: Lot, at: number, timeoutMs: number, isThere = alwa
       continue
     }
     if (timeoutMs !== Infinity && ((thread.now() - began) | 0) >= timeoutMs) return -ETIMEDOUT
+    if (!isCounted) thread.count(SPINS)
+    isCounted = true
     thread.awaitChange(at, seen)
     seen = cpu.load(at)
     if (!isThere()) return -ESTALE

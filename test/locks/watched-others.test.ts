@@ -1,5 +1,6 @@
 /** Read-write locks, latches, events and barriers of a memory whose locks are watched; and of one where they are not. */
 
+import { availableParallelism } from 'node:os'
 import {
   Barrier,
   Condition,
@@ -175,6 +176,26 @@ test('latches, events and barriers are waited for', async () => {
   expect(of("Latch 'ready'")).toMatchObject({ acquisitions: 1, contended: 1 })
   expect(of("ResetEvent 'go'")).toMatchObject({ acquisitions: 1, contended: 1 })
   expect(of("Barrier 'phase'")).toMatchObject({ acquisitions: 2 })
+})
+
+test('a wait for a spin lock is one that spun, however long it lasted; what was free at once is not', async () => {
+  const lock = new SpinLock({ name: 'sum', memory })
+  const actor = await Actor.start()
+  lock.run(() => undefined)
+  expect(of("SpinLock 'sum'")).toMatchObject({ acquisitions: 1, contended: 0, spins: 0 })
+
+  for (let round = 0; round < 100 && of("SpinLock 'sum'").contended === 0; round++) {
+    lock.lock()
+    const locked = actor.run(({ SpinLock }, handle) => {
+      SpinLock.from(handle).run(() => undefined)
+    }, lock)
+    await pause(20) // it may take longer to come
+    lock.unlock()
+    await locked
+  }
+
+  // Who is alone on its core does not spin.
+  expect(of("SpinLock 'sum'")).toMatchObject({ contended: 1, spins: availableParallelism() > 1 ? 1 : 0 })
 })
 
 test('what is not watched has the methods of its class, and nothing else', () => {
