@@ -135,6 +135,47 @@ test('a read lock has its place in the order of locks', () => {
   expect(lockOrder(memory).inversions).toHaveLength(1)
 })
 
+test('one inversion is one warning, also where two threads close it at the same time', async () => {
+  const rounds = 100
+  const phases = new Barrier(2, { name: 'phases', memory })
+  const actors = await Actor.crew(2)
+
+  const warnings = await Promise.all(
+    actors.map((actor, index) =>
+      actor.run(
+        async ({ Barrier, Mutex, SharedMemory }, handle, barrier, index, rounds) => {
+          const memory = SharedMemory.from(handle)
+          const phases = Barrier.from(barrier)
+          let count = 0
+          process.on('warning', () => count++)
+          for (let round = 0; round < rounds; round++) {
+            const pair = [Mutex.open(`a${round}`, { memory }), Mutex.open(`b${round}`, { memory })]
+            const [mine, other] = index === 0 ? pair : pair.reverse()
+            mine.lock()
+            phases.arrive()
+            try {
+              other.lock({ timeoutMs: 0 })
+            } catch {
+              // It is held; that this was to come about is noted all the same.
+            }
+            phases.arrive()
+            mine.unlock()
+          }
+          await new Promise((resolve) => setTimeout(resolve, 50))
+          return count
+        },
+        memory as object,
+        phases as object,
+        index,
+        rounds,
+      ),
+    ),
+  )
+
+  expect(warnings[0] + warnings[1]).toBe(rounds)
+  expect(lockOrder(memory).inversions).toHaveLength(rounds)
+})
+
 test('a reader that dies leaves no wait and no hold', async () => {
   const lock = new RwLock({ name: 'a', memory })
   const actor = await Actor.start()

@@ -182,12 +182,12 @@ export class Notes {
     return this.classAt(from) + LockClass.after + (to >>> 5)
   }
 
-  /** Notes it. False if it is known by now, or there is no room. The graph's lock is held. */
-  addOrderLocked(order: SeenOrder): boolean {
+  /** Notes it, and says how many had been before. -1 if it is known by now, or there is no room. The graph's lock is held. */
+  addOrderLocked(order: SeenOrder): number {
     const { attachment, at } = this
     const { cpu } = attachment
     const count = this.orderCount
-    if (this.isKnown(order.from, order.to) || count === cpu.load(at + LockNotes.mostOrders)) return false
+    if (this.isKnown(order.from, order.to) || count === cpu.load(at + LockNotes.mostOrders)) return -1
     const place = this.orderAt(count)
     cpu.store(place + LockOrder.from, order.from)
     cpu.store(place + LockOrder.to, order.to)
@@ -202,13 +202,14 @@ export class Notes {
     writeLine(attachment, place + LockOrder.toBytes, place + LockOrder.toStack, STACK_WORDS, order.toStack)
     cpu.store(at + LockNotes.orders, count + 1) // the commit; the bit is a hint that saves the look
     cpu.or(this.#bitWord(order.from, order.to), 1 << (order.to & 31))
-    return true
+    return count
   }
 
-  *orders(): Generator<SeenOrder> {
+  /** All, or the first so many. They stay where they are. */
+  *orders(count = this.orderCount): Generator<SeenOrder> {
     const { attachment } = this
     const { cpu } = attachment
-    for (let index = 0; index < this.orderCount; index++) {
+    for (let index = 0; index < count; index++) {
       const place = this.orderAt(index)
       yield {
         from: cpu.load(place + LockOrder.from),

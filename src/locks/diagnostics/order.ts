@@ -33,9 +33,10 @@ export function noteOrder(
     if (from === to || from === OTHERS || to === OTHERS || notes.isKnown(from, to)) continue
     const thread = attachment.threadName(attachment.thread.tid)
     const order: SeenOrder = { from, to, thread, fromStack, toStack: stack }
-    const isNew = withGraph(attachment, () => notes.addOrderLocked(order))
-    if (!isNew) continue
-    const back = wayBack([...notes.orders()], to, from)
+    const before = withGraph(attachment, () => notes.addOrderLocked(order))
+    if (before < 0) continue
+    // Those before it only: of several threads that close one ring at a time, the last one finds it, and no other.
+    const back = wayBack([...notes.orders(before)], to, from)
     if (back !== undefined) warn(describeInversion(notes, [order, ...back]))
   }
 }
