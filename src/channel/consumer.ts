@@ -105,13 +105,13 @@ export class Consumer {
     this.isJoined = true
   }
 
-  /** The state is as it was: the channel lives. False: see whether isGone. */
+  /** The state is as it was: the channel lives. False: ask hasEnded(). */
   get isAsSeen(): boolean {
     return this.cpu.plainLoad(this.stateAt) === this.stateSeen
   }
 
-  /** The channel was destroyed: what lies here may be another's. */
-  get isGone(): boolean {
+  /** The channel was destroyed: what lies here may be another's. If not, it is as seen from here on. */
+  hasEnded(): boolean {
     const seen = this.cpu.plainLoad(this.stateAt)
     if (!isSameLife(seen, this.open)) return true
     this.stateSeen = seen // closed, or somebody died: what is left can be read as fast
@@ -136,7 +136,7 @@ export class Consumer {
    */
   next(): number {
     const cpu = this.cpu
-    if (!this.isAsSeen && this.isGone) return -ESTALE
+    if (!this.isAsSeen && this.hasEnded()) return -ESTALE
     const position = this.released
     if (position === this.tailSeen) {
       const none = this.look()
@@ -190,7 +190,7 @@ export class Consumer {
 
   /** The record that next() returned is done with: it is never delivered again, and its words are the producer's. */
   release(): void {
-    if (!this.isAsSeen && this.isGone) return
+    if (!this.isAsSeen && this.hasEnded()) return
     this.released = this.readEnd
     this.received = (this.received + 1) | 0
     // Dead before this line: delivered again. After it: never; the reaper publishes it, and recounts `received`.
@@ -210,7 +210,7 @@ export class Consumer {
 
   /** Gives the producer all room that is released. */
   publish(): void {
-    if (!this.isAsSeen && this.isGone) return
+    if (!this.isAsSeen && this.hasEnded()) return
     const word = this.at + head
     this.published = this.released
     this.cpu.plainStore(this.at + received, this.received)
@@ -269,7 +269,7 @@ class Arrival implements Supply {
 
   announce(lot: Lot, word: number): boolean {
     return (
-      !this.consumer.isGone &&
+      !this.consumer.hasEnded() &&
       announceSleep(lot, this.at, word, lot.cpu.plainLoad(this.at + released), NO_MORE)
     )
   }

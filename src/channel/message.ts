@@ -72,7 +72,7 @@ export class ReusedMessage<T> implements Message<T> {
   /** Something is not as it was: throws if there is nothing to be had any more. */
   private look(verb: string): void {
     if (this.payload === 0) throw overError()
-    if (!this.consumer.isGone) return
+    if (!this.consumer.hasEnded()) return
     this.payload = 0
     throw staleError('Channel', verb)
   }
