@@ -15,6 +15,7 @@
 
 import type { Cells } from './cells.ts'
 import { assertModel } from './check-model.ts'
+import { fold } from './fold.ts'
 import { judge } from './judge.ts'
 import type { Model, Snapshot } from './model.ts'
 import { formatReport, type Failure, type Report, type Trouble } from './report.ts'
@@ -58,6 +59,7 @@ export function outcomesOf(model: Model, describe: (state: Snapshot) => string):
 
 /** What replay() saw: the steps, and what is wrong with the state they led to. */
 export interface Replayed {
+  /** As Failure.trace. */
   readonly trace: readonly string[]
   readonly trouble: Trouble | undefined
 }
@@ -71,7 +73,7 @@ export interface Replayed {
 export function replay(model: Model, schedule: string): Replayed {
   assertModel('replay()', model)
   const world = new World(settingOf(model))
-  const trace = walk(world, parseSchedule(schedule))
+  const trace = fold(walk(world, parseSchedule(schedule)))
   return { trace, trouble: judge(world, world.steps.list([], 0)) }
 }
 
@@ -242,8 +244,13 @@ class Search {
 
   #fail(trouble: Trouble): void {
     const path = this.#path.slice(0, this.#pathLength)
-    const trace = walk(new World(this.#setting), path)
-    this.#failures.push({ ...trouble, trace, schedule: scheduleOf(path) })
+    const setting = this.#setting
+    const found = { trace: fold(walk(new World(setting), path)), schedule: scheduleOf(path) }
+    this.#failures.push({ ...trouble, ...found })
+    // To tell it, more of the model was asked: labels. What init() throws, it throws again.
+    const broken = setting.broken.take()
+    if (broken !== undefined && broken.message !== trouble.message)
+      this.#failures.push({ ...broken, ...found })
   }
 
   #isOver(): boolean {

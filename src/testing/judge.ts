@@ -11,7 +11,8 @@ import type { World } from './world.ts'
 export function judge(world: World, progress: number): Trouble | undefined {
   const { setting, state, snapshot } = world
   const { model } = setting
-  if (world.trouble !== undefined) return world.trouble
+  const trouble = world.trouble ?? setting.broken.take()
+  if (trouble !== undefined) return trouble
   if (model.invariant !== undefined) {
     try {
       model.invariant(snapshot)

@@ -6,6 +6,7 @@
  * Invariants
  *  1. Nothing outlives the rerun.
  *  2. What a method answers follows from the model and the results so far.
+ *  3. The thread's methods need no `this`: an operation may take them out of it, `({ cpu, choose }) => ...`.
  */
 
 import type { Cpu } from '../host/cpu.ts'
@@ -37,60 +38,60 @@ export class ThreadDouble implements ModelThread {
     this.#handsOff = setting.model.handOff ?? false
   }
 
-  sleep(at: number, value: number, deadline: number): boolean {
+  readonly sleep = (at: number, value: number, deadline: number): boolean => {
     const options = deadline === Infinity ? 0 : MAY_TIME_OUT
     const wasRung = this.#rerun.ask(request('sleep', 'sleep', at, value, options)) === RUNG
     if (!wasRung) this.#now = deadline | 0
     return wasRung
   }
 
-  ring(at: number): void {
+  readonly ring = (at: number): void => {
     this.#rerun.ask(request('ring', 'ring', at, 1))
   }
 
   /** As Atomics.wait(): TIMED_OUT, RUNG or DIFFERED. */
-  wait(at: number, value: number, canTimeOut: boolean): number {
+  readonly wait = (at: number, value: number, canTimeOut: boolean): number => {
     const options = TELLS_APART | (canTimeOut ? MAY_TIME_OUT : 0)
     return this.#rerun.ask(request('sleep', 'wait', at, value, options))
   }
 
   /** As Atomics.notify(): how many it woke. */
-  notify(at: number, count: number): number {
+  readonly notify = (at: number, count: number): number => {
     return this.#rerun.ask(request('ring', 'notify', at, count, 1))
   }
 
-  awaitChange(at: number, value: number): void {
+  readonly awaitChange = (at: number, value: number): void => {
     this.#rerun.ask(request('awaitChange', 'awaitChange', at, value))
   }
 
-  count(): void {
+  readonly count = (): void => {
     // What is counted decides nothing: it takes no step.
   }
 
   /** Time stands still, except that a sleep which timed out has lasted until its deadline. */
-  now(): number {
+  readonly now = (): number => {
     return this.#now
   }
 
-  deadlineIn(ms: number): number {
+  readonly deadlineIn = (ms: number): number => {
     return this.#now + ms
   }
 
-  isStarving(): boolean {
+  readonly isStarving = (): boolean => {
     return this.#handsOff && this.choose(2) === 1
   }
 
-  ghost(update: GhostUpdate): number {
+  readonly ghost = (update: GhostUpdate): number => {
     return this.#rerun.ask(request('ghost', 'ghost', 0, 0, 0, update))
   }
 
-  choose(count: number): number {
+  readonly choose = (count: number): number => {
     if (!(count >= 1))
       this.#rerun.stop(request('failed', `choose(${count}): there is nothing to choose from`))
     return this.#rerun.ask(request('choose', 'choose', count))
   }
 
-  assert(claim: boolean, message: string): void {
+  readonly assert = (claim: boolean, message: string): void => {
     if (!claim) this.#rerun.stop(request('failed', message))
   }
 }

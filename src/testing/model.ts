@@ -129,16 +129,26 @@ export type ReaperOperation = (thread: ModelThread, deadTid: number) => void
 /** Changes ghost words, and nothing else; what it returns is what ghost() returns. */
 export type GhostUpdate = (ghost: Int32Array) => number
 
-/** The Thread that an operation gets: a new one each time the explorer runs it. */
+/**
+ * The Thread that an operation gets: a new one each time the explorer runs it. Its methods may be taken out of it:
+ * `({ cpu, choose }) => cpu.store(0, choose(3))`.
+ */
 export interface ModelThread extends Thread {
   /** Index in Model.threads; the reaper's is behind the last. */
   readonly index: number
+  readonly sleep: Thread['sleep']
+  readonly ring: Thread['ring']
+  readonly awaitChange: Thread['awaitChange']
+  readonly count: Thread['count']
+  readonly now: Thread['now']
+  readonly deadlineIn: Thread['deadlineIn']
+  readonly isStarving: Thread['isStarving']
   /** Looks at and changes model-only state, in one with the instruction before it: nobody comes in between. */
-  ghost(update: GhostUpdate): number
+  readonly ghost: (update: GhostUpdate) => number
   /** One of 0 ... count - 1: all are tried. */
-  choose(count: number): number
+  readonly choose: (count: number) => number
   /** Ends the run as a failure if the claim is false. */
-  assert(claim: boolean, message: string): void
+  readonly assert: (claim: boolean, message: string) => void
 }
 
 /** A state at rest, for invariants and conditions. Valid during the call only. */

@@ -24,7 +24,7 @@ export function findRace(setting: Setting, state: State, moved: number): string 
     for (const other of state.cast.tasks) {
       const at = one.thread === other.thread ? -1 : racingWord(setting, state, one, other)
       if (at < 0) continue
-      const word = setting.model.label?.(at) ?? `word ${at}`
+      const word = setting.labelOf(at) ?? `word ${at}`
       return `${one.name} and ${other.name} access ${word} without order, one of them plainly`
     }
   }

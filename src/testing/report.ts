@@ -1,7 +1,5 @@
 /** Report: what a search found, and how it is printed. */
 
-import { fold } from './fold.ts'
-
 /** Of a longer trace, how it begins and how it ends. */
 const FIRST_SHOWN = 20
 const LAST_SHOWN = 40
@@ -29,7 +27,7 @@ export interface Report {
 export interface Trouble {
   /**
    *   assertion   thread.assert() of a false claim, or something that no operation may do
-   *   exception   the code threw
+   *   exception   the code threw: an operation, or a part of the model, such as init()
    *   endless     an operation takes more steps than `bounds.steps`: a loop that does not wait as it should
    *   invariant   the model's invariant does not hold
    *   final       the model's final condition does not hold
@@ -43,7 +41,7 @@ export interface Trouble {
 }
 
 export interface Failure extends Trouble {
-  /** One line a step. */
+  /** One line a step; a row of lines that comes again and again is there once, with how often (fold.ts). */
   readonly trace: readonly string[]
   /** For replay(). */
   readonly schedule: string
@@ -64,7 +62,7 @@ export function formatReport({ name, bound, states, transitions, ms, failures }:
 }
 
 function formatFailure({ kind, message, trace, schedule }: Failure): string {
-  const lines = fold(trace)
+  const lines = [...trace]
   const between = lines.length - FIRST_SHOWN - LAST_SHOWN
   if (between > 1) lines.splice(FIRST_SHOWN, between, `... ${between} lines are left out`)
   return [`${kind}: ${message}`, ...[...lines, `schedule '${schedule}'`].map((line) => `    ${line}`)].join(

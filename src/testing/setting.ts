@@ -1,10 +1,13 @@
 /** Setting: a model with its defaults filled in and its sets of words as predicates. */
 
 import { ThreadSlot } from '../threads/slot.ts'
+import { BrokenParts } from './broken-parts.ts'
 import type { GatedOperation, Model, ThreadModel, Words } from './model.ts'
 
 export interface Setting {
   readonly model: Model
+  /** What the model's own functions threw. */
+  readonly broken: BrokenParts
   readonly words: number
   readonly ghostWords: number
   /** Tasks of each thread. */
@@ -22,6 +25,8 @@ export interface Setting {
   }
   /** ThreadSlot of a thread. */
   slotAt(thread: number): number
+  /** A word's name in traces, if it has one. */
+  labelOf(at: number): string | undefined
   readonly isNote: (at: number) => boolean
   readonly isHint: (at: number) => boolean
   readonly isRacy: (at: number) => boolean
@@ -33,8 +38,10 @@ const DEFAULT_STATES = 2_000_000
 
 export function settingOf(model: Model): Setting {
   const bounds = model.bounds ?? {}
+  const broken = new BrokenParts()
   return {
     model,
+    broken,
     words: model.words,
     ghostWords: model.ghostWords ?? DEFAULT_GHOST_WORDS,
     threads: model.threads.map(tasksOf),
@@ -50,9 +57,17 @@ export function settingOf(model: Model): Setting {
       failures: bounds.failures ?? 1,
     },
     slotAt: (thread) => (model.slotsAt ?? 0) + thread * ThreadSlot.sizeof,
-    isNote: predicateOf(model.notes),
-    isHint: predicateOf(model.hints),
-    isRacy: predicateOf(model.racy),
+    labelOf: (at) => {
+      try {
+        return model.label?.(at)
+      } catch (error) {
+        broken.note('label', error)
+        return undefined
+      }
+    },
+    isNote: predicateOf('notes', model.notes, broken),
+    isHint: predicateOf('hints', model.hints, broken),
+    isRacy: predicateOf('racy', model.racy, broken),
   }
 }
 
@@ -63,8 +78,17 @@ function tasksOf(thread: ThreadModel): GatedOperation[][] {
   )
 }
 
-function predicateOf(words: Words | undefined): (at: number) => boolean {
+function predicateOf(part: string, words: Words | undefined, broken: BrokenParts): (at: number) => boolean {
   if (words === undefined) return () => false
-  if (typeof words === 'function') return words
+  if (typeof words === 'function') {
+    return (at) => {
+      try {
+        return words(at)
+      } catch (error) {
+        broken.note(part, error)
+        return false
+      }
+    }
+  }
   return (at) => words.some(([first, end]) => at >= first && at < end)
 }

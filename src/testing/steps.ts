@@ -200,7 +200,13 @@ export class Steps {
     const tasks = this.#state.cast.tasksOf[task.thread]
     if (program.hasSiblings && !tasks.every((each) => this.#state.isBetweenOperations(each))) return false
     const { when } = program.operations[operation]
-    return when === undefined || when(this.#snapshot)
+    if (when === undefined) return true
+    try {
+      return when(this.#snapshot)
+    } catch (error) {
+      this.#setting.broken.note('when', error)
+      return false
+    }
   }
 
   #mayTimeOut(task: Task): boolean {
@@ -223,7 +229,12 @@ export class Steps {
     const { operation, steps } = this.#state.standsAt(
       this.#busyTask(thread) ?? this.#state.cast.tasksOf[thread][0],
     )
-    return model.mayKill(thread, operation, steps)
+    try {
+      return model.mayKill(thread, operation, steps)
+    } catch (error) {
+      this.#setting.broken.note('mayKill', error)
+      return false
+    }
   }
 
   #canAnotherDieFirst(thread: number): boolean {

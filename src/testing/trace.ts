@@ -39,7 +39,7 @@ export function describeWait(world: World, task: Task): string {
 }
 
 function describe(world: World, { verb, name, a, b, c }: Request, operation: number): string {
-  const at = world.setting.model.label?.(a) ?? String(a)
+  const at = world.setting.labelOf(a) ?? String(a)
   switch (verb) {
     case 'cpu': {
       const { operands, isOnBytes } = instructions[name as InstructionName]

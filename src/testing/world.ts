@@ -61,7 +61,11 @@ export class World {
     this.steps = new Steps(setting, this.state, this.#positions, this.snapshot)
 
     const memory = new SharedArrayBuffer(setting.words * 4)
-    setting.model.init?.(atomicsCpu(memory))
+    try {
+      setting.model.init?.(atomicsCpu(memory))
+    } catch (error) {
+      setting.broken.note('init', error)
+    }
     this.state.cells.values.set(new Int32Array(memory))
     this.#positions.guessFrom(this.state.cells)
     for (const task of cast.tasks) this.#settle(task, this.#positions.root(cast.programs[task.index], 0))

@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from 'vitest'
 import { atomicsCpu, type Cpu } from '../../../src/host/cpu.ts'
-import { explore } from '../../../src/testing/explore.ts'
-import type { ModelThread, Run } from '../../../src/testing/model.ts'
+import { explore, replay } from '../../../src/testing/explore.ts'
+import type { Model, ModelThread, Run } from '../../../src/testing/model.ts'
 import { formatReport, type Report } from '../../../src/testing/report.ts'
 import { check } from './check.ts'
 
@@ -90,6 +90,38 @@ describe('operations', () => {
     }
   })
 
+  test('may take the methods out of their thread', () => {
+    const seen = new Set<string>()
+    const report = check({
+      name: 'methods without their thread',
+      words: 4,
+      handOff: true,
+      threads: [
+        [
+          ({ cpu, choose, assert, ghost, sleep, awaitChange, count, now, deadlineIn, isStarving }) => {
+            const chosen = choose(2)
+            ghost((words) => (words[0] = 1))
+            awaitChange(0, 1)
+            count(0)
+            assert(!sleep(1, 0, deadlineIn(5)) || cpu.load(1) === 1, 'it timed out, or was rung')
+            seen.add(`${chosen} ${now()} ${isStarving(0)}`)
+          },
+        ],
+        [
+          ({ cpu, ring }) => {
+            cpu.store(1, 1)
+            ring(1)
+          },
+        ],
+      ],
+    })
+
+    expect(report.failures).toEqual([])
+    expect([...seen].sort()).toEqual(
+      [0, 1].flatMap((i) => [0, 5].flatMap((ms) => [`${i} ${ms} false`, `${i} ${ms} true`])),
+    )
+  })
+
   test('run their finally blocks when they end, and not before', () => {
     const report = alone('an operation with finally', (thread) => {
       try {
@@ -105,7 +137,7 @@ describe('operations', () => {
 })
 
 test('a report shows how a loop without end began, and each turn of it once', () => {
-  const report = explore({
+  const model: Model = {
     name: 'two flags',
     words: 3,
     threads: [
@@ -117,10 +149,13 @@ test('a report shows how a loop without end began, and each turn of it once', ()
       ],
     ],
     bounds: { steps: 500 },
-  })
+  }
+  const report = explore(model)
 
   const [, ...trace] = formatReport(report).split('\n')
 
+  expect(report.failures[0].trace).toHaveLength(5)
+  expect(replay(model, report.failures[0].schedule).trace).toEqual(report.failures[0].trace)
   expect(trace).toEqual([
     '    T0 store(0, 1)',
     '    T0 load(1) = 0',
