@@ -17,18 +17,18 @@ import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
-import { SOURCE_STAMP, sourceHash } from './fresh.mjs'
+import { sourceHash, stampBuild } from './fresh.mjs'
 import { foreignModule, refuseUnresolved, TARGET, workerModules } from './worker-modules.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
 const making = join(root, `.dist-${process.pid}`)
 
-const stamp = sourceHash()
+const hash = sourceHash()
 try {
   await bundle()
   declare()
-  writeFileSync(join(making, SOURCE_STAMP), `${stamp}\n`)
+  stampBuild(making, hash)
   replace(dist, making)
 } catch (error) {
   console.error(error.message)

@@ -4,8 +4,8 @@
  */
 
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -21,8 +21,13 @@ const SOURCES = [
 ]
 const BUILDERS = ['scripts/build.mjs', 'scripts/fresh.mjs', 'scripts/worker-modules.mjs']
 
-/** The file in dist/ that holds the hash of the sources it was built from. */
-export const SOURCE_STAMP = '.built-from'
+/** The file in dist/ that says what was built: the hash of its sources, then each file that there must be, a line each. */
+const STAMP = '.built-from'
+
+/** The last step of a build: says what lies in `folder`, made from sources of that hash. */
+export function stampBuild(folder, hash) {
+  writeFileSync(join(folder, STAMP), [hash, ...filesIn(folder)].join('\n'))
+}
 
 export function sourceHash() {
   const hash = createHash('sha256')
@@ -35,32 +40,40 @@ export function sourceHash() {
   return hash.digest('hex')
 }
 
+/** True if dist/ was built from the sources as they are, and has all that was built. */
 export function isBuilt() {
-  const stamp = join(root, 'dist', SOURCE_STAMP)
-  return existsSync(stamp) && readFileSync(stamp, 'utf8').trim() === sourceHash()
+  const dist = join(root, 'dist')
+  const stamp = join(dist, STAMP)
+  if (!existsSync(stamp)) return false
+  const [hash, ...files] = readFileSync(stamp, 'utf8').split('\n')
+  return files.every((file) => existsSync(join(dist, file))) && hash === sourceHash()
 }
 
 /**
- * True if npm has installed what package-lock.json asks for. npm writes down what it installed as the last thing it
- * does; packages that are optional, or for another platform, may be missing from there.
+ * True if npm has installed what package-lock.json asks for, and it is all there still. npm writes down what it installed
+ * as the last thing it does; packages that are optional, or for another platform, may be missing from there.
  */
 export function isInstalled() {
   const installed = join(root, 'node_modules/.package-lock.json')
   if (!existsSync(installed)) return false
   const has = JSON.parse(readFileSync(installed, 'utf8')).packages
   const wants = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages
-  return Object.entries(wants).every(
-    ([path, wanted]) =>
-      path === '' || has[path]?.version === wanted.version || (wanted.optional && !has[path]),
-  )
+  return Object.entries(wants).every(([path, wanted]) => {
+    if (path === '' || (wanted.optional && !has[path])) return true
+    return has[path]?.version === wanted.version && existsSync(join(root, path, 'package.json'))
+  })
 }
 
 function filesUnder(path) {
   const full = join(root, path)
   if (!existsSync(full)) return []
-  if (statSync(full).isFile()) return [path]
-  return readdirSync(full, { recursive: true, withFileTypes: true })
+  return statSync(full).isFile() ? [path] : filesIn(full).map((file) => join(path, file))
+}
+
+/** All files in a folder and below, in order, as paths from there. */
+function filesIn(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(root.length))
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
     .sort()
 }
