@@ -61,7 +61,8 @@ export abstract class SharedObject implements Handle {
 
   /**
    * Ends the thing for everybody: its memory is free for others, its name too, and every use in any thread throws ESTALE.
-   * Nobody may be using it any more; whoever waits for it gets ESTALE.
+   * Nobody may be using it any more; whoever waits for it gets ESTALE. The bytes of a Region or a Channel are free for
+   * anything; the place of the thing itself, some hundred bytes, for things of its kind.
    */
   destroy(): void {
     this.assertLive('destroy')
