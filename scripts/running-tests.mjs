@@ -1,26 +1,44 @@
 /**
- * A vitest reporter for scripts/test.mjs: keeps the list of test files that have begun and not ended in the file that
- * PAGEFRAME_RUNNING_TESTS names. It runs in vitest's own process, so the list is right even when a test hangs.
+ * A vitest reporter for scripts/test.mjs: keeps what has become of each test file in the file that
+ * PAGEFRAME_RUNNING_TESTS names. It runs in vitest's own process, so it is right even when a test hangs.
+ *
+ *   { "running": [["test/sync/lot.test.ts", 1760000000000]], "waiting": ["test/words/bits.test.ts"] }
+ *
+ *   running   has begun, at that moment of Date.now(), and not ended
+ *   waiting   has not begun
  */
 
-import { writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
+import { relative } from 'node:path'
 
 const file = process.env.PAGEFRAME_RUNNING_TESTS
 
 export default class RunningTests {
-  #running = new Set()
+  #running = new Map()
+  #waiting = new Set()
 
-  onTestModuleQueued(module) {
-    this.#running.add(module.relativeModuleId)
+  onTestRunStart(specifications) {
+    for (const { moduleId, project } of specifications)
+      this.#waiting.add(relative(project.config.root, moduleId))
     this.#write()
   }
 
-  onTestModuleEnd(module) {
-    this.#running.delete(module.relativeModuleId)
+  onTestModuleQueued({ relativeModuleId }) {
+    this.#waiting.delete(relativeModuleId)
+    this.#running.set(relativeModuleId, Date.now())
+    this.#write()
+  }
+
+  onTestModuleEnd({ relativeModuleId }) {
+    this.#running.delete(relativeModuleId)
     this.#write()
   }
 
   #write() {
-    if (file !== undefined) writeFileSync(file, [...this.#running].join('\n'))
+    if (file === undefined) return
+    const text = JSON.stringify({ running: [...this.#running], waiting: [...this.#waiting] })
+    // Whoever reads it meanwhile finds what was there before.
+    writeFileSync(`${file}.new`, text)
+    renameSync(`${file}.new`, file)
   }
 }

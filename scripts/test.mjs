@@ -8,7 +8,7 @@
  */
 
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -31,10 +31,11 @@ const vitest = spawn(
 )
 
 const watchdog = setTimeout(() => {
-  console.error(`\nThe tests have not ended after ${minutes} minutes: killed. Still running, or not begun:`)
-  console.error(stillRunning())
+  console.error(`\nThe tests have not ended after ${minutes} minutes: killed.`)
+  console.error(notEnded())
   console.error(
-    'A wait that blocks its thread cannot be interrupted from inside: look for one without timeoutMs.',
+    'One that has run for long may hang: a wait that blocks its thread cannot be interrupted from inside, so look for one\n' +
+      'without timeoutMs. If all went on, the machine was slow: PAGEFRAME_TEST_MINUTES gives them longer.',
   )
   signalAll('SIGKILL')
 }, minutes * 60_000)
@@ -58,10 +59,16 @@ function signalAll(signal) {
   }
 }
 
-function stillRunning() {
-  try {
-    return readFileSync(running, 'utf8').replace(/^/gm, '  ')
-  } catch {
-    return '  (vitest had not begun)'
-  }
+/** The files that had begun, with how long they have run, and those that had not. */
+function notEnded() {
+  if (!existsSync(running)) return 'vitest had not begun.'
+  const now = Date.now()
+  const noted = JSON.parse(readFileSync(running, 'utf8'))
+  const begun = noted.running.map(([file, since]) => `  ${file}, for ${Math.round((now - since) / 1000)} s`)
+  const waiting = noted.waiting.map((file) => `  ${file}`)
+  return ['Still running:', ...orNone(begun), 'Not begun:', ...orNone(waiting)].join('\n')
+}
+
+function orNone(lines) {
+  return lines.length === 0 ? ['  none'] : lines
 }
