@@ -239,6 +239,22 @@ test('a wait for a spin lock is one that spun, however long it lasted; what was 
   expect(of("SpinLock 'sum'")).toMatchObject({ contended: 1, spins: availableParallelism() > 1 ? 1 : 0 })
 })
 
+test('who arrives last at a barrier has not waited', async () => {
+  const alone = new Barrier(1, { name: 'alone', memory })
+  for (let phase = 0; phase < 10; phase++) alone.arrive()
+  await alone.arriveAsync()
+  const both = new Barrier(2, { name: 'both', memory })
+  const actor = await Actor.start()
+  const met = actor.run(({ Barrier }, handle) => Barrier.from(handle).arrive(), both)
+  await waits(1)
+
+  expect(both.arrive()).toBe(true)
+  expect(await met).toBe(false)
+
+  expect(of("Barrier 'alone'")).toMatchObject({ acquisitions: 11, contended: 0, wait: { count: 0 } })
+  expect(of("Barrier 'both'")).toMatchObject({ acquisitions: 2, contended: 1, wait: { count: 1 } })
+})
+
 test('what is not watched has the methods of its class, and nothing else', () => {
   const plain = new SharedMemory({ size: '4MiB' })
   const place = { memory: plain }

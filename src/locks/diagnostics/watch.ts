@@ -156,8 +156,11 @@ export class Watch {
 
   // ── what nobody holds: permits, phases, events ────────────────────────────────────────────────────────────────────
 
-  /** A blocking form: `attempt` answers false if it would have to wait. */
-  pass(attempt: () => boolean, wait: () => void): void {
+  /**
+   * A blocking form: `attempt` answers false if it would have to wait. `hasWaited`: whether it has, where that is known only
+   * when it is over.
+   */
+  pass(attempt: () => boolean, wait: () => void, hasWaited = () => true): void {
     if (attempt()) {
       this.#class.countTaken()
       return
@@ -169,7 +172,8 @@ export class Watch {
     } catch (error) {
       throw this.#failed(error, 0, true)
     }
-    this.#class.countTaken(began, counters[SPINS] - spins, counters[PARKS] - parks)
+    if (hasWaited()) this.#class.countTaken(began, counters[SPINS] - spins, counters[PARKS] - parks)
+    else this.#class.countTaken()
   }
 
   tryPass(attempt: () => boolean): boolean {
@@ -178,14 +182,14 @@ export class Watch {
     return got
   }
 
-  async passAsync(isBusy: boolean, wait: () => Promise<void>): Promise<void> {
+  async passAsync(isBusy: boolean, wait: () => Promise<void>, hasWaited = () => isBusy): Promise<void> {
     const began = now()
     try {
       await wait()
     } catch (error) {
       throw this.#failed(error, 0, true)
     }
-    if (isBusy) this.#class.countTaken(began)
+    if (hasWaited()) this.#class.countTaken(began)
     else this.#class.countTaken()
   }
 

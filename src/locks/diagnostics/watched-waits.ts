@@ -6,6 +6,7 @@ import type { AsyncWait, Wait } from '../lockable.ts'
 import { ResetEvent } from '../reset-event.ts'
 import { readWait, watchAs, watchOf } from './watched.ts'
 
+/** Who arrives last, and is told so, has not waited: the others have. */
 class WatchedBarrier extends Barrier {
   override arrive(wait?: Wait): boolean {
     let isSerial = false
@@ -14,15 +15,20 @@ class WatchedBarrier extends Barrier {
       () => {
         isSerial = super.arrive(wait)
       },
+      () => !isSerial,
     )
     return isSerial
   }
 
   override async arriveAsync(wait?: AsyncWait): Promise<boolean> {
     let isSerial = false
-    await watchOf(this).passAsync(true, async () => {
-      isSerial = await super.arriveAsync(wait)
-    })
+    await watchOf(this).passAsync(
+      true,
+      async () => {
+        isSerial = await super.arriveAsync(wait)
+      },
+      () => !isSerial,
+    )
     return isSerial
   }
 }
