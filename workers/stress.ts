@@ -54,8 +54,15 @@ async function takePlace(index: number): Promise<void> {
     notice(wasTorn) {
       place.notices++
       if (wasTorn) place.repairs++
-      place.recoveryMs = Math.max(place.recoveryMs, sharedNow() - board.killedAt)
-      if (!data.kills) setting.violation('was told that the last owner died, and nobody had')
+      // Each death is told once. The kills are looked at last: those that the others were told of are among them.
+      const told = attachment.cpu.add(board.toldAt, 1) + 1
+      const kills = attachment.cpu.load(board.killsAt)
+      if (told > kills) {
+        const but = kills === 0 ? 'nobody had' : `${kills} had died: that makes ${told} times`
+        setting.violation(`was told that the last owner died, and ${but}`)
+      } else {
+        place.recoveryMs = Math.max(place.recoveryMs, sharedNow() - board.killedAt)
+      }
     },
   }
   drive(setting, await drillOf(data, setting), data.thinkTurns)

@@ -6,6 +6,9 @@ import { expect, test } from 'vitest'
 import { chart, counts, decades, escaped, linear, nines } from '../../src/cli/stress/chart.ts'
 import type { Load } from '../../src/cli/stress/load.ts'
 import { describe as progressLine } from '../../src/cli/stress/progress-line.ts'
+import { killsOf } from '../../src/cli/stress/figures.ts'
+import { describeKills } from '../../src/cli/stress/report.ts'
+import { Board, boardBytes, INSIDE, LEAVING, OUTSIDE, WAITING, WRITING } from '../../workers/stress/board.ts'
 import { rate, share, short, time } from '../../src/cli/stress/units.ts'
 import { folder } from './command.ts'
 import { stress } from './stress.ts'
@@ -95,6 +98,34 @@ test('the line that says how it goes on', () => {
   const line = progressLine(load, { phase: 'measuring', secondsDone: 1, perSecond: 21.4e6, kills: 3 })
 
   expect(line).toBe('mutex, 4 workers  ████████░░░░░░░░  1.0 of 2.0 s  21.4 M sections/s  3 killed')
+})
+
+test('deaths: who is said to have been inside is whom the next owner had to be told of', () => {
+  const buckets = 8
+  const [place, silent] = new Board(new Uint8Array(new SharedArrayBuffer(boardBytes(2, buckets))), 2, buckets)
+    .places
+  place.notices = 2
+  place.repairs = 1
+  place.recoveryMs = 3
+
+  const kills = killsOf([INSIDE, INSIDE, LEAVING, WAITING, OUTSIDE], [place], 0, 0)
+  expect(kills).toMatchObject({ count: 5, holding: 3, leaving: 1, writing: 0, waiting: 1, elsewhere: 1 })
+  expect(describeKills(kills, 'owner')).toBe(
+    '5 deaths: 2 inside, 1 waiting, 1 elsewhere, 1 on the way out; ' +
+      'the next owner was told 2 times, at most 3.00 ms after the kill, and found something half done 1 time',
+  )
+  expect(describeKills(killsOf([INSIDE, WRITING, WRITING], [place], 0, 0), 'writer')).toContain(
+    '3 deaths: 3 inside, 0 waiting, 0 elsewhere; 2 of those inside wrote; the next writer was told 2 times',
+  )
+  expect(describeKills(killsOf([WAITING], [silent], 0, 0), 'owner')).toBe(
+    '1 death: 0 inside, 1 waiting, 0 elsewhere; the next owner was told 0 times',
+  )
+  expect(describeKills(killsOf([INSIDE], [silent], 0, 1), 'owner')).toContain(
+    'the next owner was told 0 times; nobody came in after the last who died inside',
+  )
+  expect(describeKills(killsOf([INSIDE], [silent], 1, 0), undefined)).toBe(
+    '1 death: 1 inside, 0 waiting, 0 elsewhere; 1 permit went with them and were given back',
+  )
 })
 
 /** All points of its lines. */

@@ -30,6 +30,14 @@ const ROBUST = `
     static afterDeath(words, worker) { Atomics.compareExchange(words, 0, worker, DIED) }
   }`
 
+/** One inside at a time; what it says of deaths, and what it does after one, is `told` and `afterDeath`. */
+function robustBut(told: string, afterDeath = 'Atomics.compareExchange(words, 0, worker, DIED)'): string {
+  return ROBUST.replace('return seen === DIED', `return ${told}`).replace(
+    'Atomics.compareExchange(words, 0, worker, DIED)',
+    afterDeath,
+  )
+}
+
 const BROKEN = 'export default class Broken { lock() {} unlock() {} }'
 
 const short = ['--workers', '2', '--seconds', '0.3']
@@ -174,6 +182,43 @@ describe('a lock of your own', () => {
   })
 
   test.each([
+    ['always', 'true', /^worker \d was told that the last owner died, and nobody had$/],
+    [
+      'always, from the first death on',
+      'seen === DIED || this.words[9] === 1',
+      /^worker \d was told that the last owner died, and \d+ had died: that makes \d+ times$/,
+    ],
+    [
+      'after each death, wherever that was',
+      'Atomics.exchange(this.words, 9, 0) === 1',
+      /^\d+ workers? died that may have held it, and owners were told \d+ times?$/,
+    ],
+  ])('that says %s that the last owner died is found', async (_, told, what) => {
+    const source = robustBut(told, 'words[9] = 1; Atomics.compareExchange(words, 0, worker, DIED)')
+    const lock = write('liar.mjs', source)
+    const args = ['--lock', lock, '--workers', '2', '--seconds', '4', '--think', '1000000']
+
+    const { code, figures } = await stress([...args, '--kill-every', '20'])
+
+    expect(code).toBe(1)
+    expect(figures?.violations[0]).toMatch(what)
+    expect(figures?.kills?.worstRecoveryMs).toBeLessThan(4000)
+  })
+
+  test('that never says that the last owner died is found, and the dead are not said to be inside', async () => {
+    const lock = write('silent.mjs', robustBut('false'))
+    const args = ['--lock', lock, '--workers', '2', '--seconds', '8', '--hold', '100000']
+
+    const { code, figures } = await stress([...args, '--kill-every', '30'])
+
+    expect(code).toBe(1)
+    expect(figures?.violations).toHaveLength(1)
+    expect(figures?.violations[0]).toMatch(
+      /^worker \d came in while the last owner, worker \d, was dead, and was not told of its death$|died inside, and the next owners were told/,
+    )
+  })
+
+  test.each([
     ['that is not there', 'nowhere.mjs', undefined, 1, 'nowhere.mjs does not exist'],
     ['that is no module', 'text.mjs', 'this is not JavaScript', 1, 'is no lock: '],
     ['that is no class', 'object.mjs', 'export default {}', 1, 'is no lock: its default export is no class'],
@@ -301,9 +346,21 @@ describe('workers that are killed at random are replaced, and what they held is 
 
       expect(code, stdout + stderr).toBe(0)
       const { count = 0, holding = NaN, waiting = NaN, elsewhere = NaN } = figures?.kills ?? {}
+      const { leaving = NaN, writing = NaN, notices = NaN } = figures?.kills ?? {}
       expect(count).toBeGreaterThan(0)
       expect(holding + waiting + elsewhere).toBe(count)
       expect(stdout).toMatch(/\d+ deaths?: \d+ inside, \d+ waiting, \d+ elsewhere/)
+      expect(stdout).toContain(`: ${holding - leaving} inside, `)
+      if (['mutex', 'spin', 'condition'].includes(primitive)) {
+        expect(stdout).toContain(`the next owner was told ${notices} time`)
+        expect(notices).toBeGreaterThanOrEqual(holding - leaving)
+      }
+      if (primitive === 'rwlock') {
+        expect(stdout).toContain(
+          `; ${writing} of those inside wrote; the next writer was told ${notices} time`,
+        )
+        expect(notices).toBeGreaterThanOrEqual(writing)
+      }
     },
   )
 

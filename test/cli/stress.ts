@@ -26,7 +26,11 @@ export interface StressFigures {
   waits: Waits[]
   spinsPerOperation: number
   parksPerOperation: number
-  kills?: Record<'count' | 'holding' | 'waiting' | 'elsewhere' | 'notices' | 'repairs' | 'permits', number>
+  kills?: Record<
+    | 'count' | 'holding' | 'leaving' | 'writing' | 'waiting' | 'elsewhere'
+    | 'notices' | 'untold' | 'repairs' | 'permits' | 'worstRecoveryMs',
+    number
+  > // prettier-ignore
   verified: string
   violationCount: number
   violations: string[]

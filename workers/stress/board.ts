@@ -6,7 +6,8 @@
  *          │ control │ arena         │ place 1            │ place 2            │
  *          └─────────┴───────────────┴────────────────────┴────────────────────┴ ─ ─
  *
- *   control   phase, which only the main thread writes; when it last killed somebody
+ *   control   phase, which only the main thread writes; when it last killed somebody, and how many it has killed; how often
+ *             a worker was told of a death
  *   arena     what the primitive protects: its test knows what lies there, and finds out if the primitive does not
  *   place     what one worker has done: state, counters, and two histograms of how long it waited. Written by the worker that
  *             has the place, and by nobody while there is none. It outlives him, so that a death loses no figures.
@@ -17,6 +18,8 @@
 // ── control, in words ───────────────────────────────────────────────────────────────────────────────────────────────
 
 const PHASE = 0
+const KILLS = 4
+const TOLD = 5
 
 /** The phases. Workers look at each turn. */
 export const WARM = 1
@@ -71,6 +74,7 @@ const NOTICES = 2
 const REPAIRS = 3
 const REDELIVERED = 4
 const PAUSED_IN = 5
+const DEATHS = 6
 
 /** And in float64. */
 const OPERATIONS = 4
@@ -96,6 +100,8 @@ export class Board {
   readonly at: number
   readonly arenaAt: number
   readonly phaseAt: number
+  readonly killsAt: number
+  readonly toldAt: number
   readonly places: readonly Place[]
 
   /** `bytes`: a Region's, zeroes; `buckets`: of each histogram. */
@@ -107,6 +113,8 @@ export class Board {
     this.at = byteOffset / 4
     this.arenaAt = this.at + ARENA_AT
     this.phaseAt = this.at + PHASE
+    this.killsAt = this.at + KILLS
+    this.toldAt = this.at + TOLD
     const placeAt = (index: number) => PLACES_AT + index * placeWords(buckets)
     this.places = Array.from(
       { length: workers },
@@ -129,6 +137,15 @@ export class Board {
 
   set killedAt(ms: number) {
     this.floats[KILLED_AT] = ms
+  }
+
+  /** How many have been killed, or are about to be. */
+  get kills(): number {
+    return this.words[KILLS]
+  }
+
+  set kills(count: number) {
+    this.words[KILLS] = count
   }
 
   /** A word of the arena, by its number. */
@@ -230,6 +247,15 @@ export class Place {
 
   set pausedIn(phase: number) {
     this.#words[this.#at + PAUSED_IN] = phase
+  }
+
+  /** How many have died there. Written by the main thread before it fills the place again. */
+  get deaths(): number {
+    return this.#words[this.#at + DEATHS]
+  }
+
+  set deaths(count: number) {
+    this.#words[this.#at + DEATHS] = count
   }
 
   get operations(): number {

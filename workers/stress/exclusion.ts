@@ -6,6 +6,8 @@
  *         │ inside │ entered   │ left      │     at rest: nobody, and two equal numbers
  *         └────────┴───────────┴───────────┘
  *
+ *   inside   a worker's number; above it how many have died in its place, lest one be taken for another
+ *
  * Plain loads and stores: if two are inside at once, one overwrites what the other wrote, and the numbers stay apart for ever.
  * A worker that is told of its predecessor's death puts them right; one that is not told finds a violation.
  */
@@ -18,6 +20,9 @@ import { work } from './work.ts'
 const OWNER = 0
 const ENTERED = 1
 const LEFT = 2
+
+/** Numbers of workers are less. */
+const LIFE = 1 << 8
 
 /** What a lock does, whatever kind it is. */
 export interface Lock {
@@ -33,6 +38,8 @@ export class Exclusion implements Drill {
   readonly #board: Board
   readonly #place: Place
   readonly #lock: Lock
+  /** What it writes into the arena while it is inside. */
+  readonly #self: number
   readonly #holdTurns: number
 
   constructor(setting: Setting, lock: Lock) {
@@ -40,6 +47,7 @@ export class Exclusion implements Drill {
     this.#board = setting.board
     this.#place = setting.place
     this.#lock = lock
+    this.#self = this.#place.number + LIFE * this.#place.deaths
     this.#holdTurns = setting.holdTurns
   }
 
@@ -49,9 +57,13 @@ export class Exclusion implements Drill {
     place.state = WAITING
     const began = pace.begin()
     const ownerDied = this.#lock.lock()
+    if (!ownerDied) place.state = INSIDE
     pace.end(began)
-    place.state = INSIDE
-    if (ownerDied) this.#repair()
+    if (ownerDied) {
+      // Still waiting, by its note: if it dies before it has said that it was told, the next owner is told of both at once.
+      this.#repair()
+      place.state = INSIDE
+    }
     const entered = this.#enter()
     if (this.#holdTurns !== 0) work(this.#holdTurns)
     this.#leave(entered)
@@ -64,8 +76,8 @@ export class Exclusion implements Drill {
   #enter(): number {
     const board = this.#board
     const owner = board.arena(OWNER)
-    if (owner !== 0) this.#setting.violation(`came in while worker ${owner} was inside`)
-    board.setArena(OWNER, this.#place.number)
+    if (owner !== 0) this.#findsOwner(owner)
+    board.setArena(OWNER, this.#self)
     const entered = board.arenaFloat(ENTERED) + 1
     board.setArenaFloat(ENTERED, entered)
     return entered
@@ -74,13 +86,28 @@ export class Exclusion implements Drill {
   #leave(entered: number): void {
     const board = this.#board
     const owner = board.arena(OWNER)
-    if (owner !== this.#place.number) {
-      this.#setting.violation(`was inside, and found ${owner === 0 ? 'nobody' : `worker ${owner}`} there`)
+    if (owner !== this.#self) {
+      this.#setting.violation(
+        `was inside, and found ${owner === 0 ? 'nobody' : `worker ${owner % LIFE}`} there`,
+      )
     }
     const left = board.arenaFloat(LEFT) + 1
     if (left !== entered) this.#setting.violation(`left section ${left} after entering section ${entered}`)
     board.setArenaFloat(LEFT, left)
     board.setArena(OWNER, 0)
+  }
+
+  #findsOwner(owner: number): void {
+    const number = owner % LIFE
+    const deaths = (owner - number) / LIFE
+    if (this.#board.places[number - 1].deaths === deaths) {
+      this.#setting.violation(`came in while worker ${number} was inside`)
+      return
+    }
+    this.#setting.violation(
+      `came in while the last owner, worker ${number}, was dead, and was not told of its death`,
+    )
+    this.#board.setArenaFloat(LEFT, this.#board.arenaFloat(ENTERED)) // that is said: its section is over
   }
 
   #repair(): void {

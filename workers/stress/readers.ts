@@ -76,8 +76,9 @@ export class Readers implements Drill {
     const began = pace.begin()
     const held = this.#lock.write.lock()
     pace.end(began, WRITES)
-    place.state = WRITING
+    // Still waiting, by its note: if it dies before it has said that it was told, the next writer is told of both at once.
     if (kills && held.ownerDied) this.#repair()
+    place.state = WRITING
     const writer = board.arena(WRITER)
     if (writer !== 0) this.#setting.violation(`writes while worker ${writer} does`)
     board.setArena(WRITER, place.number)

@@ -10,6 +10,7 @@ export const barrierEntry: Entry = {
   description: 'Barrier for all workers: nobody a phase ahead, one serial arrival in each phase',
   workers: (asked) => asked,
   whyNoKills: undefined,
+  told: undefined,
   isFair: true,
 
   open({ board, load, atRest }) {

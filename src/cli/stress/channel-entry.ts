@@ -11,6 +11,7 @@ export const channelEntry: Entry = {
   description: 'Channel for each pair of workers: every message once, in order, unchanged',
   workers: (asked) => Math.max(2, asked - (asked % 2)),
   whyNoKills: undefined,
+  told: undefined,
   isFair: true,
 
   open({ board, load }) {

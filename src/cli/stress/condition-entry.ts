@@ -12,6 +12,7 @@ export const conditionEntry: Entry = {
   description: 'Two Conditions and a Mutex around a buffer of 16: every item once, in order',
   workers: (asked) => Math.max(2, asked),
   whyNoKills: undefined,
+  told: 'owner',
   isFair: true,
 
   open({ board }) {

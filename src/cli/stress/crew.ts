@@ -7,6 +7,7 @@
  */
 
 import { url } from 'virtual:worker-file/stress'
+import { now } from '../../host/clock.ts'
 import { Worker } from '../../host/workers.ts'
 import { ABSENT, GONE, type Board } from '../../../workers/stress/board.ts'
 import type { Order, Report, StressData } from '../../../workers/stress/orders.ts'
@@ -68,6 +69,8 @@ export class Crew {
     const index = victim.place ?? 0
     const place = this.#board.places[index]
     victim.mayDie = true
+    this.#board.killedAt = now()
+    this.#board.kills++ // before it dies: nobody may be told of more deaths than there are
     const { threadId } = victim.worker
     await victim.worker.terminate()
     this.#hands.delete(victim)
@@ -75,6 +78,7 @@ export class Crew {
     const { state } = place
     if (state === GONE) return undefined
     place.state = ABSENT
+    place.deaths++
     // What it held, and what was on its way to it, is back before anybody counts.
     await untilReaped(threadId)
     await onDeath(index, state)

@@ -12,6 +12,8 @@ export interface Entry {
   workers(asked: number): number
   /** Why workers cannot be killed; undefined if they can. */
   readonly whyNoKills: string | undefined
+  /** Who is told of a death inside: whoever comes next, or, of a writer's death, the next writer; undefined: nobody. */
+  readonly told: 'owner' | 'writer' | undefined
   /** True where whoever waits comes first sooner or later, so that one who does not is a failure. */
   readonly isFair: boolean
   open(site: Site): Exhibit
@@ -28,6 +30,8 @@ export interface Exhibit {
   audit(deaths: readonly number[]): { readonly problems: readonly string[]; readonly verified: string }
   /** Permits that were given back for the dead. */
   readonly permits?: number
+  /** Deaths inside of which nobody was told, since nobody came in after them. Known after the audit. */
+  readonly untold?: number
   close(): void
 }
 

@@ -16,6 +16,7 @@ const common = {
   unit: 'sections',
   workers: (asked: number) => asked,
   whyNoKills: undefined,
+  told: 'owner' as const,
   isFair: true,
 }
 
@@ -49,12 +50,25 @@ export function recover(lock: Mutex | SpinLock, board: Board): void {
   held.unlock()
 }
 
-/** Of each death inside, the next owner was told. Who seemed to be waiting or leaving may have held it, too. */
-export function untold(board: Board, deaths: readonly number[], holding: number = INSIDE): string[] {
+/**
+ * Of each death inside, the next owner was told. Who seemed to be waiting or leaving may have held it, too. `unheard`: of so
+ * many nobody need have been told, since nobody came after them.
+ */
+export function untold(
+  board: Board,
+  deaths: readonly number[],
+  holding: number = INSIDE,
+  unheard = 0,
+): string[] {
   const told = sumOf(board.places, 'notices')
   const inside = deaths.filter((state) => state === holding).length
   const atMost = deaths.filter((state) => state !== OUTSIDE).length
-  if (told >= inside && told <= atMost) return []
+  if (told > atMost) {
+    return [
+      `${plural(atMost, 'worker')} died that may have held it, and owners were told ${plural(told, 'time')}`,
+    ]
+  }
+  if (told >= inside - unheard) return []
   return [`${plural(inside, 'worker')} died inside, and the next owners were told ${plural(told, 'time')}`]
 }
 
@@ -104,16 +118,31 @@ export const ownEntry: Entry = {
   isFair: false,
   open({ board, load: { lock } }: Site) {
     const words = new Int32Array(new SharedArrayBuffer(OWN_WORDS * 4))
+    /** How many sections there were at the last death inside: nobody comes in before the lock has heard of that. */
+    let sectionsAtDeath = -1
+    let unheard = 0
     return {
-      ...plain(board),
       things: { own: { url: lock?.url, words } },
-      async afterDeath(place) {
+      get untold() {
+        return unheard
+      },
+      async afterDeath(place, state) {
+        if (state === INSIDE) sectionsAtDeath = exclusionOf(board).sections
         try {
           await inTime(lock?.afterDeath?.(words, place + 1))
         } catch (error) {
           throw new Error(`afterDeath() failed: ${describeThrown(error)}`, { cause: error })
         }
       },
+      audit(deaths) {
+        const { problems, verified } = auditExclusion(board, deaths)
+        // We cannot lock it ourselves, as we do ours: it may block for ever, and this thread must not.
+        const mayBeUnheard = exclusionOf(board).sections === sectionsAtDeath ? 1 : 0
+        const inside = deaths.filter((state) => state === INSIDE).length
+        unheard = Math.min(mayBeUnheard, Math.max(0, inside - sumOf(board.places, 'notices')))
+        return { problems: [...problems, ...untold(board, deaths, INSIDE, mayBeUnheard)], verified }
+      },
+      close: () => undefined,
     }
   },
 }

@@ -71,15 +71,24 @@ export function between(first: Sample, last: Sample): Measured {
 const HOLDING = new Set<number>([INSIDE, LEAVING, WRITING])
 
 /** `deaths`: what the killed were about. */
-export function killsOf(deaths: readonly number[], places: readonly Place[], permits: number): Kills {
+export function killsOf(
+  deaths: readonly number[],
+  places: readonly Place[],
+  permits: number,
+  untold: number,
+): Kills {
+  const count = (wanted: number) => deaths.filter((state) => state === wanted).length
   const holding = deaths.filter((state) => HOLDING.has(state)).length
-  const waiting = deaths.filter((state) => state === WAITING).length
+  const waiting = count(WAITING)
   return {
     count: deaths.length,
     holding,
+    leaving: count(LEAVING),
+    writing: count(WRITING),
     waiting,
     elsewhere: deaths.length - holding - waiting,
     notices: sumOf(places, 'notices'),
+    untold,
     repairs: sumOf(places, 'repairs'),
     redelivered: sumOf(places, 'redelivered'),
     permits,

@@ -69,10 +69,15 @@ export interface Kills {
   readonly count: number
   /** What the killed were about, by what their places said. */
   readonly holding: number
+  /** Of those who held: who was on its way out, and who wrote where others only read. The others were inside. */
+  readonly leaving: number
+  readonly writing: number
   readonly waiting: number
   readonly elsewhere: number
   /** How often the next owner was told. */
   readonly notices: number
+  /** How many died inside, and nobody came in after them to be told. */
+  readonly untold: number
   /** How often it found something half done, and put it right. */
   readonly repairs: number
   /** Messages delivered again. */

@@ -5,6 +5,7 @@ import { machine } from '../../host/process.ts'
 import { lowestOf, middleOf, quantile, totalOf } from '../../words/histogram.ts'
 import { SUB_BITS } from '../../../workers/stress/board.ts'
 import { entryOf } from './catalogue.ts'
+import type { Entry } from './entry.ts'
 import { fairness, perSecond, type Kills, type Options, type Outcome, type Result } from './load.ts'
 import { plural, rate, share, time, whole } from './units.ts'
 
@@ -123,7 +124,7 @@ function linesOf({ outcome, sweep, whyNoKills }: Result): string[] {
   else lines.push(`${title}: ${plural(outcome.violationCount, 'violation').toUpperCase()}`)
   for (const what of outcome.violations) lines.push(`  ${what}`)
   const { kills } = outcome
-  if (kills !== undefined) lines.push(`  ${describeKills(kills)}`)
+  if (kills !== undefined) lines.push(`  ${describeKills(kills, entryOf(outcome.load.primitive).told)}`)
   if (whyNoKills !== undefined) lines.push(`  nobody was killed: ${whyNoKills}`)
   if (sweep.length > 1) lines.push(`  by workers: ${sweep.map(point).join(', ')}`)
   return lines
@@ -133,20 +134,24 @@ function point(outcome: Outcome): string {
   return `${outcome.load.workers}: ${rate(perSecond(outcome))}/s`
 }
 
-function describeKills(kills: Kills): string {
-  const { count, holding, waiting, elsewhere, notices, repairs, redelivered, permits, worstRecoveryMs } =
-    kills
-  const parts = [
-    `${plural(count, 'death')}: ${whole(holding)} inside, ${whole(waiting)} waiting, ${whole(elsewhere)} elsewhere`,
-  ]
-  if (notices > 0) {
-    const torn = repairs === 0 ? '' : `, and found something half done ${plural(repairs, 'time')}`
-    const within = time(worstRecoveryMs * 1e6)
-    parts.push(`the next owner was told ${plural(notices, 'time')}, at most ${within} after the kill${torn}`)
-  }
+/** `told`: who is told of a death inside. Those inside, and who wrote, are counted as the audit counts them. */
+export function describeKills(kills: Kills, told: Entry['told']): string {
+  const { count, holding, leaving, writing, waiting, elsewhere, permits, redelivered } = kills
+  const inside = `${whole(holding - leaving)} inside, ${whole(waiting)} waiting, ${whole(elsewhere)} elsewhere`
+  const out = leaving === 0 ? '' : `, ${whole(leaving)} on the way out`
+  const parts = [`${plural(count, 'death')}: ${inside}${out}`]
+  if (told === 'writer') parts.push(`${whole(writing)} of those inside wrote`)
+  if (told !== undefined) parts.push(describeNotices(kills, told))
   if (permits > 0) parts.push(`${plural(permits, 'permit')} went with them and were given back`)
   if (redelivered > 0) parts.push(`${plural(redelivered, 'message')} delivered again, marked so`)
   return parts.join('; ')
+}
+
+function describeNotices({ notices, untold, repairs, worstRecoveryMs }: Kills, told: string): string {
+  const within = worstRecoveryMs === 0 ? '' : `, at most ${time(worstRecoveryMs * 1e6)} after the kill`
+  const torn = repairs === 0 ? '' : `, and found something half done ${plural(repairs, 'time')}`
+  const nobody = untold === 0 ? '' : `; nobody came in after the last who died inside`
+  return `the next ${told} was told ${plural(notices, 'time')}${within}${torn}${nobody}`
 }
 
 // ── JSON ────────────────────────────────────────────────────────────────────────────────────────────────────────────

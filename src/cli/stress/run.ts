@@ -130,7 +130,8 @@ export class Run {
   }
 
   #kills(): Kills {
-    return killsOf(this.#deaths, this.#board.places, this.#exhibit.permits ?? 0)
+    const { permits = 0, untold = 0 } = this.#exhibit
+    return killsOf(this.#deaths, this.#board.places, permits, untold)
   }
 
   async #measure(): Promise<[Sample, Sample]> {
@@ -197,7 +198,6 @@ export class Run {
     for (let next = now() + ms; ; next = Math.max(next + ms, now())) {
       await Promise.race([sleep(Math.max(0, next - now())), this.#stopped])
       if (isOver()) return
-      this.#board.killedAt = now()
       const state = await this.#crew.kill(async (place, died) => this.#afterDeath(place, died))
       if (state !== undefined) this.#deaths.push(state)
     }

@@ -13,6 +13,7 @@ export const rwLockEntry: Entry = {
   description: 'RwLock, --read-ratio: readers see no half written pair, no write lost',
   workers: (asked) => asked,
   whyNoKills: undefined,
+  told: 'writer',
   isFair: false,
 
   open({ board }) {

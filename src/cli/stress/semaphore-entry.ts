@@ -12,6 +12,7 @@ export const semaphoreEntry: Entry = {
   description: 'Semaphore with a permit for every other worker: never more inside, none lost or made',
   workers: (asked) => asked,
   whyNoKills: undefined,
+  told: undefined,
   isFair: true,
 
   open({ board, load, atRest }) {
