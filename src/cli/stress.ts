@@ -22,7 +22,7 @@ import { Progress } from './progress.ts'
 import { assertSavable, save } from './saving.ts'
 import { aliases, entryOf, PRIMITIVES } from './stress/catalogue.ts'
 import type { Load, Options, Outcome, Result } from './stress/load.ts'
-import { optionsOf, primitivesOf, whyNoKills } from './stress/options.ts'
+import { assertApart, assertOnce, optionsOf, primitivesOf, whyNoKills } from './stress/options.ts'
 import { describe } from './stress/progress-line.ts'
 import { renderJson, renderReport, titleOf } from './stress/report.ts'
 import { Run } from './stress/run.ts'
@@ -81,10 +81,12 @@ export const stress = defineCommand({
     },
   },
 
-  async run({ args }) {
+  async run({ args, rawArgs }) {
+    assertOnce(rawArgs)
+    const { json, svg } = args
+    assertApart(json, svg)
     const options = await optionsOf(args)
     const primitives = primitivesOf(args._, options)
-    const { json, svg } = args
     assertSavable(json)
     assertSavable(svg)
 

@@ -443,6 +443,9 @@ describe('what is not understood has exit code 2', () => {
     ['killing all the time', ['--kill-every', '0'], '--kill-every must be a number from 1'],
     ['killing who cannot die', ['dekker', '--kill-every', '5'], '--kill-every does not go with dekker'],
     ['no value', ['--seconds'], '--seconds needs seconds'],
+    ['two locks', ['--lock', 'a.mjs', '--lock=b.mjs'], '--lock is given twice'],
+    ['two times', ['--kill-every', '5', '--killEvery', '6'], '--kill-every is given twice'],
+    ['one file for two', ['--json', 'a', '--svg', './a'], '--json and --svg name one file, ./a'],
     ['an unknown option', ['--killevery', '5'], 'there is no option --killevery'],
   ])('%s', async (_, args, message) => {
     const { code, stdout, stderr } = await pageframe('stress', ...args)

@@ -1,6 +1,6 @@
 /** The options of a load test, from words to numbers, each refused if it makes no sense. */
 
-import { findFile } from '../../host/files.ts'
+import { findFile, urlOfFile } from '../../host/files.ts'
 import { importModule } from '../../host/spawning.ts'
 import { cores } from '../../host/workers.ts'
 import { CommandError, usage } from '../errors.ts'
@@ -38,6 +38,29 @@ export async function optionsOf(words: Words): Promise<Options> {
     sweeps: words.svg !== undefined,
   }
   return { ...options, lock: words.lock === undefined ? undefined : await ownLock(words.lock) }
+}
+
+/** Two values for one option: which is meant, nobody can know. `words`: the command line, whose options are known ones. */
+export function assertOnce(words: readonly string[]): void {
+  const seen = new Set<string>()
+  for (const word of words) {
+    if (word === '--') return
+    if (!word.startsWith('--')) continue
+    const name = kebab(word.slice(2).replace(/=.*/s, ''))
+    if (seen.has(name)) throw usage(`--${name} is given twice`)
+    seen.add(name)
+  }
+}
+
+/** `--killEvery` is understood, too. */
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}
+
+/** The figures and the picture are two files. */
+export function assertApart(json: string | undefined, svg: string | undefined): void {
+  if (json === undefined || svg === undefined) return
+  if (urlOfFile(json) === urlOfFile(svg)) throw usage(`--json and --svg name one file, ${svg}`)
 }
 
 /** What is asked for, or all; of the user's lock, it alone. */
