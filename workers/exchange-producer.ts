@@ -14,6 +14,7 @@ import { workerData, type MessagePort } from 'node:worker_threads'
 import { Channel } from 'pageframe'
 import { BlockReader } from './exchange/blocks.ts'
 import { sendBlocks } from './exchange/by-channel.ts'
+import { posted } from './exchange/cloned.ts'
 import { loadComlink, type ComlinkUrls, type LoadedComlink, type RemoteConsumer } from './exchange/comlink.ts'
 import { onDuty, type Transport } from './exchange/duty.ts'
 import { ENVELOPE_BYTES, seal, sharedNow } from './exchange/envelope.ts'
@@ -40,7 +41,7 @@ export interface ProducerOrder {
 export interface ProducerAnswer {
   startedMs: number
   messages: number
-  /** By structured cloning: into the message, and out of it. */
+  /** By the clone transport (cloned.ts). */
   clonedBytes: number
 }
 
@@ -50,8 +51,8 @@ const messageBytes = ENVELOPE_BYTES + data.blockBytes
 /** A consumer, as a transport without channels sees it. */
 interface Lane {
   taken: number
-  /** Sends a block; calls back when the consumer is through, with a buffer for the next one. */
-  send(buffer: ArrayBuffer, lengthBytes: number): void
+  /** Sends a block; calls back when the consumer is through, with a buffer for the next one. Returns how many bytes that copies. */
+  send(buffer: ArrayBuffer, lengthBytes: number): number
   /** Buffers that no block is in. */
   readonly free: ArrayBuffer[]
   end(): void
@@ -66,21 +67,23 @@ void lanesOf(data).then((lanes) => {
 async function produce({ channels }: ProducerOrder, lanes: readonly Lane[]): Promise<ProducerAnswer> {
   const reader = new BlockReader(data.files)
   const startedMs = sharedNow()
-  const messages =
-    data.transport === 'pageframe'
-      ? sendBlocks(
-          reader,
-          channels.map((handle) => Channel.from(handle)),
-          data.blockBytes,
-          (bytes) => (data.progress[0] = bytes),
-        )
-      : await sendThroughLanes(reader, lanes)
-  return { startedMs, messages, clonedBytes: data.transport === 'clone' ? 2 * messages * messageBytes : 0 }
+  if (data.transport !== 'pageframe') return { startedMs, ...(await sendThroughLanes(reader, lanes)) }
+  const messages = sendBlocks(
+    reader,
+    channels.map((handle) => Channel.from(handle)),
+    data.blockBytes,
+    (bytes) => (data.progress[0] = bytes),
+  )
+  return { startedMs, messages, clonedBytes: 0 }
 }
 
-function sendThroughLanes(reader: BlockReader, lanes: readonly Lane[]): Promise<number> {
+function sendThroughLanes(
+  reader: BlockReader,
+  lanes: readonly Lane[],
+): Promise<Omit<ProducerAnswer, 'startedMs'>> {
   return new Promise((resolve) => {
     let messages = 0
+    let clonedBytes = 0
     let isThrough = false
     answered = (lane, buffer) => {
       lane.taken--
@@ -105,10 +108,10 @@ function sendThroughLanes(reader: BlockReader, lanes: readonly Lane[]): Promise<
         seal(bytes, reader.position)
         lane.taken++
         messages++
-        lane.send(buffer, ENVELOPE_BYTES + length)
+        clonedBytes += lane.send(buffer, ENVELOPE_BYTES + length)
         data.progress[0] = reader.reached
       }
-      if (lanes.every((lane) => lane.taken === 0)) resolve(messages)
+      if (lanes.every((lane) => lane.taken === 0)) resolve({ messages, clonedBytes })
     }
   })
 }
@@ -127,7 +130,9 @@ function cloneLane(port: MessagePort): Lane {
     taken: 0,
     free: [new ArrayBuffer(messageBytes)],
     send: (buffer, lengthBytes) => {
-      port.postMessage(new Uint8Array(buffer, 0, lengthBytes))
+      const { message, copiedBytes } = posted(buffer, lengthBytes)
+      port.postMessage(message)
+      return copiedBytes
     },
     end: () => {
       port.postMessage(null)
@@ -147,6 +152,7 @@ function transferLane(port: MessagePort, window: number): Lane {
     send: (buffer, lengthBytes) => {
       lane.free.pop()
       port.postMessage(new Uint8Array(buffer, 0, lengthBytes), [buffer])
+      return 0
     },
     end: () => {
       port.postMessage(null)
@@ -169,6 +175,7 @@ function comlinkLane({ library, endpoint }: LoadedComlink, port: MessagePort, wi
       void consumer.take(library.transfer(block, [buffer])).then((back) => {
         answered(lane, back)
       })
+      return 0
     },
     end: () => void consumer.end(),
   }

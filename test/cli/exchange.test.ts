@@ -6,6 +6,9 @@ import { naiveResult } from './naive.ts'
 import { fieldsSample, wordnetSample } from './samples.ts'
 import { write, exchange, pageframe, start, withoutZeroes, type Found } from './command.ts'
 
+/** What travels with every block. */
+const ENVELOPE_BYTES = 16
+
 describe('pageframe exchange finds what is there', () => {
   const noNewline = fieldsSample(300).replace(/\n+$/, '')
   const samples: [string, Kind, string, string][] = [
@@ -79,6 +82,18 @@ test('--json has the figures of every round and their medians, and pageframe cop
       else expect(round.copiedBytes).toBe(0)
     }
   }
+})
+
+test.each([
+  ['one small message, which is cut out of its buffer first', '7\n', 3 * (ENVELOPE_BYTES + 2)],
+  ['one that all but fills its buffer', '7\n'.repeat(49), 2 * (ENVELOPE_BYTES + 100)],
+])('clone copies %s', async (_, lines, copiedBytes) => {
+  const file = write('sample', lines)
+
+  const { report } = await exchange(file, '--rounds', '1', '--block', '100', '--only', 'clone')
+
+  expect(report).toMatchObject({ isCorrect: true })
+  expect(report?.transports.map(({ median }) => median.copiedBytes)).toEqual([copiedBytes])
 })
 
 test('processes see one segment at addresses of their own, in the same frames, and say what that took', async () => {
