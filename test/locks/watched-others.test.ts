@@ -9,6 +9,7 @@ import {
   ResetEvent,
   RwLock,
   Semaphore,
+  SeqLock,
   SharedMemory,
   SpinLock,
 } from 'pageframe'
@@ -255,6 +256,57 @@ test('who arrives last at a barrier has not waited', async () => {
   expect(of("Barrier 'both'")).toMatchObject({ acquisitions: 2, contended: 1, wait: { count: 1 } })
 })
 
+test('writers of a SeqLock are counted: those who waited, those whose time was up, how long they wrote', async () => {
+  const lock = new SeqLock({ name: 'position', memory })
+  const words = memory.alloc(64)
+  for (let i = 0; i < 10; i++) {
+    lock.write(() => (words.bytes[0] = i))
+    lock.read(() => words.bytes[0])
+  }
+  await lock.writeAsync(() => undefined)
+  expect(of("SeqLock 'position'")).toMatchObject({
+    made: 1,
+    acquisitions: 11,
+    contended: 0,
+    hold: { count: 11 },
+  })
+  const actor = await Actor.start()
+  const writing = actor.run(
+    ({ SeqLock, Region, tell }, handle, region) => {
+      const mayEnd = Region.from(region).as(Int32Array)
+      SeqLock.from(handle).write(() => {
+        tell('writes')
+        for (
+          const until = performance.now() + 9000;
+          Atomics.load(mayEnd, 1) === 0 && performance.now() < until;
+        );
+      })
+    },
+    lock,
+    words,
+  )
+  await actor.told('writes')
+
+  expect(
+    thrownBy(() => {
+      lock.write(() => undefined, { timeoutMs: 1 })
+    }).code,
+  ).toBe('ETIMEDOUT')
+  const next = lock.writeAsync(() => undefined)
+  Atomics.store(words.as(Int32Array), 1, 1)
+  await Promise.all([writing, next])
+
+  expect(thrownBy(() => lock.write(() => { throw new Error('mine') })).message).toBe('mine') // prettier-ignore
+  expect(thrownBy(() => lock.write('no function' as never)).code).toBe('ERR_PAGEFRAME_INVALID_ARGUMENT')
+  expect(of("SeqLock 'position'")).toMatchObject({
+    acquisitions: 14,
+    contended: 1,
+    timeouts: 1,
+    wait: { count: 1 },
+    hold: { count: 14 },
+  })
+})
+
 test('what is not watched has the methods of its class, and nothing else', () => {
   const plain = new SharedMemory({ size: '4MiB' })
   const place = { memory: plain }
@@ -264,6 +316,7 @@ test('what is not watched has the methods of its class, and nothing else', () =>
     [new Condition(place), Condition],
     [new RwLock(place), RwLock],
     [new SpinLock(place), SpinLock],
+    [new SeqLock(place), SeqLock],
     [new Latch(1, place), Latch],
     [new ResetEvent(place), ResetEvent],
     [new Barrier(1, place), Barrier],

@@ -193,6 +193,32 @@ export class Watch {
     else this.#class.countTaken()
   }
 
+  // ── what one call takes, uses and gives back ──────────────────────────────────────────────────────────────────────
+
+  /** The section to run instead, which is counted when it begins and ends; `failed`: the call has thrown that. */
+  countSection<A, T>(section: (argument: A) => T, isBusy: boolean, isAsync = false): CountedSection<A, T> {
+    const { counters } = this.#thread
+    const [began, spins, parks] = [now(), counters[SPINS], counters[PARKS]]
+    let hasBegun = false
+    return {
+      section: (argument) => {
+        hasBegun = true
+        if (!isBusy) this.#class.countTaken()
+        else if (isAsync) this.#class.countTaken(began)
+        else this.#class.countTaken(began, counters[SPINS] - spins, counters[PARKS] - parks)
+        const since = now()
+        try {
+          return section(argument)
+        } finally {
+          this.#class.countTime(LockClass.hold, since)
+        }
+      },
+      failed: (error) => {
+        if (!hasBegun && error instanceof ErrnoError && error.errno === -ETIMEDOUT) this.#class.countTimeout()
+      },
+    }
+  }
+
   // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #stack(): string {
@@ -280,6 +306,11 @@ export class Watch {
     this.#thread.holds.add(hold)
     return hold
   }
+}
+
+interface CountedSection<A, T> {
+  readonly section: (argument: A) => T
+  readonly failed: (error: unknown) => void
 }
 
 const holdsOfTokens = new WeakMap<object, Hold>()
