@@ -144,55 +144,53 @@ export class Producer {
       : this.look(lengthBytes)
   }
 
-  /** claim() when not all is well, or beyond `limit`: at the end of a lap, or of the lines that were fetched, or apparently full. */
+  /**
+   * claim() when not all is well, or beyond `limit`: at the end of a lap, or of the lines that were fetched, or apparently full.
+   *
+   * One long function on purpose: V8 puts none of more than 460 bytes of bytecode into a user's loop. This one would come
+   * before what each record needs, and take its room (ARCHITECTURE.md).
+   */
   private look(lengthBytes: number): number {
     if (this.isGone) return -ESTALE
-    if ((this.cpu.plainLoad(this.stateAt) & HOPELESS) !== 0) return -EPIPE
+    const { cpu, at, data, capacity, next } = this
+    if ((cpu.plainLoad(this.stateAt) & HOPELESS) !== 0) return -EPIPE
     if (!this.isJoined) return BUSY
     if (lengthBytes > this.largest) return -EMSGSIZE
+
     const needed = recordWords(lengthBytes)
-    const rest = this.data + this.capacity - this.next
+    const rest = data + capacity - next
     const skipped = needed <= rest ? 0 : rest
-    if (skipped + needed > this.free() && !this.hasRoom(skipped + needed)) return BUSY
-    if (skipped > 0) this.cpu.plainStore(this.next, PAD) // committed with the record behind it, or never seen
-    if (needed > rest) this.beginLap(rest)
-    this.fetch(needed)
-    return this.next + HEADER_WORDS
+    let free = (this.headSeen + capacity - this.lap - next) | 0
+    if (skipped + needed > free) {
+      // In a batch: the consumer cannot make room before it sees what there is.
+      if ((cpu.plainLoad(at + tail) & ~SLEEPS) !== cpu.plainLoad(at + committed)) this.publish()
+      // Acquire: pairs with the exchange in Consumer.publish(). It is done with the words that we write from now on.
+      this.headSeen = cpu.load(at + head) & ~SLEEPS
+      cpu.plainStore(at + headSeen, this.headSeen)
+      free = (this.headSeen + capacity - this.lap - next) | 0
+      if (skipped + needed > free) return BUSY
+    }
+    if (needed > rest) {
+      if (rest > 0) cpu.plainStore(next, PAD) // committed with the record behind it, or never seen
+      this.lap = (this.lap + capacity) | 0
+      this.next = data
+    }
+
+    // Records may reach as far as there is room, but one fetch at most, which gets those lines for writing. Each is in the
+    // consumer's cache, which has read it: written one record at a time, the stores wait for one line after the other. One
+    // store a line, lest they fill the store buffer: this thread goes on with its records while the lines are on their way.
+    const start = this.next
+    const room = Math.min(free - skipped, data + capacity - start, FETCH_WORDS)
+    const limit = start + Math.max(needed, room)
+    this.limit = limit
+    if (needed <= SMALL_WORDS)
+      for (let line = start; line < limit; line += STRIDE_WORDS) cpu.plainStore(line, 0)
+    return start + HEADER_WORDS
   }
 
   /** Words behind `next` that are free for all that this side knows. */
   free(): number {
     return (this.headSeen + this.capacity - this.lap - this.next) | 0
-  }
-
-  /** Looks again how far the consumer is. */
-  private hasRoom(needed: number): boolean {
-    const { cpu, at } = this
-    // In a batch: the consumer cannot make room before it sees what there is.
-    if ((cpu.plainLoad(at + tail) & ~SLEEPS) !== cpu.plainLoad(at + committed)) this.publish()
-    // Acquire: pairs with the exchange in Consumer.publish(). It is done with the words that we write from now on.
-    this.headSeen = cpu.load(at + head) & ~SLEEPS
-    cpu.plainStore(at + headSeen, this.headSeen)
-    return needed <= this.free()
-  }
-
-  private beginLap(rest: number): void {
-    this.lap = (this.lap + this.next + rest - this.data) | 0
-    this.next = this.data
-  }
-
-  /**
-   * Lets records reach as far as there is room, but one fetch at most, and gets those lines for writing. Each is in the
-   * consumer's cache, which has read it: written one record at a time, the stores wait for one line after the other.
-   *
-   * One store a line, lest they fill the store buffer: this thread goes on with its records while the lines are on their way.
-   */
-  private fetch(needed: number): void {
-    const { next } = this
-    const room = Math.min(this.free(), this.data + this.capacity - next)
-    this.limit = next + Math.max(needed, Math.min(room, FETCH_WORDS))
-    if (needed > SMALL_WORDS) return
-    for (let at = next; at < this.limit; at += STRIDE_WORDS) this.cpu.plainStore(at, 0)
   }
 
   /** Makes a record of the first `lengthBytes` bytes of the claim. They are written. */
