@@ -24,7 +24,7 @@ import { PENDING } from '../sync/wait.ts'
 import { CALLED_OFF } from '../threads/counters.ts'
 import { ASLEEP, ThreadSlot } from '../threads/slot.ts'
 import type { LiveThread } from '../threads/live-thread.ts'
-import { ENOMEM, ETIMEDOUT } from '../words/errno.ts'
+import { ENOMEM, ESTALE, ETIMEDOUT } from '../words/errno.ts'
 
 /** So many waits are carried on in one turn of the event loop; the others have to let timers and I/O go first. */
 const MOST_AT_ONCE = 1000
@@ -107,6 +107,8 @@ export class AsyncWaits {
     const begun = this.#guarded(guard, () => steps.begin(record))
     if (begun !== PENDING) {
       steps.over?.(begun)
+      const poison = this.#poisonBehind(begun)
+      if (poison !== undefined) throw poison
       return begun
     }
     return new Promise<number>((resolve, reject) => {
@@ -309,6 +311,13 @@ export class AsyncWaits {
     }
     this.#remove(record, pending)
     pending.steps.over?.(result)
-    pending.settle(result)
+    const poison = this.#poisonBehind(result)
+    if (poison === undefined) pending.settle(result)
+    else pending.fail(poison)
+  }
+
+  /** A poisoned memory says why its objects have ended. */
+  #poisonBehind(result: number): Error | undefined {
+    return result === -ESTALE ? this.#poison() : undefined
   }
 }

@@ -26,7 +26,7 @@ import {
   ThreadSlot,
 } from '../threads/slot.ts'
 import { PAGE_SIZE, PAGE_WORDS } from '../words/constants.ts'
-import { EAGAIN, EPROTO, ErrnoError } from '../words/errno.ts'
+import { EAGAIN, EPROTO, ErrnoError, ESTALE } from '../words/errno.ts'
 import { assert } from '../words/assert.ts'
 import { showApart, showMiB } from '../words/usage.ts'
 import { AsyncWaits } from './async-waits.ts'
@@ -123,7 +123,9 @@ export class Attachment {
     this.awaited = { describe }
     lot.guard = guard
     try {
-      return wait()
+      const result = wait()
+      if (result === -ESTALE) this.assertSound() // a poisoned memory says why its objects have ended
+      return result
     } finally {
       this.awaited = outer
       lot.guard = outerGuard

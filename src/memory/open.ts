@@ -79,11 +79,8 @@ export function from<O extends Place, X extends Met>(kind: Kind<O, X>, value: un
     throw usageError('ERR_PAGEFRAME_INVALID_ARGUMENT', `${call}: this is a ${handle.$pageframe}`)
   }
   const attachment = attachmentById(handle.memory)
-  const { frames } = attachment
-  if (!frames.isLive(handle.at, handle.generation, kind.layout.signature)) {
-    const isThere = frames.isLiveCell(handle.at) && frames.generationOf(handle.at) === handle.generation
-    throw isThere ? layoutError(kind.name, 'from', `this ${kind.name}`) : staleError(kind.name, 'from')
-  }
+  if (!attachment.frames.isLive(handle.at, handle.generation, kind.layout.signature))
+    throw staleError(kind.name, 'from')
   return objectAt(attachment, kind, handle.at)
 }
 
@@ -133,14 +130,10 @@ function assertSameLayout(
 ): void {
   const { frames } = attachment
   if (frames.isLive(at, frames.generationOf(at), kind.layout.signature)) return
-  throw layoutError(kind.name, 'open', `${kind.name} '${name}'`)
-}
-
-function layoutError(kindName: string, verb: string, what: string): ErrnoError {
-  return new ErrnoError(
+  throw new ErrnoError(
     EPROTO,
-    verb,
-    `${what} was made by a pageframe whose ${kindName} is laid out otherwise. All threads need one copy: npm ls pageframe`,
+    'open',
+    `${kind.name} '${name}' was made by a pageframe whose ${kind.name} is laid out otherwise. All threads need one copy: npm ls pageframe`,
   )
 }
 

@@ -27,9 +27,11 @@ const reasons: Readonly<Record<number, string>> = {
 
 /** Sets the reason, unless there is one already, and rings everybody. */
 export function poisonEverybody({ cpu, lot, frames }: Poisonable, reason: number): void {
-  if (cpu.compareExchange(Superblock.poison, SOUND, reason) !== SOUND) return
-  lot.ringEverybody()
-  if (reason !== POISON_CHECK_FAILED) frames.endAll() // what a torn memory holds is left as it is, to be looked at
+  const earlier = cpu.compareExchange(Superblock.poison, SOUND, reason)
+  if (earlier === SOUND) lot.ringEverybody()
+  // Also if another thread was first, which may be in the middle of it: behind this call nothing lives, for this thread.
+  // What a torn memory holds is left as it is, to be looked at.
+  if ((earlier === SOUND ? reason : earlier) !== POISON_CHECK_FAILED) frames.endAll()
 }
 
 interface Poisonable {

@@ -23,16 +23,6 @@ test('its name is taken: open() gives it, and no other can have it', () => {
   expect(thrownBy(() => new SharedMemory({ name: 'default' })).code).toBe('EEXIST')
 })
 
-test('a handle of a thing that another pageframe laid out otherwise is EPROTO, not ESTALE', () => {
-  const region = SharedMemory.default.alloc(10) // a live cell of another layout than a Mutex's
-  const { memory, at, generation } = region
-  const handle: Handle = { $pageframe: 'Mutex', memory, at, generation }
-
-  expect(thrownBy(() => Mutex.from(handle))).toMatchObject({ code: 'EPROTO', syscall: 'from' })
-  region.destroy()
-  expect(thrownBy(() => Mutex.from(handle)).code).toBe('ESTALE')
-})
-
 test('a worker inherits the default memory, and the workers that it starts do too', async () => {
   const region = SharedMemory.default.alloc(4)
   const worker = await Actor.start({
