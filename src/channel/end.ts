@@ -50,8 +50,7 @@ export abstract class End<T> {
 
   /** Runs a wait that blocks, and says meanwhile what for. */
   protected blocked(describe: () => string, wait: () => number): number {
-    const { label, guard } = this.context
-    return this.attachment.waiting(() => `${label} ${describe()}`, wait, guard)
+    return this.attachment.waiting(() => `${this.context.label} ${describe()}`, wait, this.context.guard)
   }
 
   /** The options of a wait by promise. Throws what would end it at once: before anything has changed. */
