@@ -282,6 +282,7 @@ export class Watch {
     }
     this.#class.notes()
     const { at, generation } = this.#object
+    const { cpu } = this.#attachment
     const what = isAsync ? HELD_BY_TASK : HELD
     let noted = entry
     if (entry !== 0) this.#thread.ledger.change(entry, what)
@@ -300,7 +301,7 @@ export class Watch {
       section,
       depth: 0,
       isOver: false,
-      isLive: () => this.#attachment.frames.generationOf(at) === generation,
+      isLive: () => cpu.load(at) === -generation, // as SharedObject.isLive
     }
     this.#holds.push(hold)
     this.#thread.holds.add(hold)
