@@ -231,14 +231,18 @@ export function* liveCells(physical: Physical, cache: number): Generator<number>
   for (const at of cellsOf(physical, cache)) if (physical.cpu.load(at) < 0) yield at
 }
 
-/** Ends what lives in a cache, for good: its cells are nobody's, and left alone. */
+/**
+ * Ends what lives in a cache, for good: its cells are nobody's, and left alone. Several threads may at once, and any may die
+ * at it: a cell whose status says that it has ended has no `life` any more.
+ */
 export function endLiveCells(physical: Physical, cache: number): void {
   const { cpu, geometry } = physical
   const lifeWord = cpu.plainLoad(cacheAt(geometry, cache) + life)
   for (const at of liveCells(physical, cache)) {
     const seen = cpu.load(at)
-    if (seen >= 0 || cpu.compareExchange(at, seen, RETIRED_CELL) !== seen) continue
+    if (seen >= 0) continue
     if (lifeWord !== 0) cpu.store(at + lifeWord, 0)
+    cpu.compareExchange(at, seen, RETIRED_CELL) // or it was taken away meanwhile
   }
 }
 

@@ -3,7 +3,7 @@
 import { describe, test } from 'vitest'
 import { Frames } from '../../src/frames/frames.ts'
 import { openCache } from '../../src/frames/slab-table.ts'
-import { addSlab, claimCell } from '../../src/frames/slab.ts'
+import { addSlab, claimCell, RETIRED_CELL } from '../../src/frames/slab.ts'
 import type { Operation, Snapshot } from '../../src/testing/model.ts'
 import { PAGE_SIZE } from '../../src/words/constants.ts'
 import { framesWorld, type FramesWorld } from '../frames/model-world.ts'
@@ -134,6 +134,59 @@ describe('slabs', () => {
         threads: [[freesFirst], [live(world)]],
       },
       /all zero|one builder/,
+    )
+  })
+
+  /** Two live cells, whose CONTENT is the word that says so too. */
+  const withLives = (frames: Frames) => {
+    const cache = openCache(frames, KIND, CELL_WORDS, false, CONTENT)
+    addSlab(frames, cache, frames.allocRun(PAGE_SIZE, { keepContents: true }))
+    for (let i = 0; i < 2; i++) {
+      const at = claimCell(frames, 0, 0)
+      frames.cpu.store(at + CONTENT, 1)
+      frames.publishCell(at)
+    }
+  }
+  const endsAll =
+    (world: FramesWorld, end: (frames: Frames) => void): Operation =>
+    (thread) => {
+      end(world.frames(thread))
+      const slab = world.geometry.reservedFrames * 1024
+      for (const at of [slab, slab + CELL_WORDS]) {
+        thread.assert(
+          thread.cpu.load(at) >= 0 && thread.cpu.load(at + CONTENT) === 0,
+          'nothing lives any more',
+        )
+      }
+    }
+  const ending = (name: string, end: (frames: Frames) => void) => {
+    const world = framesWorld(2, 4)
+    return {
+      name,
+      world,
+      prepare: withLives,
+      threads: [[endsAll(world, end)], [endsAll(world, end)]],
+      kill: [0, 1],
+    }
+  }
+
+  test('everything is ended by two threads at once, each killed anywhere: behind it nothing lives, by status or by life', () => {
+    holds(
+      ending('all cells end, twice, kill', (frames) => {
+        frames.endAll()
+      }),
+    )
+  })
+
+  test('planted: a status that says the end before the life does', () => {
+    finds(
+      ending('status first', (frames) => {
+        for (const { at } of frames.allCells()) {
+          frames.cpu.store(at, RETIRED_CELL)
+          frames.cpu.store(at + CONTENT, 0)
+        }
+      }),
+      /nothing lives any more/,
     )
   })
 
