@@ -4,6 +4,16 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { folder, start } from './command.ts'
 
+export const short = ['--workers', '2', '--seconds', '0.3']
+
+/** A lock of the user's own: one inside at a time, by a spin lock of compareExchange. */
+export const SPIN = `
+  export default class Spin {
+    constructor(words, worker) { this.words = words; this.worker = worker }
+    lock() { while (Atomics.compareExchange(this.words, 0, 0, this.worker) !== 0); }
+    unlock() { Atomics.store(this.words, 0, 0) }
+  }`
+
 interface Waits {
   title: string
   timed: number
