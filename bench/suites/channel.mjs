@@ -1,6 +1,6 @@
 /** 64-byte records from one thread to one other, as many as will go. */
 
-import { Channel } from 'pageframe'
+import { Channel, Region } from 'pageframe'
 import { compileCpu } from 'pageframe/internals'
 import { crew } from '../crew.mjs'
 import { runSuite } from '../harness.mjs'
@@ -37,10 +37,11 @@ function row(name, batch, goals) {
     async contenders() {
       const data = { batch, perSample: PER_SAMPLE, records: MANY }
       const memory = new WebAssembly.Memory({ initial: 2, maximum: 2, shared: true })
-      const channel = new Channel({ capacity: RING_BYTES, from: 'one', to: 'one' })
+      const ring = new Region({ size: RING_BYTES }).bytes
+      const channel = new Channel({ ring, from: 'one', to: 'one' })
       return {
         floor: await crew('ring-floor.mjs', { ...data, memory, module: compileCpu(), slots: SLOTS }),
-        ours: await crew('ring-channel.mjs', { ...data, channel }),
+        ours: await crew('ring-channel.mjs', { ...data, channel, buffer: ring.buffer }),
         native: native('ring', MANY, SLOTS),
         'ringbuf.js': await peer('ringbuf.js', ({ RingBuffer }) =>
           crew('ring-ringbuf.mjs', {

@@ -8,47 +8,41 @@ import { workerData } from 'node:worker_threads'
 import { Channel } from 'pageframe'
 import { eachRound, meet, now } from './duty.mjs'
 
-const { role, records, perSample, batch } = workerData
+const { role, buffer, records, perSample, batch } = workerData
 const BYTES = 64
 const LAST = BYTES / 4 - 1
 const channel = Channel.from(workerData.channel)
-let words
-let sent = 0
+const words = new Int32Array(buffer, 0, buffer.byteLength / 4)
+let done = 0
 let wrong = 0
 
 function produceBatch() {
-  for (let i = 0; i < batch; i++) produceOne()
-}
-
-function produceOne() {
-  const loan = channel.loan(BYTES)
-  words ??= wordsBehind(loan)
-  const at = loan.byteOffset >>> 2
-  words[at] = sent
-  words[at + LAST] = ~sent
-  sent = (sent + 1) | 0
-  loan.commit()
+  const end = done + batch
+  for (let i = done; i < end; i++) {
+    const loan = channel.loan(BYTES)
+    const at = loan.byteOffset >>> 2
+    words[at] = i
+    words[at + LAST] = ~i
+    loan.commit()
+  }
+  done = end
 }
 
 function consumeBatch() {
-  for (let i = 0; i < batch; i++) consumeOne()
-}
-
-function consumeOne() {
-  const message = channel.read()
-  words ??= wordsBehind(message)
-  const at = message.byteOffset >>> 2
-  wrong |= (words[at] ^ sent) | (words[at + LAST] ^ ~sent)
-  sent = (sent + 1) | 0
-  message[Symbol.dispose]()
-}
-
-function wordsBehind({ bytes: { buffer } }) {
-  return new Int32Array(buffer, 0, buffer.byteLength / 4)
+  const end = done + batch
+  let differ = 0
+  for (let i = done; i < end; i++) {
+    const message = channel.read()
+    const at = message.byteOffset >>> 2
+    differ |= (words[at] ^ i) | (words[at + LAST] ^ ~i)
+    message[Symbol.dispose]()
+  }
+  wrong |= differ
+  done = end
 }
 
 function produce() {
-  if (batch === 1) for (let i = 0; i < records; i++) produceOne()
+  if (batch === 1) for (let i = 0; i < records; i++) produceBatch()
   else for (let i = 0; i < records; i += batch) channel.batch(produceBatch)
   return null
 }
@@ -57,7 +51,7 @@ function consume() {
   const samples = []
   let start = now()
   for (let i = 0; i < records; i += perSample) {
-    if (batch === 1) for (let k = 0; k < perSample; k++) consumeOne()
+    if (batch === 1) for (let k = 0; k < perSample; k++) consumeBatch()
     else for (let k = 0; k < perSample; k += batch) channel.batch(consumeBatch)
     const end = now()
     samples.push((end - start) / perSample)

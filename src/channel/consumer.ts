@@ -43,6 +43,9 @@ const { data, capacity, state, tail, head, consumer, released, readEnd, tailSeen
 
 const NO_MORE = CLOSED | PRODUCER_DIED
 
+/** No record's position: those are even. */
+const NONE = 1
+
 /** What next() answers when the channel is closed and nothing is left in it. */
 export const DRAINED = BUSY + 1
 
@@ -51,10 +54,6 @@ export const RECORD_PURPOSE = LINED | 21
 export class Consumer {
   /** This thread has the role. */
   isJoined = false
-  /** Of the record that next() returned. */
-  lengthBytes = 0
-  redelivered = false
-
   declare private readonly lot: Lot
   declare private readonly cpu: Cpu
   declare private readonly at: number
@@ -67,8 +66,10 @@ export class Consumer {
   private readEnd = 0
   private tailSeen = 0
   private received = 0
+  /** Position of a record that somebody was given and did not release, until it is released; else NONE. */
+  private redeliveredAt = NONE
   /** The state as it was when the channel last proved to be the same: one look, three times a record. */
-  private stateSeen: number
+  private stateSeen = 0
   /** The position up to which the room is published. */
   private published = 0
   /** Released words that may stay unpublished. Outside a batch less than none: each release() publishes. */
@@ -102,11 +103,12 @@ export class Consumer {
     this.tailSeen = cpu.plainLoad(this.at + tailSeen)
     this.received = cpu.plainLoad(this.at + received)
     this.published = cpu.plainLoad(this.at + head) & ~SLEEPS
+    this.redeliveredAt = this.readEnd === this.released ? NONE : this.released
     this.isJoined = true
   }
 
   /** The state is as it was: the channel lives. False: ask hasEnded(). */
-  get isAsSeen(): boolean {
+  isAsSeen(): boolean {
     return this.cpu.plainLoad(this.stateAt) === this.stateSeen
   }
 
@@ -127,40 +129,69 @@ export class Consumer {
   }
 
   /**
-   * The next record: the word index of its payload; `lengthBytes` and `redelivered` are set. The same one again while it is
-   * not released. Or
+   * The next record: the word index of its payload. The same one again while it is not released. Or
    *  BUSY         there is none yet, or this thread does not have the role
    *  DRAINED      there is none, and the channel is closed
    *  -EOWNERDEAD  there is none, and the producer died, and no other has come
    *  -ESTALE      the channel was destroyed
    */
   next(): number {
-    const cpu = this.cpu
-    if (!this.isAsSeen && this.hasEnded()) return -ESTALE
-    const position = this.released
-    if (position === this.tailSeen) {
-      const none = this.look()
-      if (none !== 0) return none
+    const { cpu, released } = this
+    if (released !== this.tailSeen && this.isAsSeen()) {
+      const header = this.data + (released & this.mask)
+      const length = cpu.plainLoad(header)
+      if (length !== PAD) {
+        const end = (released + recordWords(length)) | 0
+        this.readEnd = end
+        cpu.plainStore(this.at + readEnd, end)
+        return header + HEADER_WORDS
+      }
     }
-    const header = this.data + (position & this.mask)
-    const length = cpu.plainLoad(header)
-    if (length === PAD) return this.nextLap(position)
-    return this.hold(position, header, length, position)
+    return this.look()
   }
 
-  /** The record behind a padding. */
-  private nextLap(position: number): number {
-    const start = ((position | this.mask) + 1) | 0
-    return this.hold(position, this.data, this.cpu.plainLoad(this.data), start)
-  }
+  /**
+   * next() when not all is well, or what was seen is used up, or at the end of a lap.
+   *
+   * One long function on purpose, as Producer.look(): it shall not fit into a user's loop.
+   */
+  private look(): number {
+    if (this.hasEnded()) return -ESTALE
+    const { cpu, at, data, mask, released } = this
+    if (released === this.tailSeen) {
+      if (!this.isJoined) return BUSY
+      // The room first: it may be what the producer waits for.
+      if (this.published !== released) this.publish()
+      // Acquire: pairs with the exchange in Producer.publish(). We see the records before it.
+      let seen = cpu.load(at + tail) & ~SLEEPS
+      if (seen === released) {
+        const ended = cpu.load(at + state) & NO_MORE
+        if (ended === 0) return BUSY
+        // Again: what was published before the close, or by the reaper before it set the bit, must be seen.
+        seen = cpu.load(at + tail) & ~SLEEPS
+        if (seen === released) return (ended & CLOSED) !== 0 ? DRAINED : -EOWNERDEAD
+      }
+      this.tailSeen = seen
+      cpu.plainStore(at + tailSeen, seen)
+    }
 
-  private hold(position: number, header: number, length: number, start: number): number {
-    this.lengthBytes = length
-    // Nobody holds a record: readEnd is released. If it is not, somebody saw this one and did not release it.
-    this.redelivered = this.readEnd !== position
-    this.readEnd = (start + recordWords(length)) | 0
-    this.cpu.plainStore(this.at + readEnd, this.readEnd)
+    let start = released
+    if (cpu.plainLoad(data + (start & mask)) === PAD) start = ((start | mask) + 1) | 0 // a record follows each padding
+    const header = data + (start & mask)
+    const end = (start + recordWords(cpu.plainLoad(header))) | 0
+    this.readEnd = end
+    cpu.plainStore(at + readEnd, end)
     return header + HEADER_WORDS
+  }
+
+  /** Of the record that next() returned. */
+  lengthAt(payload: number): number {
+    return this.cpu.plainLoad(payload - HEADER_WORDS)
+  }
+
+  /** The record that next() returned was given to somebody before, who did not release it. */
+  get redelivered(): boolean {
+    return this.released === this.redeliveredAt
   }
 
   /** Behind the record that next() returned there is another that was seen. */
@@ -168,29 +199,9 @@ export class Consumer {
     return this.readEnd !== this.tailSeen
   }
 
-  /** All that was seen is used up: publishes the room, then looks for more. 0 when there is, or the answer of next(). */
-  private look(): number {
-    if (!this.isJoined) return BUSY
-    const cpu = this.cpu
-    const position = this.released
-    if (this.published !== position) this.publish()
-    // Acquire: pairs with the exchange in Producer.publish(). We see the records before it.
-    let seen = cpu.load(this.at + tail) & ~SLEEPS
-    if (seen === position) {
-      const ended = cpu.load(this.at + state) & NO_MORE
-      if (ended === 0) return BUSY
-      // Again: what was published before the close, or by the reaper before it set the bit, must be seen.
-      seen = cpu.load(this.at + tail) & ~SLEEPS
-      if (seen === position) return (ended & CLOSED) !== 0 ? DRAINED : -EOWNERDEAD
-    }
-    this.tailSeen = seen
-    cpu.plainStore(this.at + tailSeen, seen)
-    return 0
-  }
-
   /** The record that next() returned is done with: it is never delivered again, and its words are the producer's. */
   release(): void {
-    if (!this.isAsSeen && this.hasEnded()) return
+    if (!this.isAsSeen() && this.hasEnded()) return
     this.released = this.readEnd
     this.received = (this.received + 1) | 0
     // Dead before this line: delivered again. After it: never; the reaper publishes it, and recounts `received`.
@@ -210,9 +221,10 @@ export class Consumer {
 
   /** Gives the producer all room that is released. */
   publish(): void {
-    if (!this.isAsSeen && this.hasEnded()) return
+    if (!this.isAsSeen() && this.hasEnded()) return
     const word = this.at + head
     this.published = this.released
+    if (this.redeliveredAt !== this.released) this.redeliveredAt = NONE // before the position comes again
     this.cpu.plainStore(this.at + received, this.received)
     // Release: pairs with the load in Producer.#hasRoom(), and hands over nothing that we still read. The handshake about
     // sleeping is that of Producer.publish(), with the sides exchanged.

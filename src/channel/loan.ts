@@ -54,28 +54,32 @@ export class ReusedLoan implements Loan {
   }
 
   get bytes(): Bytes {
-    if (this.payload === 0 || !this.producer.isOpen) this.look('bytes')
-    return this.views.at(this.payload, this.lengthBytes)
+    return this.views.at(this.place('bytes'), this.lengthBytes)
   }
 
   get byteOffset(): number {
-    if (this.payload === 0 || !this.producer.isOpen) this.look('byteOffset')
-    return this.payload * 4
+    return (this.place('byteOffset') << 2) >>> 0
   }
 
   commit(lengthBytes?: number): void {
-    if (this.payload === 0 || !this.producer.isOpen) this.look('commit')
+    this.place('commit')
     const length = lengthBytes === undefined ? this.lengthBytes : this.part(lengthBytes)
     this.payload = 0
     this.producer.commit(length)
     if (this.turns.count !== 0) this.turns.next()
   }
 
-  /** Something is not as it should be: throws if `verb` cannot be done for it. */
-  private look(verb: string): void {
+  /** Where the room is. Throws if `verb` cannot be done. */
+  private place(verb: string): number {
+    const { payload } = this
+    return payload !== 0 && this.producer.isOpen() ? payload : this.look(verb)
+  }
+
+  /** place() when something is not as it should be. */
+  private look(verb: string): number {
     const { producer, payload } = this
     if (payload === 0) throw overError()
-    if (verb === 'commit' ? !producer.isOver : !producer.isGone) return
+    if (verb === 'commit' ? !producer.isOver : !producer.isGone) return payload
     this.payload = 0
     if (producer.isGone) throw staleError('Channel', verb)
     this.turns.next()

@@ -52,13 +52,12 @@ export class ReusedMessage<T> implements Message<T> {
   }
 
   get bytes(): Bytes {
-    if (this.payload === 0 || !this.consumer.isAsSeen) this.look('bytes')
-    return this.views.at(this.payload, this.consumer.lengthBytes)
+    const payload = this.place('bytes')
+    return this.views.at(payload, this.consumer.lengthAt(payload))
   }
 
   get byteOffset(): number {
-    if (this.payload === 0 || !this.consumer.isAsSeen) this.look('byteOffset')
-    return this.payload * 4
+    return (this.place('byteOffset') << 2) >>> 0
   }
 
   get value(): T {
@@ -69,10 +68,16 @@ export class ReusedMessage<T> implements Message<T> {
     return this.isHeld && this.consumer.redelivered
   }
 
-  /** Something is not as it was: throws if there is nothing to be had any more. */
-  private look(verb: string): void {
+  /** Where the record is. Throws if there is none any more. */
+  private place(verb: string): number {
+    const { payload } = this
+    return payload !== 0 && this.consumer.isAsSeen() ? payload : this.look(verb)
+  }
+
+  /** place() when something is not as it was. */
+  private look(verb: string): number {
     if (this.payload === 0) throw overError()
-    if (!this.consumer.hasEnded()) return
+    if (!this.consumer.hasEnded()) return this.payload
     this.payload = 0
     throw staleError('Channel', verb)
   }
@@ -88,7 +93,7 @@ export class ReusedMessage<T> implements Message<T> {
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return this.payload === 0
       ? 'Message (over)'
-      : `Message { byteOffset: ${this.payload * 4}, length: ${this.consumer.lengthBytes} }`
+      : `Message { byteOffset: ${this.payload * 4}, length: ${this.consumer.lengthAt(this.payload)} }`
   }
 }
 

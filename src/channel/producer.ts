@@ -107,7 +107,7 @@ export class Producer {
    * The channel lives, is not closed, and nobody died. Plain: whoever was told of a close by other means sees it; whoever
    * was not may as well have come before it.
    */
-  get isOpen(): boolean {
+  isOpen(): boolean {
     return this.cpu.plainLoad(this.stateAt) === this.open
   }
 
@@ -139,7 +139,7 @@ export class Producer {
    */
   claim(lengthBytes: number): number {
     const { next } = this
-    return this.isOpen && lengthBytes <= this.largest && next + recordWords(lengthBytes) <= this.limit
+    return this.isOpen() && lengthBytes <= this.largest && next + recordWords(lengthBytes) <= this.limit
       ? next + HEADER_WORDS
       : this.look(lengthBytes)
   }

@@ -24,6 +24,8 @@ export class Receiver<T> extends End<T> {
   declare private readonly turns: Turns
   /** Before a wait: this thread may be the producer too, with a batch that nobody has seen. */
   declare private readonly beforeWait: () => void
+  /** What read() returns when there is none. */
+  declare private readonly none: undefined
 
   constructor(context: Context<T>, beforeWait: () => void) {
     super(context)
@@ -38,6 +40,7 @@ export class Receiver<T> extends End<T> {
     )
     this.message = new ReusedMessage(this.consumer, views, () => context.codec, this.turns)
     this.beforeWait = beforeWait
+    this.none = undefined
   }
 
   /** Gives the role back: a message that is held is delivered again, and who waits by promise waits no more. */
@@ -83,12 +86,12 @@ export class Receiver<T> extends End<T> {
     return keep()
   }
 
+  /**
+   * Short, and `none` is a load, which V8 takes for impossible until it was made once: so it knows in the user's loop which
+   * message it is, as long as no channel was drained.
+   */
   read(wait: Wait | undefined): Message<T> | undefined {
-    // Flat, and without a message: what V8 inlines into the user's loop is bounded.
-    if (wait !== undefined || this.message.isHeld || this.turns.count !== 0) return this.readCarefully(wait)
-    const payload = this.consumer.next()
-    // One comparison: an errno is negative, BUSY and DRAINED are above every index.
-    return payload >>> 0 >= BUSY ? this.readCarefully(wait) : this.message.open(payload)
+    return this.advance(wait) ? this.message : this.none
   }
 
   tryRead(): Message<T> | undefined {
@@ -110,16 +113,30 @@ export class Receiver<T> extends End<T> {
 
   // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** read() when there is not simply a record: says what is wrong, or waits. */
-  private readCarefully(wait: Wait | undefined): Message<T> | undefined {
+  /** Makes `message` the next record. False: closed and drained. */
+  private advance(wait: Wait | undefined): boolean {
+    // Flat, and without a message: what V8 inlines into the user's loop is bounded.
+    if (wait !== undefined || this.message.isHeld || this.turns.count !== 0)
+      return this.advanceCarefully(wait)
+    const payload = this.consumer.next()
+    // One comparison: an errno is negative, BUSY and DRAINED are above every index.
+    if (payload >>> 0 >= BUSY) return this.advanceCarefully(wait)
+    this.message.open(payload)
+    return true
+  }
+
+  /** advance() when there is not simply a record: says what is wrong, or waits. */
+  private advanceCarefully(wait: Wait | undefined): boolean {
     const payload = this.next('read', timeoutOf('Channel.read()', wait))
-    return payload === DRAINED ? undefined : this.message.open(payload)
+    if (payload === DRAINED) return false
+    this.message.open(payload)
+    return true
   }
 
   /** A value to keep: copied out, and its record released, also when the codec cannot read it. */
   private keep(payload: number, codec: Codec<T>): T {
     const { consumer } = this
-    const length = consumer.lengthBytes
+    const length = consumer.lengthAt(payload)
     try {
       return codec.read(this.views.at(payload, length))
     } finally {

@@ -89,20 +89,10 @@ export class Sender<T> extends End<T> {
     if (spoilt !== undefined) throw spoilt
   }
 
+  /** Short, with one result that is always the same object: so V8 knows in the user's loop which loan it is. */
   loan(lengthBytes: number, wait: Wait | undefined): Loan {
-    // Flat, and without a message: what V8 inlines into the user's loop is bounded.
-    if (
-      wait === undefined &&
-      !this.lent.isOut &&
-      this.turns.count === 0 &&
-      typeof lengthBytes === 'number' &&
-      lengthBytes >>> 0 === lengthBytes
-    ) {
-      const payload = this.producer.claim(lengthBytes)
-      // One comparison: an errno is negative, and BUSY above every index.
-      if (payload >>> 0 < BUSY) return this.lent.open(payload, lengthBytes)
-    }
-    return this.loanCarefully(lengthBytes, wait)
+    this.lend(lengthBytes, wait)
+    return this.lent
   }
 
   tryLoan(lengthBytes: number): Loan | null {
@@ -129,12 +119,31 @@ export class Sender<T> extends End<T> {
 
   // ── below ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** loan() when not everything is as it should be: says what is wrong, or waits. */
-  private loanCarefully(lengthBytes: number, wait: Wait | undefined): Loan {
+  private lend(lengthBytes: number, wait: Wait | undefined): void {
+    // Flat, and without a message: what V8 inlines into the user's loop is bounded.
+    if (
+      wait === undefined &&
+      !this.lent.isOut &&
+      this.turns.count === 0 &&
+      typeof lengthBytes === 'number' &&
+      lengthBytes >>> 0 === lengthBytes
+    ) {
+      const payload = this.producer.claim(lengthBytes)
+      // One comparison: an errno is negative, and BUSY above every index.
+      if (payload >>> 0 < BUSY) {
+        this.lent.open(payload, lengthBytes)
+        return
+      }
+    }
+    this.lendCarefully(lengthBytes, wait)
+  }
+
+  /** lend() when not everything is as it should be: says what is wrong, or waits. */
+  private lendCarefully(lengthBytes: number, wait: Wait | undefined): void {
     const timeoutMs = timeoutOf('Channel.loan()', wait)
     const length = lengthOf('Channel.loan()', lengthBytes)
     this.ready('loan', length)
-    return this.lent.open(this.claim('loan', length, timeoutMs), length)
+    this.lent.open(this.claim('loan', length, timeoutMs), length)
   }
 
   /** Throws if it cannot be written as it was prepared: then nothing is sent. */
