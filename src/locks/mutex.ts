@@ -52,6 +52,10 @@ import {
 const { raw, type: typeAt } = MutexObject
 const { mode: modeAt } = RawMutex
 
+// V8 looks a function of a module up at each call, lest it was replaced: a constant it knows (CONTRIBUTING.md).
+const lockIfFree = lockFast
+const unlockIfLive = unlockLive
+
 /**
  * A lock that one thread holds at a time.
  *
@@ -101,7 +105,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
    */
   lock(wait?: Wait): UnlockToken {
     if (this.#words[this.#statusAt] !== this.#live) this.assertLive('lock')
-    if (wait !== undefined || !lockFast(this.#cpu, this.#word, this.#tid)) this.#lockSlow(wait)
+    if (wait !== undefined || !lockIfFree(this.#cpu, this.#word, this.#tid)) this.#lockSlow(wait)
     return this.#token
   }
 
@@ -138,7 +142,7 @@ export class Mutex extends SharedObject implements Lockable, TokenHolder {
   /** Unlocks what lock() or tryLock() locked. EPERM if this thread does not hold it so. */
   unlock(): void {
     const isFree =
-      this.#special === 0 && unlockLive(this.#cpu, this.#statusAt, this.#live, this.#word, this.#tid)
+      this.#special === 0 && unlockIfLive(this.#cpu, this.#statusAt, this.#live, this.#word, this.#tid)
     if (!isFree) this.#unlockSlow()
   }
 

@@ -42,6 +42,10 @@ export const SemaphoreObject = layout('Semaphore', 128, {
 
 const { raw, permits: permitsAt } = SemaphoreObject
 
+// V8 looks a function of a module up at each call, lest it was replaced: a constant it knows (CONTRIBUTING.md).
+const acquireIfLive = acquireLive
+const releaseIfLive = releaseLive
+
 interface SemaphoreOptions extends Place {
   permits?: number
 }
@@ -85,7 +89,7 @@ export class Semaphore extends SharedObject {
 
   /** Takes a permit; blocks this thread while there is none. ETIMEDOUT. */
   acquire(wait?: Wait): void {
-    if (wait !== undefined || !acquireLive(this.#cpu, this.#statusAt, this.#live, this.#word))
+    if (wait !== undefined || !acquireIfLive(this.#cpu, this.#statusAt, this.#live, this.#word))
       this.#acquireSlow(wait)
   }
 
@@ -106,7 +110,7 @@ export class Semaphore extends SharedObject {
 
   /** Gives back `count` permits, one if absent, and wakes as many waiters. EOVERFLOW beyond SEM_VALUE_MAX. */
   release(count = 1): void {
-    if (count !== 1 || !releaseLive(this.#cpu, this.#statusAt, this.#live, this.#word))
+    if (count !== 1 || !releaseIfLive(this.#cpu, this.#statusAt, this.#live, this.#word))
       this.#releaseSlow(count)
   }
 
