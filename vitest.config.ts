@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { BUNDLED, bundledModels } from './scripts/bundled-models.mjs'
 import { TARGET, workerModules } from './scripts/worker-modules.mjs'
 
 const MODELS = 'test/model/**/*.test.ts'
@@ -10,7 +11,11 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: 'all others', include: ['test/**/*.test.ts'], exclude: [MODELS] } },
       // They start no thread and leave nothing behind: one process for many, in which V8 knows the explorer by then.
-      { extends: true, test: { name: 'models', include: [MODELS], isolate: false } },
+      {
+        extends: true,
+        plugins: [bundledModels()],
+        test: { name: 'models', include: [MODELS], isolate: false },
+      },
     ],
     // Processes, not threads: a test that dies or hangs takes nobody with it, and each has a main thread of its own.
     pool: 'forks',
@@ -20,6 +25,6 @@ export default defineConfig({
     hookTimeout: 60_000,
     reporters: ['default', './scripts/running-tests.mjs'],
     // `pageframe` is the built package, as Node loads it: the very module that the workers of a test import.
-    server: { deps: { external: [/\/dist\//] } },
+    server: { deps: { external: [/\/dist\//, BUNDLED] } },
   },
 })

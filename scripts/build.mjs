@@ -18,7 +18,7 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 import { sourceHash, stampBuild } from './fresh.mjs'
-import { foreignModule, refuseUnresolved, TARGET, workerModules } from './worker-modules.mjs'
+import { constantClasses, foreignModule, refuseUnresolved, TARGET, workerModules } from './worker-modules.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
@@ -80,14 +80,6 @@ async function bundle() {
 
   refuseForeignCode(output)
   runnable('cli.js')
-}
-
-/** rolldown writes each class as a `var`, which V8 looks up where it would know a constant. */
-function constantClasses() {
-  return {
-    name: 'pageframe:constant-classes',
-    renderChunk: (code) => code.replace(/^var ([\w$]+ = class\b)/gm, 'const $1'),
-  }
 }
 
 /** { index: 'src/index.ts', ... }: the files directly in `folder`, without declarations and embedded workers. */

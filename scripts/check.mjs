@@ -1,9 +1,11 @@
 /**
- * `npm run check`: everything that can be said about the code without running it. All steps run, whatever fails.
+ * `npm run check`: everything that can be said about the code without running it. All steps run, whatever fails, on all
+ * cores.
  */
 
-import { spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -11,9 +13,10 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const bin = (path) => join(root, 'node_modules', path)
 const present = (...paths) => paths.filter((path) => existsSync(join(root, path)))
 
+/** The longest first. */
 const steps = [
-  { name: 'types', run: [bin('typescript/bin/tsc'), '-p', 'tsconfig.json'] },
   { name: 'lint', run: [bin('eslint/bin/eslint.js'), '--max-warnings', '0', '.'] },
+  { name: 'types', run: [bin('typescript/bin/tsc'), '-p', 'tsconfig.json'] },
   {
     name: 'layers',
     run: [
@@ -27,21 +30,28 @@ const steps = [
   { name: 'architecture', run: ['scripts/architecture.mjs', '--check'], if: 'scripts/architecture.mjs' },
 ].filter((step) => step.if === undefined || existsSync(join(root, step.if)))
 
-const failed = steps.filter((step) => !passes(step))
+const waiting = [...steps]
+const failed = []
+await Promise.all(Array.from({ length: availableParallelism() }, runWaiting))
 if (failed.length > 0) {
-  console.error(`\nfailed: ${failed.map((step) => step.name).join(', ')}`)
+  console.error(`\nfailed: ${failed.join(', ')}`)
   process.exitCode = 1
+}
+
+async function runWaiting() {
+  for (let step; (step = waiting.shift()) !== undefined;) {
+    if (!(await passes(step))) failed.push(step.name)
+  }
 }
 
 function passes({ name, run }) {
   const began = performance.now()
-  const { status, stdout, stderr } = spawnSync(process.execPath, run, {
-    cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
+  return new Promise((resolve) => {
+    execFile(process.execPath, run, { cwd: root, maxBuffer: 2 ** 28 }, (error, stdout, stderr) => {
+      const seconds = ((performance.now() - began) / 1000).toFixed(1)
+      console.log(`${error === null ? 'ok    ' : 'FAILED'}  ${name.padEnd(12)}  ${seconds.padStart(5)} s`)
+      if (error !== null) process.stdout.write(`${stdout}${stderr}\n`)
+      resolve(error === null)
+    })
   })
-  const seconds = ((performance.now() - began) / 1000).toFixed(1)
-  console.log(`${status === 0 ? 'ok    ' : 'FAILED'}  ${name.padEnd(12)}  ${seconds.padStart(5)} s`)
-  if (status !== 0) process.stdout.write(`${stdout}${stderr}\n`)
-  return status === 0
 }

@@ -4,7 +4,7 @@
  * vitest's own time-outs are timers in the thread of the test. A thread that hangs in a blocking wait never gets to
  * them, and its process waits for ever. So a watchdog stands outside, which kills vitest with all its processes.
  *
- *   PAGEFRAME_TEST_MINUTES   how long the whole run may take, 12 if not given
+ *   PAGEFRAME_TEST_MINUTES   how long the whole run may take, 10 if not given
  */
 
 import { spawn } from 'node:child_process'
@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const minutes = Number(process.env.PAGEFRAME_TEST_MINUTES ?? 12)
+const minutes = Number(process.env.PAGEFRAME_TEST_MINUTES ?? 10)
 const notes = mkdtempSync(join(tmpdir(), 'pageframe-test-'))
 const running = join(notes, 'running')
 

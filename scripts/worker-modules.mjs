@@ -102,3 +102,11 @@ export function refuseUnresolved(level, log, next) {
 export function foreignModule(chunk) {
   return chunk.moduleIds.find((id) => id.includes('/node_modules/'))
 }
+
+/** rolldown writes each class as a `var`, which V8 looks up where it would know a constant. */
+export function constantClasses() {
+  return {
+    name: 'pageframe:constant-classes',
+    renderChunk: (code) => code.replace(/^var ([\w$]+ = class\b)/gm, 'const $1'),
+  }
+}

@@ -10,7 +10,7 @@ import { Machine } from 'pageframe/machine'
 import { within } from './time.mjs'
 
 const AGENT = new URL('agent.mjs', import.meta.url)
-const MEMORY = '64MiB'
+const MEMORY = '16MiB'
 
 /** How long a process may take to start, and a machine to end. */
 const START_MS = 10_000
