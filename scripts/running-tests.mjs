@@ -2,9 +2,9 @@
  * A vitest reporter for scripts/test.mjs: keeps what has become of each test file in the file that
  * PAGEFRAME_RUNNING_TESTS names. It runs in vitest's own process, so it is right even when a test hangs.
  *
- *   { "running": [["test/sync/lot.test.ts", 1760000000000]], "waiting": ["test/words/bits.test.ts"] }
+ *   { "running": [["test/sync/lot.test.ts", 1760000000000, 1760000004000]], "waiting": ["test/words/bits.test.ts"] }
  *
- *   running   has begun, at that moment of Date.now(), and not ended
+ *   running   has begun, at that moment of Date.now(), and not ended; and when a test of it last began or ended
  *   waiting   has not begun
  */
 
@@ -25,8 +25,15 @@ export default class RunningTests {
 
   onTestModuleQueued({ relativeModuleId }) {
     this.#waiting.delete(relativeModuleId)
-    this.#running.set(relativeModuleId, Date.now())
-    this.#write()
+    this.#heard(relativeModuleId)
+  }
+
+  onTestCaseReady({ module }) {
+    this.#heard(module.relativeModuleId)
+  }
+
+  onTestCaseResult({ module }) {
+    this.#heard(module.relativeModuleId)
   }
 
   onTestModuleEnd({ relativeModuleId }) {
@@ -34,9 +41,16 @@ export default class RunningTests {
     this.#write()
   }
 
+  #heard(name) {
+    const now = Date.now()
+    this.#running.set(name, { began: this.#running.get(name)?.began ?? now, heard: now })
+    this.#write()
+  }
+
   #write() {
     if (file === undefined) return
-    const text = JSON.stringify({ running: [...this.#running], waiting: [...this.#waiting] })
+    const running = [...this.#running].map(([name, { began, heard }]) => [name, began, heard])
+    const text = JSON.stringify({ running, waiting: [...this.#waiting] })
     // Whoever reads it meanwhile finds what was there before.
     writeFileSync(`${file}.new`, text)
     renameSync(`${file}.new`, file)
