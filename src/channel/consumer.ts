@@ -226,7 +226,7 @@ export class Consumer {
     this.published = this.released
     if (this.redeliveredAt !== this.released) this.redeliveredAt = NONE // before the position comes again
     this.cpu.plainStore(this.at + received, this.received)
-    // Release: pairs with the load in Producer.#hasRoom(), and hands over nothing that we still read. The handshake about
+    // Release: pairs with the load in Producer.look(), and hands over nothing that we still read. The handshake about
     // sleeping is that of Producer.publish(), with the sides exchanged.
     if ((this.cpu.exchange(word, this.released) & SLEEPS) !== 0) wake(this.lot, word)
   }
