@@ -50,7 +50,7 @@ function passes({ name, run }) {
     execFile(process.execPath, run, { cwd: root, maxBuffer: 2 ** 28 }, (error, stdout, stderr) => {
       const seconds = ((performance.now() - began) / 1000).toFixed(1)
       console.log(`${error === null ? 'ok    ' : 'FAILED'}  ${name.padEnd(12)}  ${seconds.padStart(5)} s`)
-      if (error !== null) process.stdout.write(`${stdout}${stderr}\n`)
+      if (error !== null) process.stdout.write(`${stdout}${stderr}` || `${error.signal ?? error.message}\n`)
       resolve(error === null)
     })
   })

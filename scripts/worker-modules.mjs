@@ -9,7 +9,7 @@
  *   src/NAME.ts                is dist/NAME.js: `virtual:entry-file/NAME` exports where, as `url`. Undefined if nothing says
  *                              so, in somebody's bundle that is CommonJS.
  *
- * The plugin below answers all three names, for rolldown (scripts/build.mjs) and for vite (vitest.config.ts).
+ * The plugin below answers all three names, for rolldown (build.mjs, bundled-models.mjs) and for vite (vitest.config.ts).
  */
 
 import { existsSync } from 'node:fs'

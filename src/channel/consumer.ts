@@ -54,6 +54,9 @@ export const RECORD_PURPOSE = LINED | 21
 export class Consumer {
   /** This thread has the role. */
   isJoined = false
+  /** Of the record that next() returned. */
+  lengthBytes = 0
+
   declare private readonly lot: Lot
   declare private readonly cpu: Cpu
   declare private readonly at: number
@@ -129,7 +132,7 @@ export class Consumer {
   }
 
   /**
-   * The next record: the word index of its payload. The same one again while it is not released. Or
+   * The next record: the word index of its payload; `lengthBytes` is set. The same one again while it is not released. Or
    *  BUSY         there is none yet, or this thread does not have the role
    *  DRAINED      there is none, and the channel is closed
    *  -EOWNERDEAD  there is none, and the producer died, and no other has come
@@ -142,6 +145,7 @@ export class Consumer {
       const length = cpu.plainLoad(header)
       if (length !== PAD) {
         const end = (released + recordWords(length)) | 0
+        this.lengthBytes = length
         this.readEnd = end
         cpu.plainStore(this.at + readEnd, end)
         return header + HEADER_WORDS
@@ -178,15 +182,12 @@ export class Consumer {
     let start = released
     if (cpu.plainLoad(data + (start & mask)) === PAD) start = ((start | mask) + 1) | 0 // a record follows each padding
     const header = data + (start & mask)
-    const end = (start + recordWords(cpu.plainLoad(header))) | 0
+    const length = cpu.plainLoad(header)
+    const end = (start + recordWords(length)) | 0
+    this.lengthBytes = length
     this.readEnd = end
     cpu.plainStore(at + readEnd, end)
     return header + HEADER_WORDS
-  }
-
-  /** Of the record that next() returned. */
-  lengthAt(payload: number): number {
-    return this.cpu.plainLoad(payload - HEADER_WORDS)
   }
 
   /** The record that next() returned was given to somebody before, who did not release it. */

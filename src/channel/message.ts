@@ -52,8 +52,7 @@ export class ReusedMessage<T> implements Message<T> {
   }
 
   get bytes(): Bytes {
-    const payload = this.place('bytes')
-    return this.views.at(payload, this.consumer.lengthAt(payload))
+    return this.views.at(this.place('bytes'), this.consumer.lengthBytes)
   }
 
   get byteOffset(): number {
@@ -93,7 +92,7 @@ export class ReusedMessage<T> implements Message<T> {
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return this.payload === 0
       ? 'Message (over)'
-      : `Message { byteOffset: ${this.payload * 4}, length: ${this.consumer.lengthAt(this.payload)} }`
+      : `Message { byteOffset: ${this.payload * 4}, length: ${this.consumer.lengthBytes} }`
   }
 }
 

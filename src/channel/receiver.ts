@@ -136,7 +136,7 @@ export class Receiver<T> extends End<T> {
   /** A value to keep: copied out, and its record released, also when the codec cannot read it. */
   private keep(payload: number, codec: Codec<T>): T {
     const { consumer } = this
-    const length = consumer.lengthAt(payload)
+    const length = consumer.lengthBytes
     try {
       return codec.read(this.views.at(payload, length))
     } finally {

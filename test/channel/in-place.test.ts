@@ -1,6 +1,8 @@
 /** Records in place: loans and messages. */
 
+import assert from 'node:assert'
 import { inspect } from 'node:util'
+import { Channel, Region } from 'pageframe'
 import { expect, test } from 'vitest'
 import { thrownBy } from '../support.ts'
 import { channel, record, small } from './channels.ts'
@@ -117,4 +119,23 @@ test('a loan and a message know where they begin in the memory, as their bytes d
   expect(message?.bytes[0]).toBe(42)
   message?.[Symbol.dispose]()
   expect(thrownBy(() => message?.byteOffset).code).toBe('ERR_PAGEFRAME_RELEASED')
+})
+
+test('a message that is held is as long as it was when it was read, whatever becomes of what lies before it', () => {
+  const ring = new Region({ size: '4KiB' }).bytes
+  const words = new Int32Array(ring.buffer, 0, ring.buffer.byteLength / 4)
+  using channel = new Channel({ ring, from: 'one', to: 'one' })
+  channel.send(new Uint8Array(16))
+  const message = channel.read()
+  assert(message !== undefined)
+  const lengthAt = message.byteOffset / 4 - 2
+  expect(words[lengthAt]).toBe(16)
+
+  words[lengthAt] = -1
+
+  expect(message.bytes).toHaveLength(16)
+  expect(inspect(message)).toContain('length: 16')
+  message[Symbol.dispose]()
+  channel.send(new Uint8Array(8))
+  expect(channel.receive()).toHaveLength(8)
 })

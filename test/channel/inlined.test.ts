@@ -23,6 +23,7 @@ let trace: string
 beforeAll(() => {
   const { stdout, stderr, status } = spawnSync(process.execPath, [...FLAGS, PROGRAM], {
     encoding: 'utf8',
+    env: {}, // not for debug mode, and with no options but these
     timeout: LIMIT_MS,
     maxBuffer: 64 * 1024 * 1024,
   })

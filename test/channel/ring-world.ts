@@ -198,7 +198,7 @@ export function examine(world: RingWorld, thread: ModelThread, from: Consumer, p
   const { cpu } = thread
   thread.assert(payload > 0 && payload !== BUSY, `next() answers ${payload}`)
   const number = cpu.plainLoad(payload)
-  for (let i = 1; i < from.lengthAt(payload) / 4; i++) {
+  for (let i = 1; i < from.lengthBytes / 4; i++) {
     thread.assert(cpu.plainLoad(payload + i) === number, 'a record is whole')
   }
   const { redelivered } = from
