@@ -12,6 +12,7 @@ import { complainAtOnce, startWorker, type WorkerEnd } from '../host/spawning.ts
 import { MessageChannel, threadId as supervisorId } from '../host/workers.ts'
 import type { SupervisorHost } from '../memory/extension.ts'
 import type { Offer } from '../memory/protocol.ts'
+import { Superblock } from '../memory/superblock.ts'
 import { processAt } from '../paging/processes.ts'
 import type { Burials } from './burials.ts'
 import type { MachineKernel } from './kernel-of.ts'
@@ -66,6 +67,8 @@ export class Starts {
       this.neverStart(machine, process)
       return
     }
+    // It goes on: who waits to be let in may wait longer. Where a hundred threads want two cores, to start one takes it long.
+    cpu.add(Superblock.signsOfSupervisor, 1)
     try {
       const plan = planFor(kernel, order)
       const onEnd = (end: WorkerEnd) => {

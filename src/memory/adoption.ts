@@ -18,7 +18,8 @@
  * sign that those go on whom it waits for:
  *
  *   main            it has started another worker (in the default memory), or somebody has been let in by way of it
- *   the supervisor  it has let somebody in. A thread that it knows waits for nobody else
+ *   the supervisor  it has let somebody in, or begun to start a process of the machine. A thread that it knows waits for
+ *                   nobody else
  *
  * The supervisor is started by the root thread, inside the constructor of the first other worker (the diagnostics channel
  * `worker_threads` is published there), so it exists before that worker's first line.
