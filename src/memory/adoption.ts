@@ -81,6 +81,9 @@ import { POISON_SUPERVISOR_DIED, Superblock } from './superblock.ts'
 import type { Known, ThreadMemories } from './thread-memories.ts'
 
 const PATIENCE_MS = 5000
+/** Patience is counted in slices: what was stopped as a whole for a while, this thread included, has not kept it waiting. */
+const SLICE_MS = 250
+const SLICES = PATIENCE_MS / SLICE_MS
 const LOOK_EVERY_MS = 1000
 
 // ── the thread that wants to run ──────────────────────────────────────────────────────────────────────────────────
@@ -103,7 +106,8 @@ function awaitAdmission({ cpu, map }: View, thread: LiveThread, offer: Offer, is
   const park = thread.at + ThreadSlot.park
   const signsAt = isThroughMain ? Superblock.signsOfMain : Superblock.signsOfSupervisor
   let signs = cpu.load(signsAt)
-  let deadline = deadlineAfter(PATIENCE_MS)
+  let patience = SLICES
+  let deadline = deadlineAfter(SLICE_MS)
   while (!isInState(cpu, map.slotsAt, tid, RUNNING)) {
     cpu.exchange(park, ASLEEP)
     assertSound(cpu, labelOf(offer))
@@ -112,9 +116,11 @@ function awaitAdmission({ cpu, map }: View, thread: LiveThread, offer: Offer, is
     if (!isInTime) {
       const before = signs
       signs = cpu.load(signsAt)
-      const goesOn = signs !== before && renewClaim(cpu, map.slotsAt, tid, sharedNow())
-      if (!goesOn && giveUpClaim(cpu, map.slotsAt, tid)) throw unanswered(offer, isThroughMain)
-      deadline = deadlineAfter(PATIENCE_MS)
+      const goesOn = signs !== before
+      patience = goesOn ? SLICES : patience - 1
+      const isOver = goesOn ? !renewClaim(cpu, map.slotsAt, tid, sharedNow()) : patience === 0
+      if (isOver && giveUpClaim(cpu, map.slotsAt, tid)) throw unanswered(offer, isThroughMain)
+      deadline = deadlineAfter(SLICE_MS)
     }
     cpu.store(park, AWAKE)
   }

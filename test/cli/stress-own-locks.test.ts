@@ -119,10 +119,13 @@ describe('a lock of your own', () => {
     const { code, figures } = await stress([...args, '--kill-every', '30'])
 
     expect(code).toBe(1)
-    expect(figures?.violations).toHaveLength(1)
-    expect(figures?.violations[0]).toMatch(
-      /^worker \d came in while the last owner, worker \d, was dead, and was not told of its death$|died inside, and the next owners were told/,
-    )
+    // Two, where the other worker finds one too before it hears that the run is over.
+    expect(figures?.violations).not.toEqual([])
+    for (const violation of figures?.violations ?? []) {
+      expect(violation).toMatch(
+        /^worker \d came in while the last owner, worker \d, was dead, and was not told of its death$|died inside, and the next owners were told/,
+      )
+    }
   })
 
   test.each([

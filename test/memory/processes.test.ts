@@ -1,7 +1,11 @@
 /** What needs a process of its own: how it ends, what it warns of, how much memory it takes. */
 
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { runFile, script } from '../support.ts'
+import { pause, runFile, script } from '../support.ts'
 
 const MiB = 1024 * 1024
 
@@ -243,4 +247,20 @@ test('a second pageframe of another layout is refused with EPROTO, which says wh
   expect(failure.message).toMatch(
     new RegExp(`^EPROTO: memory '.*' was made by pageframe \\S+ \\(layout ${theirs}\\), this thread loaded \\S+ \\(layout ${mine}\\) from .+\\. All threads need one copy: npm ls pageframe$`),
   ) // prettier-ignore
+})
+
+test('a process that is stopped for longer than a thread waits to be let in goes on where it was', async () => {
+  const program = fileURLToPath(new URL('../fixtures/stopped-process.mjs', import.meta.url))
+  const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 })
+  const said = text(child.stderr)
+  await once(child.stdout, 'data')
+  child.stdout.resume()
+
+  await pause(300) // some worker waits to be let in just now
+  child.kill('SIGSTOP')
+  await pause(5500)
+  child.kill('SIGCONT')
+  const [code] = (await once(child, 'exit')) as [number | null]
+
+  expect({ code, stderr: await said }).toEqual({ code: 0, stderr: '' })
 })
