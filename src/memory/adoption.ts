@@ -116,10 +116,11 @@ function awaitAdmission({ cpu, map }: View, thread: LiveThread, offer: Offer, is
     if (!isInTime) {
       const before = signs
       signs = cpu.load(signsAt)
-      const goesOn = signs !== before
-      patience = goesOn ? SLICES : patience - 1
-      const isOver = goesOn ? !renewClaim(cpu, map.slotsAt, tid, sharedNow()) : patience === 0
-      if (isOver && giveUpClaim(cpu, map.slotsAt, tid)) throw unanswered(offer, isThroughMain)
+      patience = signs !== before ? SLICES : patience - 1
+      // Each time: slices may take longer than a claim lasts, and once that has lapsed the park word is somebody else's.
+      const isOurs = renewClaim(cpu, map.slotsAt, tid, sharedNow())
+      if ((!isOurs || patience === 0) && giveUpClaim(cpu, map.slotsAt, tid))
+        throw unanswered(offer, isThroughMain)
       deadline = deadlineAfter(SLICE_MS)
     }
     cpu.store(park, AWAKE)
