@@ -91,12 +91,12 @@ async function bundle(files, dir) {
   await build.close()
 }
 
-/** Another run may have made the same: then that is there already. */
+/** Another run may have made the same, or swept it away: then there is nothing to do. */
 function moveTo(folder, making) {
   try {
     renameSync(making, folder)
   } catch (error) {
-    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(error.code)) throw error
   }
 }
 
