@@ -300,15 +300,18 @@ export function askForMemory(state: ThreadMemories, home: Attachment, id: string
   const inbox = new Inbox(replyTo)
   try {
     tell(state, { pageframe: 'want', memory: id, ringIn: home.id, ringAt: bell, replyTo })
-    const deadline = deadlineAfter(PATIENCE_MS)
-    for (;;) {
+    let deadline = deadlineAfter(SLICE_MS)
+    for (let patience = SLICES; patience > 0;) {
       cpu.exchange(bell, ASLEEP)
       const answer = supplied(inbox, id)
       const inTime = answer !== undefined || thread.sleep(bell, ASLEEP, deadline)
       cpu.store(bell, AWAKE)
       if (answer !== undefined) return answer
-      if (!inTime) return undefined
+      if (inTime) continue
+      patience--
+      deadline = deadlineAfter(SLICE_MS)
     }
+    return undefined
   } finally {
     inbox.close()
   }
